@@ -1,0 +1,27 @@
+/** Import directions of the house (docs/architecture.md). Each layer lists the layers it must not reach. */
+const below = {
+  errors: [], files: ["errors"], random: ["errors"], graph: ["errors", "random"], runtime: ["errors", "files", "graph"],
+  quant: ["errors"], metrics: ["errors", "random"],
+  model: ["graph", "quant", "runtime", "files", "random", "errors"],
+  recipe: ["errors", "files", "model"],
+  data: ["model", "metrics", "files", "random", "errors", "recipe", "llm"],
+  generate: ["model", "graph", "quant", "runtime", "files", "random", "errors"],
+  llm: ["generate", "model", "graph", "quant", "runtime", "files", "random", "errors"],
+};
+const shared = ["graph", "quant", "runtime", "files", "random", "errors", "model", "recipe", "data", "generate", "llm", "metrics"];
+for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[top] = shared;
+below.report = [...shared, "train", "eval", "self-instruct"];
+
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true, dependencyTypesNot: ["type-only"] } },
+    { name: "nothing-imports-cli", severity: "error", from: { pathNot: "^src/cli/" }, to: { path: "^src/cli/" } },
+    ...Object.entries(below).map(([layer, allowed]) => ({
+      name: `layer-${layer}`,
+      severity: "error",
+      from: { path: `^src/${layer}(/|\\.ts$)`, pathNot: "\\.test\\.ts$" },
+      to: { path: "^src/", pathNot: [layer, ...allowed].map((name) => `^src/${name}(/|\\.ts$)`).join("|") },
+    })),
+  ],
+  options: { doNotFollow: { path: "node_modules" }, tsPreCompilationDeps: true, tsConfig: { fileName: "tsconfig.json" }, exclude: { path: "^(dist|node_modules)" } },
+};
