@@ -1,11 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" as const };
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "tests/unit/**/*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    pool: "forks",
     maxWorkers: 2,
+    projects: [
+      { test: { ...shared, name: "unit", include: ["src/**/*.test.ts", "tools/**/*.test.ts"] } },
+      // Black-box tests run the built program, so they build it first.
+      { test: { ...shared, name: "program", include: ["tests/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
+    ],
   },
 });

@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FailureError } from "../errors.js";
+import { acquireRunLock } from "./run-lock.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evoke-lock-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const lockPath = () => join(folder, "lock.json");
+
+describe("acquireRunLock", () => {
+  it("holds a folder, refuses a second writer, and lets it in after release", () => {
+    const lock = acquireRunLock(folder);
+    expect(() => acquireRunLock(folder)).toThrow(FailureError);
+    expect(() => acquireRunLock(folder)).toThrow(`in use by process ${process.pid}`);
+    lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+    acquireRunLock(folder).release();
+  });
+
+  it("creates the folder", () => {
+    const deeper = join(folder, "a", "b");
+    acquireRunLock(deeper);
+    expect(existsSync(join(deeper, "lock.json"))).toBe(true);
+  });
+
+  it("takes over the lock of a process that has gone", async () => {
+    const child = spawn(process.execPath, ["-e", ""]);
+    await new Promise((resolve) => child.on("close", resolve));
+    writeFileSync(lockPath(), JSON.stringify({ pid: child.pid, host: hostname() }));
+    acquireRunLock(folder);
+    expect(JSON.parse(readFileSync(lockPath(), "utf8"))).toMatchObject({ pid: process.pid });
+  });
+
+  it.runIf(existsSync("/proc/self/stat"))("notices that a pid now belongs to another process", () => {
+    writeFileSync(lockPath(), JSON.stringify({ pid: process.pid, host: hostname(), start: "1" }));
+    acquireRunLock(folder).release();
+  });
+
+  it("takes over a damaged lock, but never one of another machine", () => {
+    writeFileSync(lockPath(), "{tor");
+    acquireRunLock(folder).release();
+    writeFileSync(lockPath(), JSON.stringify({ pid: 1, host: "elsewhere.example" }));
+    expect(() => acquireRunLock(folder)).toThrow(/process 1 on elsewhere\.example; if it has ended, delete/);
+  });
+
+  it("releases only its own lock, and only once", () => {
+    const lock = acquireRunLock(folder);
+    lock.release();
+    const next = acquireRunLock(folder);
+    writeFileSync(lockPath(), `${readFileSync(lockPath(), "utf8")}\n`);
+    lock.release();
+    next.release();
+    expect(existsSync(lockPath())).toBe(true);
+  });
+});
