@@ -1,0 +1,146 @@
+/**
+ * The tensor graph: typed, shaped values and the operations between them. It knows nothing of models or of training;
+ * operations are those of ONNX (and a few ONNX Runtime extensions), so that lowering is a plain translation.
+ */
+import { formatShape, type Shape } from "./shape.js";
+
+export type DType = "float32" | "float16" | "int64" | "int32" | "uint8" | "int8" | "bool";
+
+/** An attribute of an operation, typed as ONNX types it. */
+export type Attribute = { int: number } | { float: number } | { ints: readonly number[] } | { string: string };
+
+export interface Node {
+  readonly op: string;
+  /** Operator set; "" is ONNX's own, "com.microsoft" ONNX Runtime's. */
+  readonly domain: string;
+  /** `undefined` marks an optional input that is left out. */
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+/** Raw little-endian bytes of a constant. */
+export interface ConstantData {
+  readonly bytes: Uint8Array;
+}
+
+/** One tensor of a graph: an input, a constant, or what a node puts out. */
+export class Value {
+  producer?: Node;
+  /** Position among the producer's outputs. */
+  outputIndex = 0;
+
+  constructor(
+    readonly graph: Graph,
+    readonly id: number,
+    readonly dtype: DType,
+    readonly shape: Shape,
+    /** Set for graph inputs. */
+    readonly inputName?: string,
+    /** Set for constants. */
+    readonly constant?: ConstantData,
+  ) {}
+
+  toString(): string {
+    return `${this.inputName ?? this.producer?.op ?? "constant"}#${this.id} ${this.dtype}${formatShape(this.shape)}`;
+  }
+}
+
+export interface NodeSpec {
+  domain?: string;
+  attributes?: Record<string, Attribute>;
+}
+
+const BYTES: Record<DType, number> = { float32: 4, float16: 2, int64: 8, int32: 4, uint8: 1, int8: 1, bool: 1 };
+
+export function bytesPerElement(dtype: DType): number {
+  return BYTES[dtype];
+}
+
+export class Graph {
+  readonly nodes: Node[] = [];
+  readonly inputs: Value[] = [];
+  readonly constants: Value[] = [];
+  readonly outputs = new Map<string, Value>();
+  /** Values a forward pass keeps for its backward pass instead of recomputing them (see partition.ts). */
+  readonly kept = new Map<string, Value>();
+  private nextId = 0;
+
+  /** Declares an input that is fed at every run. Names are unique. */
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.inputs.some((value) => value.inputName === name)) throw new Error(`graph input ${name} is declared twice`);
+    const value = new Value(this, this.nextId++, dtype, shape, name);
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** A constant held in the graph itself. */
+  constant(dtype: DType, shape: readonly number[], data: ArrayBufferView | readonly number[]): Value {
+    const bytes = Array.isArray(data) ? encode(dtype, data) : viewBytes(data as ArrayBufferView);
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    if (bytes.byteLength !== count * BYTES[dtype])
+      throw new Error(
+        `constant ${dtype}${formatShape(shape)} needs ${count * BYTES[dtype]} bytes, got ${bytes.byteLength}`,
+      );
+    const value = new Value(this, this.nextId++, dtype, shape, undefined, { bytes });
+    this.constants.push(value);
+    return value;
+  }
+
+  /** A constant float32 scalar. */
+  scalar(value: number): Value {
+    return this.constant("float32", [], [value]);
+  }
+
+  /** Appends a node; the caller (an operation in ops/) has already worked out the outputs' types and shapes. */
+  node(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    outputs: readonly { dtype: DType; shape: Shape }[],
+    spec: NodeSpec = {},
+  ): Value[] {
+    for (const value of inputs)
+      if (value && value.graph !== this) throw new Error(`${op}: ${value} belongs to another graph`);
+    const values = outputs.map(({ dtype, shape }) => new Value(this, this.nextId++, dtype, shape));
+    const node: Node = { op, domain: spec.domain ?? "", inputs, outputs: values, attributes: spec.attributes ?? {} };
+    values.forEach((value, index) => {
+      value.producer = node;
+      value.outputIndex = index;
+    });
+    this.nodes.push(node);
+    return values;
+  }
+
+  output(name: string, value: Value): void {
+    if (this.outputs.has(name)) throw new Error(`graph output ${name} is declared twice`);
+    this.outputs.set(name, value);
+  }
+
+  /** Marks a value as worth keeping between the forward and the backward pass. */
+  keep(name: string, value: Value): Value {
+    this.kept.set(name, value);
+    return value;
+  }
+}
+
+function encode(dtype: DType, data: readonly number[]): Uint8Array {
+  switch (dtype) {
+    case "float32":
+      return viewBytes(Float32Array.from(data));
+    case "int64":
+      return viewBytes(BigInt64Array.from(data, (x) => BigInt(x)));
+    case "int32":
+      return viewBytes(Int32Array.from(data));
+    case "uint8":
+    case "bool":
+      return Uint8Array.from(data);
+    case "int8":
+      return viewBytes(Int8Array.from(data));
+    default:
+      throw new Error(`constants of ${dtype} are given as bytes`);
+  }
+}
+
+function viewBytes(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}

@@ -1,0 +1,56 @@
+/** Element by element: arithmetic with broadcasting, and functions of one argument. */
+import type { DType, Value } from "../graph.js";
+import { broadcastShapes } from "../shape.js";
+
+function binary(op: string, a: Value, b: Value, dtype: DType = a.dtype): Value {
+  if (a.dtype !== b.dtype) throw new Error(`${op}: ${a} and ${b} differ in type`);
+  return a.graph.node(op, [a, b], [{ dtype, shape: broadcastShapes(a.shape, b.shape) }])[0]!;
+}
+
+function unary(op: string, x: Value): Value {
+  return x.graph.node(op, [x], [{ dtype: x.dtype, shape: x.shape }])[0]!;
+}
+
+export const add = (a: Value, b: Value): Value => binary("Add", a, b);
+export const sub = (a: Value, b: Value): Value => binary("Sub", a, b);
+export const mul = (a: Value, b: Value): Value => binary("Mul", a, b);
+export const div = (a: Value, b: Value): Value => binary("Div", a, b);
+export const neg = (x: Value): Value => unary("Neg", x);
+export const exp = (x: Value): Value => unary("Exp", x);
+export const log = (x: Value): Value => unary("Log", x);
+export const sqrt = (x: Value): Value => unary("Sqrt", x);
+export const tanh = (x: Value): Value => unary("Tanh", x);
+export const sigmoid = (x: Value): Value => unary("Sigmoid", x);
+export const erf = (x: Value): Value => unary("Erf", x);
+export const equal = (a: Value, b: Value): Value => binary("Equal", a, b, "bool");
+export const lessOrEqual = (a: Value, b: Value): Value => binary("LessOrEqual", a, b, "bool");
+export const greater = (a: Value, b: Value): Value => binary("Greater", a, b, "bool");
+export const and = (a: Value, b: Value): Value => binary("And", a, b);
+export const or = (a: Value, b: Value): Value => binary("Or", a, b);
+
+/** x times a fixed number. */
+export function scale(x: Value, factor: number): Value {
+  return factor === 1 ? x : mul(x, x.graph.scalar(factor));
+}
+
+/** x limited to [low, high]; the gradient passes only inside. */
+export function clip(x: Value, low: number, high: number): Value {
+  const { graph } = x;
+  return graph.node("Clip", [x, graph.scalar(low), graph.scalar(high)], [{ dtype: x.dtype, shape: x.shape }])[0]!;
+}
+
+/** Elements of `a` where the condition holds, of `b` elsewhere; all three broadcast. */
+export function where(condition: Value, a: Value, b: Value): Value {
+  if (condition.dtype !== "bool" || a.dtype !== b.dtype) throw new Error(`Where: ${condition}, ${a}, ${b}`);
+  const shape = broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape));
+  return a.graph.node("Where", [condition, a, b], [{ dtype: a.dtype, shape }])[0]!;
+}
+
+const ONNX_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
+
+/** Type conversion; differentiable between floating types. */
+export function cast(x: Value, dtype: DType): Value {
+  if (x.dtype === dtype) return x;
+  const attributes = { to: { int: ONNX_TYPE[dtype] } };
+  return x.graph.node("Cast", [x], [{ dtype, shape: x.shape }], { attributes })[0]!;
+}

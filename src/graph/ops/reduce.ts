@@ -1,0 +1,29 @@
+/** Sums, means and maxima over axes, and softmax. */
+import type { Value } from "../graph.js";
+import { type Dim, normalAxis } from "../shape.js";
+
+function reduce(op: string, x: Value, axes: readonly number[], keepDims: boolean): Value {
+  const normal = axes.map((axis) => normalAxis(axis, x.shape.length));
+  const shape: Dim[] = [];
+  x.shape.forEach((dim, i) => {
+    if (!normal.includes(i)) shape.push(dim);
+    else if (keepDims) shape.push(1);
+  });
+  const axesInput = x.graph.constant("int64", [normal.length], normal);
+  const attributes = { keepdims: { int: keepDims ? 1 : 0 } };
+  return x.graph.node(op, [x, axesInput], [{ dtype: x.dtype, shape }], { attributes })[0]!;
+}
+
+export const reduceSum = (x: Value, axes: readonly number[], keepDims = false): Value =>
+  reduce("ReduceSum", x, axes, keepDims);
+export const reduceMean = (x: Value, axes: readonly number[], keepDims = false): Value =>
+  reduce("ReduceMean", x, axes, keepDims);
+/** Largest element along the axes. Has no derivative: it is used to keep exponentials in range, where it cancels. */
+export const reduceMax = (x: Value, axes: readonly number[], keepDims = false): Value =>
+  reduce("ReduceMax", x, axes, keepDims);
+
+/** exp(x) / Σ exp(x) along the last axis. */
+export function softmax(x: Value): Value {
+  const attributes = { axis: { int: -1 } };
+  return x.graph.node("Softmax", [x], [{ dtype: x.dtype, shape: x.shape }], { attributes })[0]!;
+}
