@@ -1,0 +1,148 @@
+import { sha256 } from "../files/sha256.js";
+import { JournalFile, journalFailure } from "./journal-file.js";
+import type {
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  LanguageModel,
+  ScoreRequest,
+  ScoreResult,
+} from "./language-model.js";
+
+/** A language model whose finished calls are kept in a file; `close` when done. */
+export interface JournaledModel extends LanguageModel {
+  /** Calls answered from the file, and calls that reached the model and were answered by it. */
+  readonly calls: { reused: number; made: number };
+  /** Whether this very request has been answered before. */
+  isFinished(request: GenerateRequest): boolean;
+  close(): void;
+}
+
+/**
+ * The same model, but a call that finished once is never made again, across stops and starts and however often it is
+ * asked for. Errors are not kept. Calls that differ on purpose in nothing but `trial` are different calls.
+ *
+ * @param path the journal, created if absent: append-only JSON Lines, flushed to disk before `generate` resolves.
+ * @throws FailureError when another process writes this journal.
+ */
+export function withJournal(model: LanguageModel, path: string): JournaledModel {
+  const journal = JournalFile.open(path);
+  const inFlight = new Map<string, Promise<GenerateResult | Error>>();
+  const calls = { reused: 0, made: 0 };
+
+  const keep = (key: string, value: unknown): void => {
+    try {
+      journal.add(key, value);
+    } catch (error) {
+      throw journalFailure(path, error);
+    }
+  };
+
+  async function generate(
+    requests: GenerateRequest[],
+    options: GenerateOptions = {},
+  ): Promise<(GenerateResult | Error)[]> {
+    const results = new Array<GenerateResult | Error>(requests.length);
+    const done = (index: number, result: GenerateResult | Error): void => {
+      results[index] = result;
+      options.onResult?.(index, result);
+    };
+    const askedFor = new Map<string, { request: GenerateRequest; places: number[] }>();
+    const waits: Promise<void>[] = [];
+    for (const [index, request] of requests.entries()) {
+      const key = generateKey(model.id, request);
+      const known = journal.get(key) as GenerateResult | undefined;
+      const running = inFlight.get(key);
+      const asked = askedFor.get(key);
+      if (known || running || asked) calls.reused++;
+      if (known) done(index, known);
+      else if (asked) asked.places.push(index);
+      else if (running) waits.push(running.then((result) => done(index, result)));
+      else askedFor.set(key, { request, places: [index] });
+    }
+    if (askedFor.size > 0) await ask(askedFor, done, options.signal);
+    await Promise.all(waits);
+    await journal.settle();
+    return results;
+  }
+
+  async function ask(
+    askedFor: Map<string, { request: GenerateRequest; places: number[] }>,
+    done: (index: number, result: GenerateResult | Error) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const entries = [...askedFor].map(([key, { request, places }]) => ({ key, request, places }));
+    const release = entries.map(({ key }) => {
+      let answer: (result: GenerateResult | Error) => void = () => {};
+      inFlight.set(key, new Promise((resolve) => (answer = resolve)));
+      return answer;
+    });
+    let failure: unknown;
+    const settled = new Set<number>();
+    const settle = (at: number, result: GenerateResult | Error): void => {
+      if (settled.has(at)) return;
+      settled.add(at);
+      const { key, places } = entries[at]!;
+      if (!(result instanceof Error)) {
+        try {
+          keep(key, result);
+          calls.made++;
+        } catch (error) {
+          failure ??= error;
+        }
+      }
+      inFlight.delete(key);
+      release[at]!(result);
+      for (const place of places) done(place, result);
+    };
+    try {
+      const results = await model.generate(
+        entries.map(({ request }) => request),
+        { signal, onResult: settle },
+      );
+      for (const [at, result] of results.entries()) settle(at, result);
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error));
+      for (let at = 0; at < entries.length; at++) settle(at, reason);
+      failure ??= error;
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  async function score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+    const keys = pairs.map((pair) => sha256(canonical(["score", model.id, pair])));
+    const missing = new Map<string, ScoreRequest>();
+    for (const [i, key] of keys.entries()) if (!journal.has(key)) missing.set(key, pairs[i]!);
+    calls.reused += pairs.length - missing.size;
+    const results = missing.size > 0 ? await model.score!([...missing.values()]) : [];
+    for (const [i, key] of [...missing.keys()].entries()) keep(key, results[i]);
+    calls.made += missing.size;
+    await journal.settle();
+    return keys.map((key) => journal.get(key) as ScoreResult);
+  }
+
+  return {
+    id: model.id,
+    calls,
+    generate,
+    isFinished: (request) => journal.has(generateKey(model.id, request)),
+    ...(model.score ? { score } : {}),
+    close: () => journal.close(),
+  };
+}
+
+/** Key of a call: SHA-256 over the model, every parameter, the prompt and the trial, independent of property order. */
+export function generateKey(modelId: string, request: GenerateRequest): string {
+  return sha256(canonical(["generate", modelId, request]));
+}
+
+/** JSON with sorted keys and without undefined members. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item)).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`);
+  return `{${members.join(",")}}`;
+}

@@ -1,0 +1,222 @@
+import OpenAI from "openai";
+import { FailureError, UsageError } from "../errors.js";
+import { type AttemptFailure, backOffMs, classifyFailure } from "./attempt-failure.js";
+import { type Endpoint, EndpointPool } from "./endpoints.js";
+import type {
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  LanguageModel,
+  ScoreRequest,
+  ScoreResult,
+} from "./language-model.js";
+import { parseOpenAiReference } from "./openai-reference.js";
+import { readEcho, toEcho } from "./openai-score.js";
+import { fromWire, toWire, type WireApi, type WireRequest } from "./openai-wire.js";
+import { type Budget, ModelUnavailableError, type Price, type Usage, UsageMeter } from "./usage.js";
+
+export interface OpenAiOptions extends Budget {
+  /** Requests under way at once, default 8. */
+  concurrency?: number;
+  /** Attempts after the first one, default 9. */
+  retries?: number;
+  /** Most seconds for one attempt, default 300. */
+  timeoutSeconds?: number;
+  /** Environment variable with the key, default OPENAI_API_KEY. */
+  apiKeyEnv?: string;
+  price?: Price;
+  /** "chat" sends a plain prompt as a user's message, for servers that only chat. */
+  api?: WireApi;
+  env?: NodeJS.ProcessEnv;
+  /** Replaceable in tests; resolves after `ms` or rejects on abort. */
+  sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+}
+
+/** A server that failed this often in a row, and for this long, is given up for all requests. */
+const GIVE_UP_FAILURES = 20;
+const GIVE_UP_MS = 30_000;
+
+/** Models served over HTTP the way OpenAI does it (OpenAI, vLLM, Fireworks, Ollama, llama.cpp, `evoke serve`). */
+export class OpenAiCompatibleModel implements LanguageModel {
+  readonly id: string;
+  private readonly pool: EndpointPool;
+  private readonly meter: UsageMeter;
+  private readonly name: string;
+  private readonly key: string | undefined;
+  private readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  private failing: { count: number; since: number } | undefined;
+  private dead: ModelUnavailableError | undefined;
+
+  /** @param reference `openai:NAME@BASE_URL[,BASE_URL…]`. @throws UsageError on a bad reference or a missing key. */
+  constructor(
+    reference: string,
+    private readonly options: OpenAiOptions = {},
+  ) {
+    const env = options.env ?? process.env;
+    const { name, baseUrls } = parseOpenAiReference(reference, env);
+    const variable = options.apiKeyEnv ?? "OPENAI_API_KEY";
+    this.key = env[variable] || undefined;
+    if (!this.key && (options.apiKeyEnv || baseUrls.some(isOpenAi)))
+      throw new UsageError(`openai:${name}: the environment variable ${variable} is not set; put the API key into it`);
+    this.name = name;
+    this.id = `openai:${name}@${baseUrls.join(",")}`;
+    this.meter = new UsageMeter(options, options.price);
+    this.sleep = options.sleep ?? sleepFor;
+    this.pool = new EndpointPool(baseUrls.map((url) => ({ url, client: createClient(url, this.key), busy: 0 })));
+  }
+
+  get usage(): Usage {
+    return this.meter.usage;
+  }
+
+  generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {
+    const api = this.options.api ?? "auto";
+    return this.all(
+      requests,
+      (request) =>
+        this.untilAnswered(
+          (endpoint) => toWire(this.name, request, api, isOpenAi(endpoint.url)),
+          (answer) => fromWire(answer, request),
+          options.signal,
+        ),
+      options.onResult,
+    );
+  }
+
+  /** Log-probabilities by echoing the prompt, which vLLM, llama.cpp and `evoke serve` offer and OpenAI does not. */
+  async score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+    const results = await this.all(pairs, (pair) =>
+      this.untilAnswered(
+        () => toEcho(this.name, pair),
+        (answer) => readEcho(answer, pair),
+      ),
+    );
+    for (const result of results) if (result instanceof Error) throw result;
+    return results as ScoreResult[];
+  }
+
+  /** Runs `work` on every item, a limited number at a time; an item's failure takes its place in the results. */
+  private async all<T, R>(
+    items: T[],
+    work: (item: T) => Promise<R>,
+    onResult?: (index: number, result: R | Error) => void,
+  ): Promise<(R | Error)[]> {
+    const results = new Array<R | Error>(items.length);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let i = next++; i < items.length; i = next++) {
+        const result = await work(items[i]!).catch((error: unknown) =>
+          error instanceof Error ? error : new FailureError(String(error)),
+        );
+        results[i] = result;
+        onResult?.(i, result);
+      }
+    };
+    const workers = Math.min(Math.max(1, this.options.concurrency ?? 8), items.length);
+    await Promise.all(Array.from({ length: workers }, worker));
+    return results;
+  }
+
+  private async untilAnswered<R extends object>(
+    wire: (endpoint: Endpoint) => WireRequest,
+    read: (answer: unknown) => R,
+    signal?: AbortSignal,
+  ): Promise<R> {
+    const attempts = 1 + (this.options.retries ?? 9);
+    for (let attempt = 1; ; ) {
+      signal?.throwIfAborted();
+      if (this.dead) throw this.dead;
+      const endpoint = await this.pool.choose();
+      this.meter.beforeRequest();
+      const outcome = await this.attempt(endpoint, wire(endpoint), read, signal);
+      if (!("failure" in outcome)) return outcome.result;
+      const { failure } = outcome;
+      if (failure.verdict === "refused") throw new FailureError(this.describe(endpoint, failure));
+      if (failure.verdict === "hopeless") throw (this.dead ??= this.giveUp(endpoint, failure));
+      if (failure.serverDown && this.pool.hasOther(endpoint)) continue; // another server takes over at once
+      if (this.hasFailedForLong()) throw (this.dead ??= this.giveUp(endpoint, failure));
+      if (attempt++ >= attempts)
+        throw new FailureError(`${this.describe(endpoint, failure)} (gave up after ${attempts} attempts)`);
+      await this.sleep(backOffMs(attempt - 1, failure.retryAfterMs), signal);
+    }
+  }
+
+  private async attempt<R extends object>(
+    endpoint: Endpoint,
+    { path, body }: WireRequest,
+    read: (answer: unknown) => R,
+    signal?: AbortSignal,
+  ): Promise<{ result: R } | { failure: AttemptFailure }> {
+    // The client's own time limit ends when the headers are there; ours covers the body, too.
+    const timeout = (this.options.timeoutSeconds ?? 300) * 1000;
+    const timer = AbortSignal.timeout(timeout);
+    const either = signal ? AbortSignal.any([signal, timer]) : timer;
+    endpoint.busy++;
+    try {
+      const answer = await endpoint.client.post<unknown>(path, { body, signal: either, timeout, maxRetries: 0 });
+      const result = read(answer);
+      const { promptTokens = 0, outputTokens = 0 } = result as Partial<GenerateResult>;
+      this.meter.answered(promptTokens, outputTokens);
+      this.pool.markUp(endpoint);
+      this.failing = undefined;
+      return { result };
+    } catch (error) {
+      signal?.throwIfAborted();
+      const failure = classifyFailure(error, timer.aborted);
+      this.meter.failed(failure.kind);
+      if (failure.serverDown) this.pool.markDown(endpoint);
+      this.failing ??= { count: 0, since: Date.now() };
+      this.failing.count++;
+      return { failure };
+    } finally {
+      endpoint.busy--;
+    }
+  }
+
+  private hasFailedForLong(): boolean {
+    const { failing } = this;
+    return failing !== undefined && failing.count >= GIVE_UP_FAILURES && Date.now() - failing.since >= GIVE_UP_MS;
+  }
+
+  private giveUp(endpoint: Endpoint, failure: AttemptFailure): ModelUnavailableError {
+    return new ModelUnavailableError(`${this.describe(endpoint, failure)}; finished answers are kept`);
+  }
+
+  /** One line without the key, even if the server repeats it. */
+  private describe(endpoint: Endpoint, failure: AttemptFailure): string {
+    const line = `openai:${this.name} at ${endpoint.url}: ${failure.kind}: ${failure.message}`;
+    const clean = this.key ? line.replaceAll(this.key, "…") : line;
+    return clean.replace(/\s+/g, " ").slice(0, 400);
+  }
+}
+
+function createClient(baseURL: string, key: string | undefined): OpenAI {
+  const own = isOpenAi(baseURL);
+  return new OpenAI({
+    baseURL,
+    apiKey: key ?? "none",
+    adminAPIKey: null,
+    ...(own ? {} : { organization: null, project: null }),
+    ...(key ? {} : { defaultHeaders: { Authorization: null } }),
+    maxRetries: 0,
+    logLevel: "off", // its debug log would show prompts and headers
+  });
+}
+
+function isOpenAi(url: string): boolean {
+  return new URL(url).hostname === "api.openai.com";
+}
+
+function sleepFor(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

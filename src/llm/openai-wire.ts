@@ -1,0 +1,140 @@
+import { BadAnswerError } from "./attempt-failure.js";
+import type { GenerateRequest, GenerateResult, TokenLogprob } from "./language-model.js";
+
+/** Which of the two OpenAI endpoints writes. "auto": `prompt` → completions, `messages` → chat. */
+export type WireApi = "auto" | "completions" | "chat";
+
+export interface WireRequest {
+  path: "/completions" | "/chat/completions";
+  body: Record<string, unknown>;
+}
+
+/** Body of POST /completions or /chat/completions (OpenAI API reference; `top_k`, `min_p`, `repetition_penalty` as vLLM and llama.cpp name them). */
+export function toWire(model: string, request: GenerateRequest, api: WireApi, isOpenAi: boolean): WireRequest {
+  const chat = api === "chat" || (api === "auto" && request.messages !== undefined);
+  const body: Record<string, unknown> = {
+    model,
+    temperature: request.temperature ?? 0,
+    top_p: request.topP,
+    stop: request.stop?.length ? request.stop : undefined,
+    presence_penalty: request.presencePenalty,
+    frequency_penalty: request.frequencyPenalty,
+    seed: request.seed,
+    n: request.n !== undefined && request.n > 1 ? request.n : undefined,
+    top_k: request.topK,
+    min_p: request.minP,
+    repetition_penalty: request.repetitionPenalty,
+  };
+  if (chat) {
+    body.messages = request.messages ?? [{ role: "user", content: request.prompt ?? "" }];
+    body[isOpenAi ? "max_completion_tokens" : "max_tokens"] = request.maxTokens;
+    if (request.logprobs !== undefined) Object.assign(body, { logprobs: true, top_logprobs: request.logprobs });
+  } else {
+    body.prompt = request.prompt ?? "";
+    body.max_tokens = request.maxTokens;
+    body.logprobs = request.logprobs;
+  }
+  for (const key of Object.keys(body)) if (body[key] === undefined) delete body[key];
+  return { path: chat ? "/chat/completions" : "/completions", body };
+}
+
+type Json = Record<string, unknown>;
+
+/** Reads an answer of either endpoint. @throws BadAnswerError when it is no answer, so that it is asked again. */
+export function fromWire(received: unknown, request: GenerateRequest): GenerateResult {
+  const answer = typeof received === "string" ? parse(received) : received; // text: the server named no JSON type
+  if (!isObject(answer)) throw new BadAnswerError("the answer is not a JSON object");
+  if (isObject(answer.error))
+    throw new BadAnswerError(`error in a 200 answer: ${excerpt(JSON.stringify(answer.error))}`);
+  const { choices } = answer;
+  if (!Array.isArray(choices) || choices.length === 0) throw new BadAnswerError("the answer has no choices");
+  const wanted = request.n ?? 1;
+  if (choices.length < wanted) throw new BadAnswerError(`${choices.length} choices where ${wanted} were asked for`);
+  const parsed = choices
+    .map((choice, i) => ({ at: indexOf(choice, i), ...readChoice(choice) }))
+    .sort((a, b) => a.at - b.at);
+  const usage = isObject(answer.usage) ? answer.usage : {};
+  const { at: _, ...first } = parsed[0]!;
+  return {
+    ...first,
+    promptTokens: count(usage.prompt_tokens),
+    outputTokens: count(usage.completion_tokens),
+    ...(wanted > 1
+      ? {
+          alternatives: parsed
+            .slice(1, wanted)
+            .map(({ text, finishReason, logprobs }) => ({ text, finishReason, logprobs })),
+        }
+      : {}),
+  };
+}
+
+type Choice = Pick<GenerateResult, "text" | "finishReason" | "logprobs" | "stopText">;
+
+function readChoice(choice: unknown): Choice {
+  if (!isObject(choice)) throw new BadAnswerError("a choice is not an object");
+  const finishReason = choice.finish_reason === "length" ? "length" : "stop";
+  const result: Choice = { text: readText(choice), finishReason };
+  const logprobs = isObject(choice.logprobs) ? readLogprobs(choice.logprobs) : undefined;
+  if (logprobs) result.logprobs = logprobs;
+  if (typeof choice.stop_reason === "string") result.stopText = choice.stop_reason; // vLLM
+  return result;
+}
+
+function readText(choice: Json): string {
+  if (typeof choice.text === "string") return choice.text;
+  if (isObject(choice.message)) {
+    const { content } = choice.message;
+    if (typeof content === "string") return content;
+    if (typeof choice.message.refusal === "string") return choice.message.refusal;
+    if (content === null && choice.finish_reason === "content_filter") return "";
+  }
+  throw new BadAnswerError("a choice has no text");
+}
+
+function readLogprobs(logprobs: Json): TokenLogprob[] | undefined {
+  if (Array.isArray(logprobs.content))
+    return logprobs.content.filter(isObject).map((item) => ({
+      token: String(item.token),
+      logprob: Number(item.logprob),
+      top: Array.isArray(item.top_logprobs)
+        ? item.top_logprobs.filter(isObject).map((top) => ({ token: String(top.token), logprob: Number(top.logprob) }))
+        : [],
+    }));
+  const { tokens, token_logprobs, top_logprobs } = logprobs;
+  if (!Array.isArray(tokens) || !Array.isArray(token_logprobs)) return undefined;
+  return tokens.map((token, i) => {
+    const top: unknown = Array.isArray(top_logprobs) ? top_logprobs[i] : undefined;
+    const alternatives = isObject(top) ? Object.entries(top).map(([t, p]) => ({ token: t, logprob: Number(p) })) : [];
+    // The first token of an echoed prompt has no probability: null on the wire.
+    return {
+      token: String(token),
+      logprob: token_logprobs[i] === null ? Number.NaN : Number(token_logprobs[i]),
+      top: alternatives.sort((a, b) => b.logprob - a.logprob),
+    };
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BadAnswerError(`malformed JSON: ${excerpt(text)}`);
+  }
+}
+
+function indexOf(choice: unknown, fallback: number): number {
+  return isObject(choice) && typeof choice.index === "number" ? choice.index : fallback;
+}
+
+function count(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) ? value : 0;
+}
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function excerpt(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}

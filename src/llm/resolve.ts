@@ -1,0 +1,25 @@
+import type { EmbeddedModelOptions } from "./embedded.js";
+import type { LanguageModel } from "./language-model.js";
+import type { OpenAiOptions } from "./openai-compatible.js";
+import { isOpenAiReference } from "./openai-reference.js";
+import type { Usage } from "./usage.js";
+
+export interface ResolveOptions extends OpenAiOptions, EmbeddedModelOptions {}
+
+/** A model that may tell what it has used so far (servers do). */
+export interface ResolvedModel extends LanguageModel {
+  readonly usage?: Usage;
+}
+
+/**
+ * The language model behind a reference: `openai:NAME@BASE_URL` is a server, everything else (folder, .gguf file,
+ * `hf:`, `pip:`, `bundled:mini`, run folder) is run by our own engine.
+ */
+export async function resolveLanguageModel(reference: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  if (isOpenAiReference(reference)) {
+    const { OpenAiCompatibleModel } = await import("./openai-compatible.js");
+    return new OpenAiCompatibleModel(reference, options);
+  }
+  const { createEmbeddedModel } = await import("./embedded.js");
+  return createEmbeddedModel(reference, options);
+}
