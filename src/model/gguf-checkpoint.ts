@@ -1,0 +1,125 @@
+import { FailureError } from "../errors.js";
+import type { Checkpoint, WeightInfo } from "./checkpoint.js";
+import { checkRow, outputOf } from "./checkpoint-output.js";
+import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./gguf-config.js";
+import { hfName, normOffset, permutedHeads, unpermute } from "./gguf-names.js";
+import { type GgufFile, type GgufTensor, parseGguf } from "./gguf-parse.js";
+
+/** Bytes decoded at a time. */
+const PIECE = 1 << 20;
+
+/** Weights of a GGUF file under Hugging Face names and layouts, decoded to fp32 on reading. */
+export class GgufCheckpoint implements Checkpoint {
+  readonly config: Record<string, unknown>;
+  readonly generationConfig: Record<string, unknown>;
+  readonly #gguf: GgufFile;
+  readonly #architecture: string;
+  readonly #byName = new Map<string, GgufTensor>();
+  #buffer = new Uint8Array(0);
+
+  /** @throws UsageError or FailureError, one line, when the file is missing, damaged or lacks what a model needs. */
+  constructor(readonly source: string) {
+    this.#gguf = parseGguf(source);
+    try {
+      this.#architecture = ggufArchitecture(this.#gguf);
+      this.config = ggufConfig(this.#gguf, () => this.#decode(this.#gguf.tensors.get("rope_freqs.weight")!));
+      this.generationConfig = ggufGenerationConfig(this.#gguf.metadata);
+      for (const tensor of this.#gguf.tensors.values()) {
+        const name = hfName(tensor.name, this.#architecture);
+        if (name === undefined) continue;
+        this.#byName.set(name, tensor);
+        const heads = this.#heads(tensor);
+        if (heads !== undefined && (!(heads >= 1) || tensor.shape[0]! % (2 * heads))) {
+          throw new FailureError(
+            `${source}: ${tensor.name} has ${tensor.shape[0]} rows, which ${heads} heads cannot share`,
+          );
+        }
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  info(name: string): WeightInfo {
+    const { shape, format } = this.#tensor(name);
+    return { name, shape: [...shape], format: format.name };
+  }
+
+  read(name: string, out?: Float32Array): Float32Array {
+    const tensor = this.#tensor(name);
+    const result = outputOf(name, tensor.values, out);
+    this.#decode(tensor, result);
+    const heads = this.#heads(tensor);
+    if (heads) unpermute(result, heads, tensor.shape.length > 1 ? tensor.shape.at(-1)! : 1);
+    const offset = normOffset(tensor.name, this.#architecture);
+    if (offset) for (let i = 0; i < result.length; i++) result[i] = result[i]! - offset;
+    return result;
+  }
+
+  readRows(name: string, rows: ArrayLike<number>, out?: Float32Array): Float32Array {
+    const tensor = this.#tensor(name);
+    const width = tensor.shape.at(-1)!;
+    const result = outputOf(name, rows.length * width, out);
+    const { values, bytes, decode } = tensor.format;
+    const blocks = width / values;
+    const count = tensor.values / width;
+    const heads = this.#heads(tensor);
+    for (let i = 0; i < rows.length; i++) {
+      let row = checkRow(this.source, name, rows[i]!, count);
+      if (heads) {
+        const size = count / heads;
+        const inside = row % size;
+        row = row - inside + (inside < size / 2 ? 2 * inside : 2 * (inside - size / 2) + 1);
+      }
+      const piece = this.#bytes(tensor.position + row * blocks * bytes, blocks * bytes);
+      decode(piece, blocks, result, i * width);
+    }
+    return result;
+  }
+
+  readNf4(): undefined {
+    return undefined;
+  }
+
+  close(): void {
+    this.#gguf.file.close();
+  }
+
+  #tensor(name: string): GgufTensor {
+    const tensor = this.#byName.get(name);
+    if (!tensor) throw new FailureError(`${this.source}: weight ${name} is missing`);
+    return tensor;
+  }
+
+  #heads(tensor: GgufTensor): number | undefined {
+    const { num_attention_heads: heads, num_key_value_heads: kvHeads } = this.config;
+    return permutedHeads(tensor.name, this.#architecture, heads as number, kvHeads as number);
+  }
+
+  #bytes(position: number, length: number): Uint8Array {
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    const piece = this.#buffer.subarray(0, length);
+    this.#gguf.file.read(position, piece);
+    return piece;
+  }
+
+  #decode(tensor: GgufTensor, out: Float32Array = new Float32Array(tensor.values)): Float32Array {
+    const { values, bytes, decode } = tensor.format;
+    const blocks = tensor.values / values;
+    const each = Math.max(1, Math.floor(PIECE / bytes));
+    for (let done = 0; done < blocks; done += each) {
+      const n = Math.min(each, blocks - done);
+      decode(this.#bytes(tensor.position + done * bytes, n * bytes), n, out, done * values);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,78 @@
+import { torchSum } from "./torch-sum.js";
+
+/**
+ * Block-wise 8-bit quantisation with the signed dynamic map (Dettmers et al. 2022, arXiv 2110.02861, §2.1): values are scaled
+ * by the block's absolute maximum and stored as the index of the nearest of 256 values.
+ */
+export interface BlockwiseBytes {
+  codes: Uint8Array;
+  /** Scale of each block. */
+  absmax: Float32Array;
+}
+
+/** Values in a block of double quantisation. */
+export const NESTED_BLOCK = 256;
+
+let signedMap: Float32Array | undefined;
+
+/** The 256 values of the signed dynamic map, ascending, from −0.993 to 1; arithmetic in fp32 as in the reference. */
+export function signedDynamicMap(): Float32Array {
+  if (signedMap) return signedMap;
+  const { fround } = Math;
+  const values: number[] = [0, 1];
+  for (let exponent = 0; exponent < 7; exponent++) {
+    const boundaries = linspace(fround(0.1), 1, 2 ** exponent + 1);
+    const scale = fround(10 ** (exponent - 6));
+    for (let i = 0; i + 1 < boundaries.length; i++) {
+      const mean = fround(fround(boundaries[i]! + boundaries[i + 1]!) / 2);
+      values.push(fround(scale * mean), -fround(scale * mean));
+    }
+  }
+  signedMap = Float32Array.from(values).sort();
+  return signedMap;
+}
+
+/** torch.linspace in fp32: steps counted from the nearer end. */
+function linspace(start: number, end: number, steps: number): Float32Array {
+  const { fround } = Math;
+  const step = fround(fround(end - start) / (steps - 1));
+  const out = new Float32Array(steps);
+  for (let i = 0; i < steps; i++) {
+    out[i] = i < steps / 2 ? start + step * i : end - step * (steps - 1 - i);
+  }
+  return out;
+}
+
+/** Index of the value of ascending `map` nearest to `x`; of two equally near, the lower. */
+function nearest(map: Float32Array, x: number): number {
+  let low = 0;
+  let high = map.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (map[middle]! <= x) low = middle;
+    else high = middle;
+  }
+  const { fround, abs } = Math;
+  return abs(fround(x - map[high]!)) < abs(fround(x - map[low]!)) ? high : low;
+}
+
+/** Quantises `values` in blocks of 256. An all-zero block keeps the code of 0. */
+export function quantizeBlockwise(values: Float32Array, map = signedDynamicMap()): BlockwiseBytes {
+  const blocks = Math.ceil(values.length / NESTED_BLOCK);
+  const result = { codes: new Uint8Array(values.length), absmax: new Float32Array(blocks) };
+  for (let b = 0; b < blocks; b++) {
+    const block = values.subarray(b * NESTED_BLOCK, (b + 1) * NESTED_BLOCK);
+    let absmax = 0;
+    for (let i = 0; i < block.length; i++) absmax = Math.max(absmax, Math.abs(block[i]!));
+    result.absmax[b] = absmax;
+    for (let i = 0; i < block.length; i++) {
+      result.codes[b * NESTED_BLOCK + i] = nearest(map, absmax ? Math.fround(block[i]! / absmax) : 0);
+    }
+  }
+  return result;
+}
+
+/** Mean in PyTorch's order of additions. */
+export function torchMean(values: Float32Array): number {
+  return Math.fround(torchSum(values) / values.length);
+}
