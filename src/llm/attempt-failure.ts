@@ -30,8 +30,7 @@ export function classifyFailure(error: unknown, timedOut: boolean): AttemptFailu
   if (error instanceof APIError && error.status !== undefined) return classifyStatus(error);
   if (error instanceof SyntaxError)
     return { kind: "bad answer", message: `malformed JSON (${error.message})`, verdict: "retry", serverDown: false };
-  const cause = rootCause(error);
-  return { kind: "connection", message: cause, verdict: "retry", serverDown: !(error instanceof TypeError) };
+  return { kind: "connection", message: rootCause(error), verdict: "retry", serverDown: true };
 }
 
 function classifyStatus(error: APIError): AttemptFailure {
