@@ -115,7 +115,11 @@ describe("gradients against central differences", async () => {
         const seed = hostTensor("float32", weights, dims);
         const result = await executable.run(executable.inputNames.includes("seed") ? { ...feeds, seed } : feeds);
         const values = result.y!.data as Float32Array;
-        return { result, loss: (base: Float32Array) => values.reduce((s, v, i) => s + (v - base[i]!) * weights[i]!, 0), values };
+        return {
+          result,
+          loss: (base: Float32Array) => values.reduce((s, v, i) => s + (v - base[i]!) * weights[i]!, 0),
+          values,
+        };
       };
       const { result } = await run();
       for (const [key, x] of Object.entries(data)) {

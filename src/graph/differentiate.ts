@@ -8,10 +8,12 @@ import { sameShape } from "./shape.js";
  * Appends the backward pass and returns the gradient of each value in `wrt` (undefined where it has no influence).
  * @param seeds pairs of an output and the gradient that flows into it, of the same shape.
  * @param wrt values, usually graph inputs, whose gradients are wanted. Nothing is computed for any other.
+ * @param initial gradients to add to, by value: sums carried over from earlier runs.
  */
 export function differentiate(
   seeds: readonly { output: Value; gradient: Value }[],
   wrt: readonly Value[],
+  initial: ReadonlyMap<Value, Value> = new Map(),
 ): (Value | undefined)[] {
   const { graph } = wrt[0]!;
   const forward = graph.nodes.slice();
@@ -21,7 +23,7 @@ export function differentiate(
   for (const node of forward)
     if (node.inputs.some((input) => input && needs.has(input))) for (const output of node.outputs) needs.add(output);
 
-  const gradients = new Map<Value, Value>();
+  const gradients = new Map<Value, Value>(initial);
   const accumulate = (value: Value, gradient: Value, freshFrom: number): void => {
     if (!sameShape(value.shape, gradient.shape)) throw new Error(`gradient ${gradient} does not fit ${value}`);
     const sum = gradients.get(value);

@@ -40,7 +40,8 @@ export function toOnnx(graph: Graph): LoweredModel {
   for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
 
   const names = new Map<Value, string>();
-  for (const [name, value] of graph.outputs) if (!value.inputName && !value.constant && !names.has(value)) names.set(value, name);
+  for (const [name, value] of graph.outputs)
+    if (!value.inputName && !value.constant && !names.has(value)) names.set(value, name);
   const nameOf = (value: Value): string => value.inputName ?? names.get(value) ?? `v${value.id}`;
 
   const external: LoweredModel["external"] = [];
@@ -57,8 +58,7 @@ export function toOnnx(graph: Graph): LoweredModel {
     }
     for (const input of graph.inputs)
       if (used.has(input)) g.message(11, (w) => writeValueInfo(w, nameOf(input), input.dtype, input.shape));
-    for (const [name, value] of graph.outputs)
-      g.message(12, (w) => writeValueInfo(w, name, value.dtype, value.shape));
+    for (const [name, value] of graph.outputs) g.message(12, (w) => writeValueInfo(w, name, value.dtype, value.shape));
   });
   const model = new ProtobufWriter().int(1, IR_VERSION).string(2, "evoke");
   model.message(8, (w) => w.string(1, "").int(2, OPSET));
@@ -105,7 +105,8 @@ function writeConstant(w: ProtobufWriter, value: Value, name: string, external: 
   for (const dim of value.shape) w.int(1, dim as number);
   w.int(2, ELEMENT_TYPE[value.dtype]).string(8, name);
   const { bytes } = value.constant!;
-  if (bytes.byteLength !== elementCount(value.shape) * bytesPerElement(value.dtype)) throw new Error(`constant ${value}`);
+  if (bytes.byteLength !== elementCount(value.shape) * bytesPerElement(value.dtype))
+    throw new Error(`constant ${value}`);
   if (bytes.byteLength < EXTERNAL_FROM) {
     w.bytes(9, bytes);
     return;

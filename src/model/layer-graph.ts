@@ -1,0 +1,80 @@
+/** The graph of one decoder block over a packed row, with weights and adapter as inputs: one serves all layers. */
+import { Graph, ops, type Value } from "../graph/index.js";
+import type { AdapterShape } from "./adapter.js";
+import type { DecoderConfig } from "./decoder-config.js";
+import { decoderLayer, hasBias, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
+import { packedAttention } from "./packed-attention.js";
+
+/** Names of a block graph's inputs. */
+export const inputName = {
+  weight: (name: LinearName): string => `${name}.weight`,
+  bias: (name: LinearName): string => `${name}.bias`,
+  loraA: (name: LinearName): string => `${name}.lora_A`,
+  loraB: (name: LinearName): string => `${name}.lora_B`,
+  /** 1 where an element of the adapter's input survives dropout; uint8 [tokens, in]. */
+  dropout: (name: LinearName): string => `${name}.dropout`,
+};
+
+export interface LayerGraph {
+  graph: Graph;
+  /** [tokens, hidden]. */
+  x: Value;
+  /** [tokens, hidden]. */
+  y: Value;
+  /** Parameters by input name, in a fixed order. */
+  parameters: Map<string, Value>;
+}
+
+export interface LayerGraphOptions {
+  adapter?: AdapterShape;
+  /** Adds dropout masks as inputs when the adapter has dropout. */
+  training?: boolean;
+}
+
+/** Builds the forward graph of one block for rows of `tokens`. */
+export function layerGraph(config: DecoderConfig, tokens: number, options: LayerGraphOptions = {}): LayerGraph {
+  const graph = new Graph();
+  const { adapter } = options;
+  const parameters = new Map<string, Value>();
+  const parameter = (name: string, shape: number[]): Value => {
+    let value = parameters.get(name);
+    if (!value) {
+      value = graph.input(name, "float32", shape);
+      parameters.set(name, value);
+    }
+    return value;
+  };
+  for (const [name, size] of vectorShapes(config)) parameter(name, [size]);
+
+  const x = graph.input("x", "float32", [tokens, config.hiddenSize]);
+  const positions = graph.input("positions", "int64", [1, tokens]);
+  const half = config.headDim / 2;
+  const cos = graph.input("cos", "float32", ["positions", half]);
+  const sin = graph.input("sin", "float32", ["positions", half]);
+  const attention = packedAttention(graph, config, tokens);
+
+  const y = decoderLayer(config, x, {
+    linear: (name, input) => {
+      const [out, width] = linearShape(config, name);
+      const bias = hasBias(config, name) ? parameter(inputName.bias(name), [out]) : undefined;
+      const base = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true, c: bias });
+      if (!adapter?.targets.includes(name)) return base;
+      let adapted = input;
+      let factor = adapter.scaling;
+      if (options.training && adapter.dropout > 0) {
+        const mask = graph.input(inputName.dropout(name), "uint8", [tokens, width]);
+        adapted = ops.mul(input, ops.cast(mask, "float32"));
+        factor /= 1 - adapter.dropout;
+      }
+      const a = parameter(inputName.loraA(name), [adapter.rank, width]);
+      const b = parameter(inputName.loraB(name), [out, adapter.rank]);
+      const low = graph.keep(`${name}.low`, ops.gemm(adapted, a, { transB: true }));
+      return ops.gemm(low, b, { transB: true, c: base, alpha: factor });
+    },
+    vector: (name, size) => parameter(name, [size]),
+    rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
+    attend: attention.attend,
+    keep: (name, value) => graph.keep(name, value),
+  });
+  return { graph, x, y, parameters };
+}

@@ -1,0 +1,61 @@
+/** Turns stored weights into the tensors that a block graph is fed with. */
+import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
+import type { Adapter } from "./adapter.js";
+import { type LinearName, linearShape } from "./decoder-layer.js";
+import { inputName } from "./layer-graph.js";
+import { type DecoderWeights, decodeWeight } from "./weights.js";
+
+export class LayerParameters {
+  /** One decoding buffer per kind of linear layer, shared by all blocks. */
+  private readonly scratch = new Map<LinearName, Float32Array>();
+  private readonly resident: Record<string, Tensor>[] = [];
+
+  constructor(
+    readonly weights: DecoderWeights,
+    readonly device: Device,
+  ) {}
+
+  /** Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites. */
+  async feeds(layer: number): Promise<Record<string, Tensor>> {
+    const { config, layers } = this.weights;
+    const stored = layers[layer]!;
+    const resident = (this.resident[layer] ??= await this.residentFeeds(layer));
+    const feeds: Record<string, Tensor> = { ...resident };
+    for (const [name, weight] of stored.linear) {
+      if (weight.kind === "float32") continue;
+      const shape = linearShape(config, name);
+      const data = decodeWeight(weight, () => {
+        let buffer = this.scratch.get(name);
+        if (!buffer) this.scratch.set(name, (buffer = new Float32Array(shape[0] * shape[1])));
+        return buffer;
+      });
+      feeds[inputName.weight(name)] = await this.device.upload("float32", data, shape);
+    }
+    return feeds;
+  }
+
+  /** What needs no decoding stays on the device. */
+  private async residentFeeds(layer: number): Promise<Record<string, Tensor>> {
+    const { config, layers } = this.weights;
+    const stored = layers[layer]!;
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, data] of stored.vectors) feeds[name] = await this.device.upload("float32", data, [data.length]);
+    for (const [name, data] of stored.biases)
+      feeds[inputName.bias(name)] = await this.device.upload("float32", data, [data.length]);
+    for (const [name, weight] of stored.linear)
+      if (weight.kind === "float32")
+        feeds[inputName.weight(name)] = await this.device.upload("float32", weight.data, linearShape(config, name));
+    return feeds;
+  }
+
+  /** Feeds for a block's adapter factors. */
+  adapterFeeds(adapter: Adapter, layer: number): Record<string, Tensor> {
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, { a, b }] of adapter.layers[layer]!) {
+      const [out, width] = linearShape(this.weights.config, name);
+      feeds[inputName.loraA(name)] = hostTensor("float32", a, [adapter.shape.rank, width]);
+      feeds[inputName.loraB(name)] = hostTensor("float32", b, [out, adapter.shape.rank]);
+    }
+    return feeds;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Causal attention over a packed row: many documents one after another, without padding. Queries go in blocks; each
+ * block looks at the keys from the start of its first document up to its own last token, so that nothing is spent
+ * above the diagonal or on other documents. Which keys a query may see inside that range is a bias made on the host
+ * (packed-row.ts): causal, own document, own branch, sliding window.
+ */
+import { type Graph, ops, type Value } from "../graph/index.js";
+import type { DecoderConfig } from "./decoder-config.js";
+
+/** Queries in a block. */
+export const QUERY_BLOCK = 128;
+
+/** Inputs of one query block. */
+interface BlockInputs {
+  /** First key the block looks at; int64 [1]. */
+  start: Value;
+  /** [start, 0, rowLength − end, 0]: undoes the slice of keys in the backward pass; int64 [4]. */
+  pads: Value;
+  /** 0 where a query may see a key, a large negative number elsewhere; [queries, keys]. */
+  bias: Value;
+}
+
+export interface PackedAttention {
+  attend(q: Value, k: Value, v: Value): Value;
+}
+
+/** Declares the inputs for a row of `tokens` and returns the attention over it. */
+export function packedAttention(graph: Graph, config: DecoderConfig, tokens: number): PackedAttention {
+  const blocks: { from: number; to: number; inputs: BlockInputs; keys: string }[] = [];
+  for (let from = 0, i = 0; from < tokens; from += QUERY_BLOCK, i++) {
+    const to = Math.min(from + QUERY_BLOCK, tokens);
+    const keys = `keys${i}`;
+    blocks.push({
+      from,
+      to,
+      keys,
+      inputs: {
+        start: graph.input(`start${i}`, "int64", [1]),
+        pads: graph.input(`pads${i}`, "int64", [4]),
+        bias: graph.input(`bias${i}`, "float32", [to - from, keys]),
+      },
+    });
+  }
+  const { heads, kvHeads, headDim, attentionScale, attentionSoftCap } = config;
+  const group = heads / kvHeads;
+  return {
+    attend(q, k, v) {
+      const scaled = ops.scale(q, attentionScale);
+      const results = blocks.map(({ from, to, inputs, keys }) => {
+        const rows = to - from;
+        const keyRows = (x: Value): Value =>
+          ops.reshape(ops.sliceFrom(x, inputs.start, to, keys, inputs.pads), [keys, kvHeads, headDim]);
+        const queries = ops.reshape(
+          ops.transpose(ops.reshape(ops.slice(scaled, 0, from, to), [rows, kvHeads, group, headDim]), [1, 2, 0, 3]),
+          [kvHeads, group * rows, headDim],
+        );
+        let scores = ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0]));
+        if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
+        const grouped = ops.add(ops.reshape(scores, [kvHeads, group, rows, keys]), inputs.bias);
+        const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * rows, keys]);
+        const mixed = ops.matmul(weights, ops.transpose(keyRows(v), [1, 0, 2]));
+        const back = ops.transpose(ops.reshape(mixed, [kvHeads, group, rows, headDim]), [2, 0, 1, 3]);
+        return ops.reshape(back, [rows, heads * headDim]);
+      });
+      return ops.concat(results, 0);
+    },
+  };
+}

@@ -1,0 +1,246 @@
+/** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
+import { Graph, ops } from "../graph/index.js";
+import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import type { Adapter } from "./adapter.js";
+import { normalise } from "./decoder-layer.js";
+import { layerGraph } from "./layer-graph.js";
+import { LayerParameters } from "./layer-parameters.js";
+import { attentionFeeds, type PackedRow } from "./packed-row.js";
+import { ropeFrequencies, ropeTables } from "./rope.js";
+import type { DecoderWeights } from "./weights.js";
+
+/** Keys and values of one layer over a row: [tokens, kvHeads · headDim] each, keys rotated. */
+export interface LayerKeysValues {
+  k: Float32Array;
+  v: Float32Array;
+}
+
+export interface ForwardOptions {
+  adapter?: Adapter;
+  /** Told the keys and values of each layer (for filling a cache). */
+  onKeysValues?(layer: number, kv: LayerKeysValues): void;
+}
+
+/** Largest logits block made at once, in numbers: 64 MB. */
+const LOGITS_BLOCK = 16 << 20;
+/** Compiled row lengths that are kept. */
+const COMPILED_ROWS = 6;
+
+export class PackedModel {
+  readonly parameters: LayerParameters;
+  private readonly layers = new Map<string, Promise<Executable>>();
+  private readonly heads = new Map<string, Promise<Executable>>();
+  private rope?: { feeds: Record<string, Tensor>; positions: number };
+
+  constructor(
+    readonly weights: DecoderWeights,
+    readonly device: Device,
+  ) {
+    this.parameters = new LayerParameters(weights, device);
+  }
+
+  get config() {
+    return this.weights.config;
+  }
+
+  /** Embeddings of a row, scaled as the model wants them: [tokens, hidden]. */
+  embed(row: PackedRow): Float32Array {
+    const { hiddenSize, embeddingScale } = this.config;
+    const x = new Float32Array(row.tokens.length * hiddenSize);
+    this.weights.embed(row.tokens, x);
+    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
+    return x;
+  }
+
+  /** The feeds that all layers share: positions, rotary tables, and attention per window size. */
+  async rowFeeds(row: PackedRow): Promise<(layer: number) => Record<string, Tensor>> {
+    const rope = await this.ropeFeeds(row.positions.reduce((most, p) => Math.max(most, p + 1), 1));
+    const positions = BigInt64Array.from(row.positions, BigInt);
+    const common = { ...rope, positions: hostTensor("int64", positions, [1, positions.length]) };
+    const byWindow = new Map<number | undefined, Record<string, Tensor>>();
+    return (layer) => {
+      const window = this.config.slidingWindow[layer];
+      let feeds = byWindow.get(window);
+      if (!feeds) byWindow.set(window, (feeds = { ...common, ...attentionFeeds(row, window) }));
+      return feeds;
+    };
+  }
+
+  private async ropeFeeds(positions: number): Promise<Record<string, Tensor>> {
+    if (!this.rope || this.rope.positions < positions) {
+      const { headDim, rope } = this.config;
+      const count = Math.max(512, 2 ** Math.ceil(Math.log2(positions)));
+      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
+      this.rope = {
+        positions: count,
+        feeds: {
+          cos: await this.device.upload("float32", cos, dims),
+          sin: await this.device.upload("float32", sin, dims),
+        },
+      };
+    }
+    return this.rope.feeds;
+  }
+
+  /** The last layer's output [tokens, hidden], before the final norm. */
+  async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
+    const { hiddenSize, layers } = this.config;
+    const tokens = row.tokens.length;
+    const { adapter, onKeysValues } = options;
+    const shape = adapter?.shape;
+    const key = `${tokens} ${shape ? `${shape.rank} ${shape.scaling} ${shape.targets}` : ""} ${onKeysValues ? "kv" : ""}`;
+    const executable = await this.cached(this.layers, key, () => {
+      const built = layerGraph(this.config, tokens, { adapter: shape });
+      built.graph.output("y", built.y);
+      if (onKeysValues) {
+        built.graph.output("k", built.graph.kept.get("k")!);
+        built.graph.output("v", built.graph.kept.get("v")!);
+      }
+      return this.device.compile(built.graph);
+    });
+    const rowFeeds = await this.rowFeeds(row);
+    let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
+    for (let layer = 0; layer < layers; layer++) {
+      const feeds = {
+        x,
+        ...rowFeeds(layer),
+        ...(await this.parameters.feeds(layer)),
+        ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
+      };
+      const result = await executable.run(feeds);
+      x = result.y!;
+      if (onKeysValues) {
+        const k = (await this.device.download(result.k!)) as Float32Array;
+        const v = (await this.device.download(result.v!)) as Float32Array;
+        onKeysValues(layer, { k, v });
+      }
+    }
+    return x;
+  }
+
+  /** Logits [positions.length, vocab] of chosen positions of a row. */
+  async logits(hidden: Tensor, positions: ArrayLike<number>): Promise<Float32Array> {
+    const { vocabSize } = this.config;
+    const out = new Float32Array(positions.length * vocabSize);
+    await this.eachHeadBlock(hidden, positions, "logits", async (at, count, run) => {
+      const { logits } = await run({});
+      out.set((logits!.data as Float32Array).subarray(0, count * vocabSize), at * vocabSize);
+    });
+    return out;
+  }
+
+  /**
+   * For each chosen position, the log-probability of its target token, and whether that token is the most likely one
+   * (the first of equals).
+   */
+  async logProbabilities(
+    hidden: Tensor,
+    positions: ArrayLike<number>,
+    targets: ArrayLike<number>,
+  ): Promise<{ logprobs: Float32Array; greedy: Uint8Array }> {
+    const logprobs = new Float32Array(positions.length);
+    const greedy = new Uint8Array(positions.length);
+    await this.eachHeadBlock(hidden, positions, "logprobs", async (at, count, run, size) => {
+      const wanted = new BigInt64Array(size);
+      for (let i = 0; i < count; i++) wanted[i] = BigInt(targets[at + i]!);
+      const { logprob, best } = await run({ targets: hostTensor("int64", wanted, [size, 1]) });
+      for (let i = 0; i < count; i++) {
+        logprobs[at + i] = (logprob!.data as Float32Array)[i]!;
+        greedy[at + i] = Number((best!.data as BigInt64Array)[i] === wanted[i]);
+      }
+    });
+    return { logprobs, greedy };
+  }
+
+  private async eachHeadBlock(
+    hidden: Tensor,
+    positions: ArrayLike<number>,
+    kind: "logits" | "logprobs",
+    use: (
+      at: number,
+      count: number,
+      run: (more: Record<string, Tensor>) => Promise<Record<string, Tensor>>,
+      size: number,
+    ) => Promise<void>,
+  ): Promise<void> {
+    const { vocabSize, hiddenSize } = this.config;
+    const most = Math.max(1, Math.min(256, Math.floor(LOGITS_BLOCK / vocabSize)));
+    const states = (await this.device.download(hidden)) as Float32Array;
+    const fixed = await this.headFeeds();
+    for (let at = 0; at < positions.length; at += most) {
+      const count = Math.min(most, positions.length - at);
+      const size = Math.min(most, 2 ** Math.ceil(Math.log2(count)));
+      const x = new Float32Array(size * hiddenSize);
+      for (let i = 0; i < count; i++) {
+        const row = positions[at + i]! * hiddenSize;
+        x.set(states.subarray(row, row + hiddenSize), i * hiddenSize);
+      }
+      const executable = await this.cached(this.heads, `${kind} ${size}`, () => this.compileHead(kind, size));
+      const feeds = { ...fixed, x: hostTensor("float32", x, [size, hiddenSize]) };
+      await use(at, count, (more) => executable.run({ ...feeds, ...more }), size);
+    }
+  }
+
+  private compileHead(kind: "logits" | "logprobs", rows: number): Promise<Executable> {
+    const graph = new Graph();
+    const logits = headLogits(graph, this.weights, rows).logits;
+    if (kind === "logits") graph.output("logits", logits);
+    else {
+      const targets = graph.input("targets", "int64", [rows, 1]);
+      const top = ops.reduceMax(logits, [-1], true);
+      const shifted = ops.sub(logits, top);
+      const total = ops.log(ops.reduceSum(ops.exp(shifted), [-1], true));
+      graph.output("logprob", ops.sub(ops.pick(shifted, targets), total));
+      graph.output("best", ops.argMax(logits));
+    }
+    return this.device.compile(graph, { outputsOn: "host" });
+  }
+
+  private fixedHeadFeeds?: Record<string, Tensor>;
+
+  /** The output projection and the final norm as feeds. */
+  async headFeeds(): Promise<Record<string, Tensor>> {
+    if (!this.fixedHeadFeeds) {
+      const { vocabSize, hiddenSize } = this.config;
+      const { head, finalNorm } = this.weights;
+      this.fixedHeadFeeds = { head: await this.device.upload("float32", head, [vocabSize, hiddenSize]) };
+      if (finalNorm) this.fixedHeadFeeds.norm = await this.device.upload("float32", finalNorm, [hiddenSize]);
+    }
+    return this.fixedHeadFeeds;
+  }
+
+  /** A small least-recently-used cache of compiled graphs. */
+  private async cached(
+    cache: Map<string, Promise<Executable>>,
+    key: string,
+    make: () => Promise<Executable>,
+  ): Promise<Executable> {
+    const found = cache.get(key) ?? make();
+    cache.delete(key);
+    cache.set(key, found);
+    if (cache.size > COMPILED_ROWS) {
+      const [oldest, executable] = cache.entries().next().value!;
+      cache.delete(oldest);
+      await (await executable).dispose();
+    }
+    return found;
+  }
+
+  async dispose(): Promise<void> {
+    for (const cache of [this.layers, this.heads]) {
+      for (const executable of cache.values()) await (await executable).dispose();
+      cache.clear();
+    }
+  }
+}
+
+/** Final norm, output projection and soft cap for `rows` hidden states. Inputs: x, head, norm. */
+export function headLogits(graph: Graph, weights: Pick<DecoderWeights, "config" | "finalNorm">, rows: number) {
+  const { config } = weights;
+  const x = graph.input("x", "float32", [rows, config.hiddenSize]);
+  const head = graph.input("head", "float32", [config.vocabSize, config.hiddenSize]);
+  const norm = weights.finalNorm ? graph.input("norm", "float32", [config.hiddenSize]) : undefined;
+  const product = ops.gemm(normalise(config, x, norm), head, { transB: true });
+  const logits = config.finalSoftCap === undefined ? product : ops.softCap(product, config.finalSoftCap);
+  return { x, head, norm, logits };
+}

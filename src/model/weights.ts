@@ -1,0 +1,142 @@
+/** The weights of a decoder in memory: full precision, NF4 or 8 bit, decoded to float32 a layer at a time. */
+import { FailureError, UsageError } from "../errors.js";
+import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
+import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
+import { decoderConfig } from "./architectures/index.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { DecoderConfig } from "./decoder-config.js";
+import { hasBias, LINEAR_LAYERS, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
+
+export type Precision = "float32" | "nf4" | "int8";
+
+export type StoredWeight =
+  | { kind: "float32"; data: Float32Array }
+  | { kind: "nf4"; weight: Nf4Weight }
+  | { kind: "int8"; weight: Int8Weight };
+
+export interface StoredLayer {
+  linear: Map<LinearName, StoredWeight>;
+  /** Biases by linear layer. */
+  biases: Map<LinearName, Float32Array>;
+  /** Norm weights by name within the block. */
+  vectors: Map<string, Float32Array>;
+}
+
+export interface DecoderWeights {
+  config: DecoderConfig;
+  source: string;
+  layers: StoredLayer[];
+  /** [hidden]; undefined for norms without weights. */
+  finalNorm?: Float32Array;
+  /** Output projection [vocab, hidden]; the embedding itself when tied. */
+  head: Float32Array;
+  /** Copies the embeddings of tokens into `out` [tokens, hidden], unscaled. */
+  embed(tokens: ArrayLike<number>, out: Float32Array): void;
+}
+
+export interface LoadOptions {
+  /** How the linear layers of the blocks are held. Embedding, head and norms stay in float32, as in QLoRA. */
+  precision?: Precision;
+  /** Quantise the NF4 block scales as well. Default true. */
+  doubleQuant?: boolean;
+  /** Told after each layer. */
+  onLayer?(done: number, total: number): void;
+}
+
+/** Bytes of float32 embeddings up to which an untied embedding is held in memory rather than read row by row. */
+const EMBEDDING_IN_MEMORY = 512 << 20;
+
+/** Reads a checkpoint's weights. Each is read once and quantised on the way. */
+export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions = {}): DecoderWeights {
+  const config = decoderConfig(checkpoint.config, checkpoint.source);
+  const { precision = "float32" } = options;
+  const vector = (name: string, size: number): Float32Array => {
+    requireShape(checkpoint, name, [size]);
+    return checkpoint.read(name);
+  };
+  const layers: StoredLayer[] = [];
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}.`;
+    const stored: StoredLayer = { linear: new Map(), biases: new Map(), vectors: new Map() };
+    for (const name of LINEAR_LAYERS) {
+      const shape = linearShape(config, name);
+      const weightName = `${prefix}${name}.weight`;
+      requireShape(checkpoint, weightName, shape);
+      stored.linear.set(name, store(checkpoint, weightName, shape, precision, options.doubleQuant ?? true));
+      if (hasBias(config, name)) stored.biases.set(name, vector(`${prefix}${name}.bias`, shape[0]));
+    }
+    for (const [name, size] of vectorShapes(config)) stored.vectors.set(name, vector(`${prefix}${name}`, size));
+    layers.push(stored);
+    options.onLayer?.(layer + 1, config.layers);
+  }
+  const table: [number, number] = [config.vocabSize, config.hiddenSize];
+  const embeddingName = "model.embed_tokens.weight";
+  requireShape(checkpoint, embeddingName, table);
+  const tied = config.tiedEmbeddings || !checkpoint.has("lm_head.weight");
+  if (!tied) requireShape(checkpoint, "lm_head.weight", table);
+  const head = checkpoint.read(tied ? embeddingName : "lm_head.weight");
+  const embedding = tied
+    ? head
+    : table[0] * table[1] * 4 <= EMBEDDING_IN_MEMORY
+      ? checkpoint.read(embeddingName)
+      : undefined;
+  return {
+    config: { ...config, tiedEmbeddings: tied },
+    source: checkpoint.source,
+    layers,
+    finalNorm: config.norm.weighted ? vector("model.norm.weight", config.hiddenSize) : undefined,
+    head,
+    embed: embedding
+      ? embedFrom(embedding, config.hiddenSize)
+      : (tokens, out) => void checkpoint.readRows(embeddingName, tokens, out),
+  };
+}
+
+/** Embedding look-up in a table [vocab, hidden]. */
+export function embedFrom(table: Float32Array, hidden: number): DecoderWeights["embed"] {
+  return (tokens, out) => {
+    for (let i = 0; i < tokens.length; i++) {
+      const row = tokens[i]! * hidden;
+      out.set(table.subarray(row, row + hidden), i * hidden);
+    }
+  };
+}
+
+function store(
+  checkpoint: Checkpoint,
+  name: string,
+  shape: [number, number],
+  precision: Precision,
+  doubleQuant: boolean,
+): StoredWeight {
+  const ready = checkpoint.readNf4(name);
+  if (ready) {
+    if (precision === "nf4") return { kind: "nf4", weight: ready };
+    const data = new Float32Array(shape[0] * shape[1]);
+    dequantizeNf4(ready, data);
+    return precision === "int8" ? { kind: "int8", weight: quantizeInt8(data, shape) } : { kind: "float32", data };
+  }
+  const data = checkpoint.read(name);
+  if (precision === "nf4") return { kind: "nf4", weight: quantizeNf4(data, shape, { doubleQuant }) };
+  if (precision === "int8") return { kind: "int8", weight: quantizeInt8(data, shape) };
+  return { kind: "float32", data };
+}
+
+function requireShape(checkpoint: Checkpoint, name: string, shape: readonly number[]): void {
+  if (!checkpoint.has(name))
+    throw new FailureError(`${checkpoint.source}: weight "${name}" is missing; the checkpoint is not complete`);
+  const found = checkpoint.info(name).shape;
+  if (found.length === shape.length && found.every((dim, i) => dim === shape[i])) return;
+  throw new UsageError(
+    `${checkpoint.source}: weight "${name}" has shape [${found.join(", ")}], config.json asks for [${shape.join(", ")}]`,
+  );
+}
+
+/** Decodes a stored weight to float32; full-precision weights are returned as they are, without a copy. */
+export function decodeWeight(stored: StoredWeight, scratch: () => Float32Array): Float32Array {
+  if (stored.kind === "float32") return stored.data;
+  const out = scratch();
+  if (stored.kind === "nf4") dequantizeNf4(stored.weight, out);
+  else dequantizeInt8(stored.weight, out);
+  return out;
+}

@@ -1,0 +1,62 @@
+/**
+ * Final norm, output projection and cross-entropy, forward and backward, in blocks of target positions: a vocabulary of
+ * 256k costs one block of logits, not one row of logits per token.
+ */
+import { differentiate, Graph, ops, type Value } from "../graph/index.js";
+import { headLogits } from "../model/packed-model.js";
+import type { DecoderWeights } from "../model/weights.js";
+
+/** Target positions in a block: at most 64 MB of logits. */
+export function headBlockRows(vocabSize: number): number {
+  return Math.max(8, Math.min(256, 2 ** Math.floor(Math.log2((16 << 20) / vocabSize))));
+}
+
+/**
+ * Inputs: x [rows, hidden], targets int64 [rows, 1], weights [rows, 1] (1 / targets of the step; 0 for padding), head, norm.
+ * Outputs: loss (Σ of weighted losses), dx; with `trainable` also head.sum and norm.sum, the gradients added to the
+ * inputs head.acc and norm.acc.
+ */
+export function lossHeadGraph(
+  weights: Pick<DecoderWeights, "config" | "finalNorm">,
+  rows: number,
+  options: { trainable: boolean; backward: boolean },
+): Graph {
+  const graph = new Graph();
+  const { x, head, norm, logits } = headLogits(graph, weights, rows);
+  const targets = graph.input("targets", "int64", [rows, 1]);
+  const weight = graph.input("weights", "float32", [rows, 1]);
+
+  const shifted = ops.sub(logits, ops.reduceMax(logits, [-1], true));
+  const exponentials = ops.exp(shifted);
+  const total = ops.reduceSum(exponentials, [-1], true);
+  const losses = ops.sub(ops.log(total), ops.pick(shifted, targets));
+  graph.output("loss", ops.reduceSum(ops.mul(losses, weight), [0, 1]));
+  if (!options.backward) return graph;
+
+  // d loss / d logits = weight · (softmax − one-hot), written out: the general rules would make three more passes.
+  const { vocabSize } = weights.config;
+  const classes = graph.constant(
+    "int64",
+    [1, vocabSize],
+    BigInt64Array.from({ length: vocabSize }, (_, i) => BigInt(i)),
+  );
+  const oneHot = ops.cast(ops.equal(classes, targets), "float32");
+  const gradient = ops.mul(ops.sub(ops.div(exponentials, total), oneHot), weight);
+  const wrt: Value[] = [x];
+  const initial = new Map<Value, Value>();
+  const sums: string[] = [];
+  if (options.trainable)
+    for (const [name, value] of [
+      ["head", head],
+      ["norm", norm],
+    ] as const) {
+      if (!value) continue;
+      initial.set(value, graph.input(`${name}.acc`, "float32", value.shape));
+      wrt.push(value);
+      sums.push(`${name}.sum`);
+    }
+  const [dx, ...rest] = differentiate([{ output: logits, gradient }], wrt, initial);
+  graph.output("dx", dx!);
+  sums.forEach((name, i) => graph.output(name, rest[i]!));
+  return graph;
+}

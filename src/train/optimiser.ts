@@ -1,0 +1,146 @@
+/**
+ * AdamW (Loshchilov and Hutter 2019) as a graph, so that every device computes the same update. One graph updates all
+ * tensors of a group; a sum of squares for the gradient norm comes from a graph of its own.
+ */
+import { Graph, ops } from "../graph/index.js";
+import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+
+export interface AdamWOptions {
+  betas: readonly [number, number];
+  epsilon: number;
+  /** Applied to matrices only, as PyTorch users commonly group parameters. */
+  weightDecay: number;
+}
+
+/** A trainable tensor with its gradient sum and moments. */
+export interface Parameter {
+  name: string;
+  dims: readonly number[];
+  value: Tensor;
+  /** Σ of gradients over the micro-batches of the step. */
+  gradient: Tensor;
+  /** First and second moment. */
+  m: Tensor;
+  v: Tensor;
+}
+
+export interface StepSizes {
+  learningRate: number;
+  /** Factor on the gradient (clipping). */
+  gradientScale: number;
+  /** Number of this update, from 1. */
+  step: number;
+}
+
+export class AdamW {
+  private readonly updates = new Map<string, Promise<Executable>>();
+  private readonly norms = new Map<string, Promise<Executable>>();
+  /** Output buffers, swapped with the ones an update replaces. */
+  private readonly spare = new Map<string, Tensor[]>();
+
+  constructor(
+    private readonly device: Device,
+    private readonly options: AdamWOptions,
+  ) {}
+
+  /** Σ g² over a group. */
+  async squaredNorm(group: readonly Parameter[]): Promise<number> {
+    const executable = await compiled(this.norms, shapesKey(group), () => {
+      const graph = new Graph();
+      group.forEach(({ dims }, i) => {
+        const g = graph.input(`g${i}`, "float32", dims);
+        const axes = dims.map((_, axis) => axis);
+        graph.output(`s${i}`, ops.reduceSum(ops.mul(g, g), axes));
+      });
+      return this.device.compile(graph, { outputsOn: "host" });
+    });
+    const feeds = Object.fromEntries(group.map(({ gradient }, i) => [`g${i}`, gradient]));
+    const result = await executable.run(feeds);
+    return Object.values(result).reduce((sum, tensor) => sum + (tensor.data as Float32Array)[0]!, 0);
+  }
+
+  /** Updates the values and moments of a group in place (the tensors are replaced). */
+  async update(group: readonly Parameter[], sizes: StepSizes): Promise<void> {
+    const executable = await compiled(this.updates, shapesKey(group), () =>
+      this.device.compile(this.updateGraph(group)),
+    );
+    const { betas } = this.options;
+    const scalar = (x: number) => hostTensor("float32", Float32Array.of(x), []);
+    const feeds: Record<string, Tensor> = {
+      lr: scalar(sizes.learningRate),
+      gradientScale: scalar(sizes.gradientScale),
+      correction1: scalar(1 / (1 - betas[0] ** sizes.step)),
+      correction2: scalar(1 / (1 - betas[1] ** sizes.step)),
+    };
+    const outputs: Record<string, Tensor> = {};
+    group.forEach((parameter, i) => {
+      feeds[`p${i}`] = parameter.value;
+      feeds[`g${i}`] = parameter.gradient;
+      feeds[`m${i}`] = parameter.m;
+      feeds[`v${i}`] = parameter.v;
+      if (this.device.name === "cpu")
+        for (const part of ["p", "m", "v"]) outputs[`${part}${i}.next`] = this.takeSpare(parameter.dims);
+    });
+    const result = await executable.run(feeds, outputs);
+    group.forEach((parameter, i) => {
+      const replaced = [parameter.value, parameter.m, parameter.v];
+      parameter.value = result[`p${i}.next`]!;
+      parameter.m = result[`m${i}.next`]!;
+      parameter.v = result[`v${i}.next`]!;
+      for (const tensor of replaced) this.giveSpare(parameter.dims, tensor);
+    });
+  }
+
+  private updateGraph(group: readonly Parameter[]): Graph {
+    const graph = new Graph();
+    const { betas, epsilon, weightDecay } = this.options;
+    const scalar = (name: string) => graph.input(name, "float32", []);
+    const lr = scalar("lr");
+    const gradientScale = scalar("gradientScale");
+    const correction1 = scalar("correction1");
+    const correction2 = scalar("correction2");
+    group.forEach(({ dims }, i) => {
+      const tensor = (part: string) => graph.input(`${part}${i}`, "float32", dims);
+      const g = ops.mul(tensor("g"), gradientScale);
+      const m = ops.add(ops.scale(tensor("m"), betas[0]), ops.scale(g, 1 - betas[0]));
+      const v = ops.add(ops.scale(tensor("v"), betas[1]), ops.scale(ops.mul(g, g), 1 - betas[1]));
+      const root = ops.add(ops.sqrt(ops.mul(v, correction2)), graph.scalar(epsilon));
+      let p = tensor("p");
+      if (weightDecay > 0 && dims.length > 1) p = ops.mul(p, ops.sub(graph.scalar(1), ops.scale(lr, weightDecay)));
+      graph.output(`p${i}.next`, ops.sub(p, ops.mul(lr, ops.div(ops.mul(m, correction1), root))));
+      graph.output(`m${i}.next`, m);
+      graph.output(`v${i}.next`, v);
+    });
+    return graph;
+  }
+
+  private takeSpare(dims: readonly number[]): Tensor {
+    const found = this.spare.get(dims.join())?.pop();
+    return found ?? hostTensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+  }
+
+  private giveSpare(dims: readonly number[], tensor: Tensor): void {
+    if (this.device.name !== "cpu") {
+      tensor.dispose();
+      return;
+    }
+    const key = dims.join();
+    const list = this.spare.get(key) ?? [];
+    list.push(tensor);
+    this.spare.set(key, list);
+  }
+}
+
+function shapesKey(group: readonly Parameter[]): string {
+  return group.map(({ dims }) => dims.join("x")).join(" ");
+}
+
+function compiled(
+  cache: Map<string, Promise<Executable>>,
+  key: string,
+  make: () => Promise<Executable>,
+): Promise<Executable> {
+  let found = cache.get(key);
+  if (!found) cache.set(key, (found = make()));
+  return found;
+}
