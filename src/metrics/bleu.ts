@@ -136,7 +136,11 @@ export function corpusBleu(
     referenceLength += closestLength(hypothesis.length, referenceTokens);
   }
   const brevityPenalty =
-    hypothesisLength >= referenceLength ? 1 : hypothesisLength > 0 ? Math.exp(1 - referenceLength / hypothesisLength) : 0;
+    hypothesisLength >= referenceLength
+      ? 1
+      : hypothesisLength > 0
+        ? Math.exp(1 - referenceLength / hypothesisLength)
+        : 0;
   const { precisions, order } = smoothedPrecisions(counts, totals, options.effectiveOrder ?? false);
   const numbers = referenceNumbers.size === 1 ? [...referenceNumbers][0] : "var";
   return {

@@ -63,9 +63,7 @@ const STEP_3: readonly Rule[] = [
 ];
 
 /** Step 4; removed when the stem's measure is above 1 ("ion" only after "s" or "t"). */
-const STEP_4 = (
-  "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"
-).split(" ");
+const STEP_4 = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split(" ");
 
 const isVowelLetter = (letter: string): boolean => "aeiou".includes(letter);
 

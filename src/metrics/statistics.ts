@@ -127,8 +127,14 @@ export function binomialTest(successes: number, trials: number, p = 0.5): number
 /** Exact (Clopper–Pearson) confidence interval of a share. */
 export function binomialInterval(successes: number, trials: number, confidence = 0.95): { low: number; high: number } {
   const tail = (1 - confidence) / 2;
-  const upperTail = (p: number) => binomialPmf(trials, p).slice(successes).reduce((sum, q) => sum + q, 0);
-  const lowerTail = (p: number) => binomialPmf(trials, p).slice(0, successes + 1).reduce((sum, q) => sum + q, 0);
+  const upperTail = (p: number) =>
+    binomialPmf(trials, p)
+      .slice(successes)
+      .reduce((sum, q) => sum + q, 0);
+  const lowerTail = (p: number) =>
+    binomialPmf(trials, p)
+      .slice(0, successes + 1)
+      .reduce((sum, q) => sum + q, 0);
   return {
     low: successes === 0 ? 0 : bisect((p) => upperTail(p) - tail),
     high: successes === trials ? 1 : bisect((p) => tail - lowerTail(p)),

@@ -65,8 +65,8 @@ export class SimilarityPool {
   private readonly longLength = new IntList(16);
   /** First word of each long entry, and one past the last word of all. */
   private readonly longStart = new IntList(16);
-  private shortState = new Int32Array(1024);
-  private longState = new Int32Array(64);
+  private shortState: Int32Array = new Int32Array(1024);
+  private longState: Int32Array = new Int32Array(64);
   private entries = 0;
 
   constructor(texts: Iterable<string> = []) {
@@ -124,7 +124,8 @@ export class SimilarityPool {
       const length = lengths[i]!;
       if (lcs < needed[length]!) continue;
       if (!improve(best, lcs, length, count, this.shortEntry.data[i]!)) continue;
-      for (let l = 1; l <= LCS_WORD_BITS; l++) needed[l] = Math.ceil((best.lcs * (l + count)) / (best.length + count) - 1e-9);
+      for (let l = 1; l <= LCS_WORD_BITS; l++)
+        needed[l] = Math.ceil((best.lcs * (l + count)) / (best.length + count) - 1e-9);
     }
     for (let i = 0; i < this.longLength.length; i++) {
       const lcs = this.longLcs(i);
@@ -226,7 +227,8 @@ export class SimilarityPool {
 
   private longLcs(i: number): number {
     let lcs = 0;
-    for (let w = this.longStart.data[i]!; w < this.longStart.data[i + 1]!; w++) lcs += countBits(this.longState[w]! ^ FULL);
+    for (let w = this.longStart.data[i]!; w < this.longStart.data[i + 1]!; w++)
+      lcs += countBits(this.longState[w]! ^ FULL);
     return lcs;
   }
 }

@@ -1,0 +1,63 @@
+import { Command } from "commander";
+import { UsageError } from "../errors.js";
+import { type NumberedRow, readJsonl } from "../files/jsonl.js";
+import { corpusBleu } from "../metrics/bleu.js";
+import { meanRouge } from "../metrics/rouge.js";
+
+/** Mean BERTScore-F1 of predictions against references by the encoder that `model` names. */
+export type BertScoreF1 = (model: string, predictions: string[], references: string[]) => Promise<number>;
+
+interface TextOptions {
+  predictions: string;
+  field: string;
+  reference: string;
+  bertscore?: string;
+  json?: boolean;
+}
+
+/** `evoke metrics text`. @param bertScoreF1 runs `--bertscore`; the option exists only when it is given. */
+export function metricsCommand(bertScoreF1?: BertScoreF1): Command {
+  const text = new Command("text")
+    .description("score predicted texts against references: BLEU (sacreBLEU), ROUGE-1, ROUGE-2, ROUGE-L (stemmed)")
+    .requiredOption("--predictions <file>", "JSON Lines file with a prediction and a reference a row")
+    .option("--field <name>", "field of the prediction", "response")
+    .option("--reference <name>", "field of the reference", "target")
+    .action(async (_options: unknown, command: Command) => {
+      await scoreText(command.optsWithGlobals<TextOptions>(), bertScoreF1);
+    });
+  if (bertScoreF1) text.option("--bertscore <model>", "also BERTScore-F1 with this encoder");
+  return new Command("metrics").description("score texts without a model").addCommand(text);
+}
+
+async function scoreText(options: TextOptions, bertScoreF1?: BertScoreF1): Promise<void> {
+  const predictions: string[] = [];
+  const references: string[] = [];
+  for await (const numbered of readJsonl(options.predictions)) {
+    predictions.push(textOf(numbered, options.field, options.predictions).trim());
+    references.push(textOf(numbered, options.reference, options.predictions).trim());
+  }
+  if (predictions.length === 0) throw new UsageError(`${options.predictions}: holds no rows to score`);
+  const { score, signature } = corpusBleu(predictions, references);
+  const rouge = meanRouge(references, predictions, ["rougeL", "rouge1", "rouge2"], { stemmer: true });
+  const bertscore_f1 =
+    options.bertscore && bertScoreF1 ? await bertScoreF1(options.bertscore, predictions, references) : undefined;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ bleu: { score, signature }, ...rouge, bertscore_f1 })}\n`);
+    return;
+  }
+  const lines = [`BLEU     ${score.toFixed(2)}  (${signature})`];
+  for (const type of ["rougeL", "rouge1", "rouge2"] as const) lines.push(`${type.padEnd(8)} ${rouge[type].toFixed(4)}`);
+  if (bertscore_f1 !== undefined) lines.push(`BERTScore-F1 ${bertscore_f1.toFixed(4)}`);
+  process.stdout.write(`${lines.join("\n")}\n${predictions.length} rows\n`);
+}
+
+function textOf({ row, line }: NumberedRow, field: string, file: string): string {
+  const value = row[field];
+  if (typeof value !== "string") {
+    const has = Object.keys(row).join(", ");
+    throw new UsageError(
+      `${file}:${line}: field "${field}" is not a text (fields there: ${has}); name it with --field or --reference`,
+    );
+  }
+  return value;
+}
