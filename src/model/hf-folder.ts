@@ -1,25 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { FailureError, UsageError } from "../errors.js";
 import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
 import type { Checkpoint, WeightInfo } from "./checkpoint.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
+import { readJsonObject } from "./json-file.js";
 import { SafetensorsFile } from "./safetensors.js";
-
-/** Reads a JSON object from a file. @throws FailureError naming the file when it is not one. */
-export function readJsonObject(path: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new FailureError(`${path}: ${error instanceof SyntaxError ? "not valid JSON" : (error as Error).message}`);
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new FailureError(`${path}: a JSON object was expected`);
-  }
-  return value as Record<string, unknown>;
-}
 
 /** A Hugging Face model folder: config.json and one or many safetensors files, plain or in bitsandbytes' 4 or 8 bits. */
 export class HfFolder implements Checkpoint {

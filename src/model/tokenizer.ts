@@ -1,0 +1,164 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { FailureError } from "../errors.js";
+import { findGguf } from "./checkpoint.js";
+import { ggufGenerationConfig } from "./gguf-config.js";
+import { parseGguf } from "./gguf-parse.js";
+import { readJsonObject } from "./json-file.js";
+import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
+import { ggufTokenizer } from "./tokenizer-gguf.js";
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** Token ids of a text; special tokens written out in the text are recognised. `addSpecialTokens` (default true) adds BOS etc. */
+  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
+  /** Ids that the vocabulary lacks are left out. `skipSpecialTokens` defaults to false. Spaces are kept as they are. */
+  decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
+  tokenToId(token: string): number | undefined;
+  idToToken(id: number): string | undefined;
+  /** Highest id + 1. */
+  readonly vocabSize: number;
+  readonly bosId?: number;
+  readonly eosId?: number;
+  readonly padId?: number;
+  /** Every id that ends a generation, the generation config's included. */
+  readonly eosIds: number[];
+  readonly bosToken?: string;
+  readonly eosToken?: string;
+  /** The model's own chat template (Jinja). */
+  readonly chatTemplate?: string;
+  /** Decodes one id at a time; text comes out as soon as it is complete characters. Special tokens are skipped by default. */
+  stream(options?: { skipSpecialTokens?: boolean }): TokenStream;
+}
+
+export interface TokenStream {
+  /** Text that this id completes, often empty inside a multi-byte character. */
+  push(id: number): string;
+  /** What is left. */
+  flush(): string;
+}
+
+/**
+ * Loads the tokenizer of a Hugging Face folder or a GGUF file (or a folder holding one).
+ *
+ * @throws UsageError when there is none, FailureError when it is damaged or of a kind we cannot read.
+ */
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const gguf = findGguf(path);
+  if (gguf === undefined) {
+    const ends = ["config.json", "generation_config.json"].map((name) => {
+      const file = join(path, name);
+      return existsSync(file) ? readJsonObject(file).eos_token_id : undefined;
+    });
+    return new ModelTokenizer(path, readTokenizerFiles(path), ends);
+  }
+  const parsed = parseGguf(gguf);
+  parsed.file.close();
+  return new ModelTokenizer(gguf, ggufTokenizer(parsed), [ggufGenerationConfig(parsed.metadata).eos_token_id]);
+}
+
+class ModelTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly bosId?: number;
+  readonly eosId?: number;
+  readonly padId?: number;
+  readonly eosIds: number[];
+  readonly bosToken?: string;
+  readonly eosToken?: string;
+  readonly chatTemplate?: string;
+  readonly #inner: HuggingFaceTokenizer;
+  readonly #special = new Set<number>();
+
+  constructor(source: string, { tokenizer, config }: TokenizerFiles, ends: unknown[]) {
+    try {
+      this.#inner = new HuggingFaceTokenizer({ added_tokens: [], ...tokenizer }, config);
+    } catch (error) {
+      throw new FailureError(`${source}: its tokenizer cannot be read (${(error as Error).message.split("\n")[0]})`);
+    }
+    let highest = -1;
+    for (const id of this.#inner.get_vocab().values()) highest = Math.max(highest, id);
+    for (const [id, token] of this.#inner.get_added_tokens_decoder()) if (token.special) this.#special.add(id);
+    this.vocabSize = highest + 1;
+    this.bosToken = tokenText(config.bos_token);
+    this.eosToken = tokenText(config.eos_token);
+    this.bosId = this.#idOf(this.bosToken);
+    this.eosId = this.#idOf(this.eosToken);
+    this.padId = this.#idOf(tokenText(config.pad_token));
+    const all = [this.eosId, ...ends.flat()].filter((id): id is number => Number.isInteger(id));
+    this.eosIds = [...new Set(all)];
+    this.chatTemplate = chatTemplateOf(config.chat_template);
+  }
+
+  encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
+    return this.#inner.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+  }
+
+  decode(ids: ArrayLike<number>, options: { skipSpecialTokens?: boolean } = {}): string {
+    const known: number[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (this.#inner.id_to_token(id) === undefined || (options.skipSpecialTokens && this.#special.has(id))) continue;
+      known.push(id);
+    }
+    // The clean-up of spaces before punctuation that some configurations ask for would change what a model wrote.
+    return known.length ? this.#inner.decode(known, { clean_up_tokenization_spaces: false }) : "";
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#inner.token_to_id(token);
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.#inner.id_to_token(id);
+  }
+
+  stream(options: { skipSpecialTokens?: boolean } = {}): TokenStream {
+    const skipSpecialTokens = options.skipSpecialTokens ?? true;
+    const decode = (ids: number[]): string => this.decode(ids, { skipSpecialTokens });
+    // Some decoders look at neighbours, so new text is what a window of ids gains over the same window without the new ones.
+    let window: number[] = [];
+    let shown = 0;
+    const gain = (): string => decode(window).slice(decode(window.slice(0, shown)).length);
+    const settle = (): void => {
+      window = window.slice(shown);
+      shown = window.length;
+    };
+    return {
+      push(id) {
+        window.push(id);
+        const text = gain();
+        // A replacement character at the end may be the first bytes of a character still to come.
+        if (text === "" || text.endsWith("\ufffd")) return "";
+        settle();
+        return text;
+      },
+      flush() {
+        const text = gain();
+        window = [];
+        shown = 0;
+        return text;
+      },
+    };
+  }
+
+  #idOf(token: string | undefined): number | undefined {
+    return token === undefined ? undefined : this.#inner.token_to_id(token);
+  }
+}
+
+/** A special token is written as its text or as an object with its text. */
+function tokenText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const content = (value as { content?: unknown } | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+/** The template itself, or the one named "default" of several. */
+function chatTemplateOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value)) return undefined;
+  const named = value as { name?: unknown; template?: unknown }[];
+  const chosen = named.find((entry) => entry?.name === "default") ?? named[0];
+  return typeof chosen?.template === "string" ? chosen.template : undefined;
+}
