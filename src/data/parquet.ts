@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { UsageError } from "../errors.js";
+import { checkParquet } from "./parquet-check.js";
 import type { SourceRow } from "./read-rows.js";
 
 /** Streams the rows of a Parquet file, one row group at a time. `line` is the 1-based row. @throws UsageError if damaged. */
@@ -10,7 +11,7 @@ export async function* readParquet(path: string): AsyncGenerator<SourceRow> {
   try {
     const file = fileBuffer(fd, statSync(path).size);
     const metadata = await orDamaged(path, () => parquetMetadataAsync(file));
-    checkSizes(metadata, file.byteLength, path);
+    await orDamaged(path, () => checkParquet(file, metadata));
     let rowStart = 0;
     for (const group of metadata.row_groups) {
       const rowEnd = rowStart + Number(group.num_rows);
@@ -27,7 +28,7 @@ export async function* readParquet(path: string): AsyncGenerator<SourceRow> {
 function fileBuffer(fd: number, byteLength: number): AsyncBuffer {
   return {
     byteLength,
-    slice(start, end = byteLength) {
+    async slice(start, end = byteLength) {
       const bytes = new Uint8Array(Math.max(0, Math.min(end, byteLength) - start));
       for (let at = 0; at < bytes.length; ) {
         const n = readSync(fd, bytes, at, bytes.length - at, start + at);
@@ -57,18 +58,4 @@ function plain(value: unknown): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
-}
-
-/** A damaged footer can claim any sizes; what the file cannot hold is refused before memory is asked for. */
-function checkSizes(metadata: FileMetaData, size: number, path: string): void {
-  const damaged = (what: string): UsageError => new UsageError(`${path}: damaged Parquet file (${what})`);
-  for (const { num_rows, columns } of metadata.row_groups) {
-    if (num_rows < 0n || num_rows > 0x7fff_ffffn) throw damaged(`a group of ${num_rows} rows`);
-    for (const { meta_data } of columns) {
-      if (!meta_data) continue;
-      const start = Number(meta_data.dictionary_page_offset ?? meta_data.data_page_offset);
-      const end = start + Number(meta_data.total_compressed_size);
-      if (!(start >= 0 && end >= start && end <= size)) throw damaged("a column lies outside the file");
-    }
-  }
 }
