@@ -1,0 +1,85 @@
+import { UsageError } from "../errors.js";
+import { Random } from "../random/counter.js";
+
+/** What decides the order of an epoch. */
+export interface PlanOptions {
+  seed: number;
+  /** 0-based. */
+  epoch: number;
+  /** Examples in a micro-batch, packed or not. */
+  microBatch: number;
+  /** Micro-batches in an optimiser step. Default 1. */
+  accumulation?: number;
+  /** Whether a micro-batch is laid in rows without padding, which `packRows` gives. */
+  packing: boolean;
+  /** Longest row in tokens. */
+  maxLength: number;
+}
+
+/**
+ * The micro-batches of one epoch: lists of indices into `lengths`, each index once.
+ *
+ * The order is a shuffle that depends on seed and epoch alone. Examples of one optimiser step (microBatch ×
+ * accumulation, consecutive in the shuffle) stay together whatever the split, so that settings with the same product
+ * give the same steps. Within a step they are dealt out to save arithmetic: unpacked, examples of like length go
+ * together (less padding); packed, each micro-batch gets about as many tokens as any other (fewer shapes, less
+ * memory). The last step of an epoch may be smaller.
+ * @throws UsageError when an example is longer than `maxLength`.
+ */
+export function planEpoch(lengths: readonly number[], options: PlanOptions): number[][] {
+  const { seed, epoch, microBatch, accumulation = 1, packing, maxLength } = options;
+  const long = lengths.findIndex((length) => length > maxLength);
+  if (long >= 0) throw new UsageError(`example ${long} has ${lengths[long]} tokens, more than max_length ${maxLength}`);
+  const order = new Random("order", seed, epoch).shuffled(Array.from(lengths.keys()));
+  const plan: number[][] = [];
+  for (let at = 0; at < order.length; at += microBatch * accumulation) {
+    const step = order.slice(at, at + microBatch * accumulation);
+    plan.push(...(packing ? dealEvenly(step, lengths, microBatch) : dealByLength(step, lengths, microBatch)));
+  }
+  return plan;
+}
+
+/**
+ * Lays the examples of a micro-batch in rows of at most `maxLength` tokens, first fit in decreasing length. Every
+ * example lies whole in one row and keeps its own positions.
+ */
+export function packRows(examples: readonly number[], lengths: readonly number[], maxLength: number): number[][] {
+  const rows: { free: number; examples: number[] }[] = [];
+  for (const example of longestFirst(examples, lengths)) {
+    const length = lengths[example]!;
+    if (length > maxLength)
+      throw new UsageError(`example ${example} has ${length} tokens, more than max_length ${maxLength}`);
+    let row = rows.find(({ free }) => free >= length);
+    if (!row) rows.push((row = { free: maxLength, examples: [] }));
+    row.examples.push(example);
+    row.free -= length;
+  }
+  return rows.map((row) => row.examples);
+}
+
+/** Longest first; equal lengths in the order given. */
+function longestFirst(examples: readonly number[], lengths: readonly number[]): number[] {
+  return [...examples].sort((a, b) => lengths[b]! - lengths[a]!);
+}
+
+function dealByLength(step: readonly number[], lengths: readonly number[], size: number): number[][] {
+  const sorted = longestFirst(step, lengths);
+  const batches: number[][] = [];
+  for (let at = 0; at < sorted.length; at += size) batches.push(sorted.slice(at, at + size));
+  return batches;
+}
+
+/** Longest first, each into the micro-batch with the fewest tokens that still has room. */
+function dealEvenly(step: readonly number[], lengths: readonly number[], size: number): number[][] {
+  const batches = Array.from({ length: Math.ceil(step.length / size) }, () => ({
+    tokens: 0,
+    examples: [] as number[],
+  }));
+  for (const example of longestFirst(step, lengths)) {
+    const open = batches.filter((batch) => batch.examples.length < size);
+    const least = open.reduce((a, b) => (b.tokens < a.tokens ? b : a));
+    least.examples.push(example);
+    least.tokens += lengths[example]!;
+  }
+  return batches.map((batch) => batch.examples);
+}

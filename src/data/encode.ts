@@ -1,0 +1,158 @@
+import { UsageError } from "../errors.js";
+import { renderModelTemplate, renderTulu } from "../model/chat-template.js";
+import type { Tokenizer } from "../model/tokenizer.js";
+import type { Conversation } from "./conversation.js";
+import { renderTargets, shownTurns, type TrainingText } from "./training-text.js";
+
+/** One example as the trainer takes it. */
+export interface TrainingExample {
+  /** Token ids, at most `maxLength`. */
+  tokens: Int32Array;
+  /** mask[i] = 1: token i is a target, predicted from the tokens before it. mask[0] is always 0. */
+  mask: Uint8Array;
+  /** The conversation's `index`. */
+  index: number;
+}
+
+/** How conversations become tokens. */
+export interface EncodeOptions {
+  /** `tulu`: the paper's tags; `model`: the tokenizer's own chat template. Plain text rows need neither. */
+  template: "tulu" | "model";
+  /** `it`: instruction and response; `rt`: the response alone; `text`: every token is a target. */
+  mode: "it" | "rt" | "text";
+  /** Longest example in tokens, at least 2. */
+  maxLength: number;
+  /** Also count the newline behind the end-of-sequence token, as the paper's reference code does. Default false. */
+  countNewlineAfterEos?: boolean;
+}
+
+/** An example, or the reason why there is none. */
+export interface EncodeResult {
+  example?: TrainingExample;
+  /** The text was longer than `maxLength`, and its end was cut off. */
+  truncated: boolean;
+  /** Why there is no example, in words. */
+  reason?: string;
+}
+
+/**
+ * Turns one conversation into tokens and a loss mask.
+ *
+ * The text is tokenised whole, so the tokens are those that any other program gets for it. A target part of the text
+ * starts at token n, n being the length of the common beginning of the whole text's tokens and the tokens of the text
+ * before the part; its end is found the same way. A token that straddles the start of a part therefore belongs to it.
+ * The beginning-of-sequence token is put in front where the tokenizer adds one and the text does not already have it.
+ *
+ * An example that is longer than `maxLength` is cut at its end (`truncated`). One without a single target after that
+ * is left out, with a reason.
+ * @throws UsageError when the row does not fit the mode (plain text for it/rt, no instruction for it), or the
+ * tokenizer lacks what the template needs.
+ */
+export function encodeConversation(
+  conversation: Conversation,
+  tokenizer: Tokenizer,
+  options: EncodeOptions,
+): EncodeResult {
+  const { text, targets } = trainingText(conversation, tokenizer, options);
+  const ids = withBos(tokenizer.encode(text, { addSpecialTokens: false }), tokenizer);
+  const truncated = ids.length > options.maxLength;
+  const tokens = Int32Array.from(truncated ? ids.slice(0, options.maxLength) : ids);
+  const mask = new Uint8Array(tokens.length);
+  for (const [start, end] of targets) {
+    mask.fill(1, tokenIndex(text, start, ids, tokenizer), tokenIndex(text, end, ids, tokenizer));
+  }
+  mask[0] = 0; // nothing comes before it to predict it from
+  if (mask.includes(1)) return { example: { tokens, mask, index: conversation.index }, truncated };
+  return {
+    truncated,
+    reason: truncated
+      ? `no token of the response fits into max_length ${options.maxLength} (the row has ${ids.length} tokens)`
+      : "the rendered row has no token to learn",
+  };
+}
+
+/** What became of a whole data set. */
+export interface EncodedSet {
+  examples: TrainingExample[];
+  /** Rows cut at `maxLength`. */
+  truncated: number;
+  /** Rows left out, as `file:line: reason`. */
+  dropped: string[];
+}
+
+/**
+ * Encodes all conversations, in order.
+ * @throws UsageError when none is left, besides what `encodeConversation` throws.
+ */
+export function encodeConversations(
+  conversations: readonly Conversation[],
+  tokenizer: Tokenizer,
+  options: EncodeOptions,
+): EncodedSet {
+  const set: EncodedSet = { examples: [], truncated: 0, dropped: [] };
+  for (const conversation of conversations) {
+    const { example, truncated, reason } = encodeConversation(conversation, tokenizer, options);
+    if (example) set.examples.push(example);
+    if (example && truncated) set.truncated++;
+    if (!example) set.dropped.push(`${conversation.source}:${conversation.line}: ${reason}`);
+  }
+  if (set.examples.length === 0) {
+    throw new UsageError(
+      conversations.length
+        ? `no row can be trained on; the first: ${set.dropped[0]}`
+        : "no rows to train on: the data set is empty",
+    );
+  }
+  return set;
+}
+
+function trainingText(conversation: Conversation, tokenizer: Tokenizer, options: EncodeOptions): TrainingText {
+  const { template, mode } = options;
+  const where = `${conversation.source}:${conversation.line}`;
+  if (conversation.text !== undefined) {
+    if (mode !== "text") throw new UsageError(`${where}: plain text has no response for mode ${mode}; use mode: text`);
+    const text = conversation.text + eosText(tokenizer);
+    return { text, targets: [[0, text.length]] };
+  }
+  if (mode === "it" && conversation.messages[0]?.role === "assistant") {
+    throw new UsageError(`${where}: no instruction, which mode it needs; mode: rt trains on responses alone`);
+  }
+  const messages = shownTurns(conversation.messages, mode === "rt" ? "rt" : "it");
+  const render = (turns: typeof messages, rest: { addGenerationPrompt: boolean }): string =>
+    template === "tulu" ? renderTulu(turns, eosText(tokenizer), rest) : renderModelTemplate(tokenizer, turns, rest);
+  if (mode === "text") {
+    const text = render(messages, { addGenerationPrompt: false });
+    return { text, targets: [[0, text.length]] };
+  }
+  const ends = template === "tulu" ? [eosText(tokenizer)] : tokenizer.eosIds.map((id) => tokenizer.idToToken(id) ?? "");
+  return renderTargets(messages, render, ends, { countNewlineAfterEos: options.countNewlineAfterEos });
+}
+
+function eosText(tokenizer: Tokenizer): string {
+  if (tokenizer.eosToken) return tokenizer.eosToken;
+  throw new UsageError("the tokenizer names no end-of-sequence token (eos_token), so a model could not learn to stop");
+}
+
+/** Number of leading tokens that lie before character `at` of the text. */
+function tokenIndex(text: string, at: number, ids: readonly number[], tokenizer: Tokenizer): number {
+  if (at === text.length) return ids.length;
+  if (at === 0) return 0;
+  const before = withBos(tokenizer.encode(text.slice(0, at), { addSpecialTokens: false }), tokenizer);
+  let n = 0;
+  while (n < before.length && n < ids.length && before[n] === ids[n]) n++;
+  return n;
+}
+
+const addsBos = new WeakMap<Tokenizer, boolean>();
+
+/** Puts the beginning-of-sequence token in front where the tokenizer does so by itself; never a second one. */
+function withBos(ids: number[], tokenizer: Tokenizer): number[] {
+  const { bosId } = tokenizer;
+  if (bosId === undefined || ids[0] === bosId) return ids;
+  let adds = addsBos.get(tokenizer);
+  if (adds === undefined) {
+    adds = tokenizer.encode("a")[0] === bosId;
+    addsBos.set(tokenizer, adds);
+  }
+  return adds ? [bosId, ...ids] : ids;
+}
