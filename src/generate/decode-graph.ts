@@ -1,0 +1,190 @@
+/**
+ * One decoding step as a graph: one new token for each of a batch of sequences, against a cache of keys and values
+ * that the host owns and writes. Outputs are copied to the host on every run, so the graph never returns the cache:
+ * past and new keys are scored apart, the scores (not the keys) are joined, and only the new token's keys and values
+ * come back.
+ */
+import { Graph, ops, type Value } from "../graph/index.js";
+import type { AdapterShape } from "../model/adapter.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
+import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "../model/decoder-layer.js";
+import { inputName } from "../model/layer-graph.js";
+import { type DecoderWeights, decodeWeight } from "../model/weights.js";
+import { type BlockWeight, BLOCK, quantizeBlocks } from "../quant/block-quant.js";
+
+/** How the decoding step holds its weights: full precision, or blocks of 32 weights in 8 or 4 bits. */
+export type DecodePrecision = "float32" | "int8" | "int4";
+
+/** Blocks `from` ≤ i < `to` of a model; the last segment ends in logits. */
+export interface Segment {
+  from: number;
+  to: number;
+}
+
+/** Names of a decoding graph's inputs and outputs besides `x` and the adapter's factors. */
+export const decodeName = {
+  /** Keys of a layer, float32 [batch, kvHeads, headDim, capacity]. */
+  keys: (layer: number): string => `keys${layer}`,
+  /** Values of a layer, float32 [batch, kvHeads, capacity, headDim]. */
+  values: (layer: number): string => `values${layer}`,
+  /** 0 where a cached position may be seen, a large negative number elsewhere; float32 [batch, 1, 1, capacity]. */
+  bias: (window: number | undefined): string => `bias${window ?? ""}`,
+  /** An adapter factor of a layer. */
+  factor: (layer: number, name: string): string => `layer${layer}.${name}`,
+};
+
+/** Bytes of weights in one session: beyond this a model is cut into several, so that packing them needs less memory. */
+const SEGMENT_BYTES = 1.5e9;
+
+/** Cuts a model's blocks into segments of about equal weight. */
+export function segments(config: DecoderConfig, precision: DecodePrecision): Segment[] {
+  const perWeight = precision === "float32" ? 4 : precision === "int8" ? 1.125 : 0.64;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize) * perWeight;
+  const head = vocabSize * hiddenSize * perWeight;
+  const count = Math.min(layers, Math.max(1, Math.ceil((layer * layers + head) / SEGMENT_BYTES)));
+  const size = Math.ceil(layers / count);
+  return Array.from({ length: Math.ceil(layers / size) }, (_, i) => ({
+    from: i * size,
+    to: Math.min(layers, (i + 1) * size),
+  }));
+}
+
+/**
+ * The step over one segment. Inputs: `x` [batch, hidden]; `positions` int64 [1, batch]; `cos`, `sin`; caches, biases
+ * and factors as named above. Outputs: `y` [batch, hidden] or, after the last block, `logits` [batch, vocab]; `k` and
+ * `v` [layers of the segment · batch, kvHeads · headDim], layer by layer.
+ */
+export function decodeGraph(
+  weights: DecoderWeights,
+  segment: Segment,
+  precision: DecodePrecision,
+  adapter?: AdapterShape,
+): Graph {
+  const { config } = weights;
+  const { heads, kvHeads, headDim, hiddenSize, attentionScale, attentionSoftCap } = config;
+  const group = heads / kvHeads;
+  const graph = new Graph();
+  const half = headDim / 2;
+  const positions = graph.input("positions", "int64", [1, "batch"]);
+  const cos = graph.input("cos", "float32", ["positions", half]);
+  const sin = graph.input("sin", "float32", ["positions", half]);
+  const biases = new Map<number | undefined, Value>();
+  const newKeys: Value[] = [];
+  const newValues: Value[] = [];
+
+  let x = graph.input("x", "float32", ["batch", hiddenSize]);
+  for (let layer = segment.from; layer < segment.to; layer++) {
+    const stored = weights.layers[layer]!;
+    const window = config.slidingWindow[layer];
+    let bias = biases.get(window);
+    if (!bias) biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, "capacity"])));
+    const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, headDim, "capacity"]);
+    const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, "capacity", headDim]);
+
+    x = decoderLayer(config, x, {
+      linear: (name, input) => {
+        const [out, width] = linearShape(config, name);
+        const data = decodeWeight(stored.linear.get(name)!, () => new Float32Array(out * width));
+        const offset = hasBias(config, name) ? stored.biases.get(name) : undefined;
+        const base = product(input, data, [out, width], precision, offset);
+        return adapter?.targets.includes(name) ? adapted(graph, config, layer, name, input, base, adapter) : base;
+      },
+      vector: (name, size) => graph.constant("float32", [size], stored.vectors.get(name)!),
+      rotate: (value, count) => ops.rotary(value, positions, cos, sin, count),
+      attend: (q, k, v) => {
+        newKeys.push(k);
+        newValues.push(v);
+        const queries = ops.reshape(ops.scale(q, attentionScale), ["batch", kvHeads, group, headDim]);
+        const cap = (scores: Value): Value =>
+          attentionSoftCap === undefined ? scores : ops.softCap(scores, attentionSoftCap);
+        const past = ops.add(cap(ops.matmul(queries, pastKeys)), bias);
+        const own = cap(ops.matmul(queries, ops.reshape(k, ["batch", kvHeads, headDim, 1])));
+        const shares = ops.softmax(ops.concat([past, own], -1, "capacity+1"));
+        const [pastShares, ownShares] = splitLast(shares);
+        const mixed = ops.add(
+          ops.matmul(pastShares, pastValues),
+          ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, headDim])),
+        );
+        return ops.reshape(mixed, ["batch", heads * headDim]);
+      },
+    });
+  }
+  graph.output("k", ops.concat(newKeys, 0, "rows"));
+  graph.output("v", ops.concat(newValues, 0, "rows"));
+  if (segment.to < config.layers) {
+    graph.output("y", x);
+    return graph;
+  }
+  const norm = weights.finalNorm && graph.constant("float32", [hiddenSize], weights.finalNorm);
+  const last = normalise(config, x, norm);
+  // The head decides between near-equal tokens: it never has less than 8 bits.
+  const headPrecision = precision === "int4" ? "int8" : precision;
+  const logits = product(last, weights.head, [config.vocabSize, hiddenSize], headPrecision);
+  graph.output("logits", config.finalSoftCap === undefined ? logits : ops.softCap(logits, config.finalSoftCap));
+  return graph;
+}
+
+/** x · Wᵀ (+ offset) with the weight held in the graph. */
+function product(
+  x: Value,
+  w: Float32Array,
+  shape: [number, number],
+  precision: DecodePrecision,
+  offset?: Float32Array,
+): Value {
+  const { graph } = x;
+  const c = offset && graph.constant("float32", [shape[0]], offset);
+  if (precision === "float32") return ops.gemm(x, graph.constant("float32", shape, w), { transB: true, c });
+  const y = blockProduct(x, quantizeBlocks(w, shape, precision === "int8" ? 8 : 4));
+  return c ? ops.add(y, c) : y;
+}
+
+/** ONNX Runtime's MatMulNBits; accuracy level 4 rounds x to 8 bits in blocks, so that the products are of integers. */
+function blockProduct(x: Value, weight: BlockWeight): Value {
+  const { graph } = x;
+  const { bits, shape, blocks, codes, scales, zeroPoints } = weight;
+  const [out, width] = shape;
+  const inputs: (Value | undefined)[] = [
+    x,
+    graph.constant("uint8", [out, blocks, (BLOCK * bits) / 8], codes),
+    graph.constant("float32", [out * blocks], scales),
+  ];
+  if (zeroPoints) inputs.push(graph.constant("uint8", [zeroPoints.length], zeroPoints));
+  const attributes = {
+    K: { int: width },
+    N: { int: out },
+    bits: { int: bits },
+    block_size: { int: BLOCK },
+    accuracy_level: { int: 4 },
+  };
+  return graph.node("MatMulNBits", inputs, [{ dtype: "float32", shape: [x.shape[0]!, out] }], {
+    domain: "com.microsoft",
+    attributes,
+  })[0]!;
+}
+
+function adapted(
+  graph: Graph,
+  config: DecoderConfig,
+  layer: number,
+  name: LinearName,
+  x: Value,
+  base: Value,
+  adapter: AdapterShape,
+): Value {
+  const [out, width] = linearShape(config, name);
+  const a = graph.input(decodeName.factor(layer, inputName.loraA(name)), "float32", [adapter.rank, width]);
+  const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
+  return ops.gemm(ops.gemm(x, a, { transB: true }), b, { transB: true, c: base, alpha: adapter.scaling });
+}
+
+/** [..., capacity + 1] cut into the cached part and the last element. */
+function splitLast(x: Value): [Value, Value] {
+  const { graph } = x;
+  const one = (n: number): Value => graph.constant("int64", [1], [n]);
+  const lead = x.shape.slice(0, -1);
+  const cut = (from: number, to: number, size: string | number): Value =>
+    graph.node("Slice", [x, one(from), one(to), one(-1)], [{ dtype: x.dtype, shape: [...lead, size] }])[0]!;
+  return [cut(0, -1, "capacity"), cut(-1, Number.MAX_SAFE_INTEGER, 1)];
+}

@@ -1,0 +1,164 @@
+/** Runs decoding steps: compiled graphs per adapter shape, fed with views of the cache. */
+import type { Adapter, AdapterShape } from "../model/adapter.js";
+import { linearShape } from "../model/decoder-layer.js";
+import { inputName } from "../model/layer-graph.js";
+import { ropeFrequencies, ropeTables } from "../model/rope.js";
+import type { DecoderWeights } from "../model/weights.js";
+import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
+import type { KvCache } from "./kv-cache.js";
+
+/** Added to the scores of positions that may not be seen. */
+const HIDDEN = -1e30;
+
+interface CompiledSegment extends Segment {
+  executable: Executable;
+}
+
+export class Decoder {
+  private readonly compiled = new Map<string, Promise<CompiledSegment[]>>();
+  private readonly factorFeeds = new WeakMap<Adapter, Record<string, Tensor>[]>();
+  private readonly outputs = new Map<string, Tensor>();
+  private rope?: { positions: number; feeds: Record<string, Tensor> };
+
+  constructor(
+    readonly weights: DecoderWeights,
+    readonly device: Device,
+    readonly precision: DecodePrecision,
+  ) {}
+
+  /** Compiles what steps with this adapter need; `step` does so by itself. */
+  prepare(adapter?: AdapterShape): Promise<unknown> {
+    return this.segmentsFor(adapter);
+  }
+
+  private segmentsFor(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
+    const key = adapter ? `${adapter.rank} ${adapter.scaling} ${adapter.targets}` : "";
+    let compiled = this.compiled.get(key);
+    if (!compiled) {
+      compiled = this.compile(adapter);
+      this.compiled.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
+    const result: CompiledSegment[] = [];
+    for (const segment of segments(this.weights.config, this.precision)) {
+      const graph = decodeGraph(this.weights, segment, this.precision, adapter);
+      result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
+    }
+    return result;
+  }
+
+  /**
+   * Adds one token to each open slot of the cache.
+   * @param tokens one token id per slot.
+   * @returns logits [slots, vocab], in memory that the next step overwrites.
+   */
+  async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
+    const { config } = this.weights;
+    const batch = cache.slots;
+    const longest = Math.max(...cache.lengths) + 1;
+    cache.reserve(batch, longest);
+    const compiled = await this.segmentsFor(adapter?.shape);
+    const positions = hostTensor("int64", BigInt64Array.from(cache.lengths, BigInt), [1, batch]);
+    const common = { positions, ...this.ropeFeeds(longest), ...this.biasFeeds(cache) };
+    const { kvHeads, headDim, hiddenSize, vocabSize } = config;
+    let x: Tensor = hostTensor("float32", this.embed(tokens), [batch, hiddenSize]);
+    for (const { from, to, executable } of compiled) {
+      const feeds: Record<string, Tensor> = { x };
+      for (let layer = from; layer < to; layer++) {
+        const { keys, values } = cache.views(layer);
+        feeds[decodeName.keys(layer)] = hostTensor("float32", keys, [batch, kvHeads, headDim, cache.capacity]);
+        feeds[decodeName.values(layer)] = hostTensor("float32", values, [batch, kvHeads, cache.capacity, headDim]);
+        if (adapter) Object.assign(feeds, this.factors(adapter, layer));
+      }
+      for (const name of executable.inputNames) feeds[name] ??= common[name as keyof typeof common]!;
+      const rows = (to - from) * batch;
+      const last = to === config.layers;
+      const outputs = {
+        k: this.output(`k${from}`, [rows, kvHeads * headDim]),
+        v: this.output(`v${from}`, [rows, kvHeads * headDim]),
+        ...(last
+          ? { logits: this.output("logits", [batch, vocabSize]) }
+          : { y: this.output(`y${from}`, [batch, hiddenSize]) }),
+      };
+      const result = await executable.run(feeds, this.device.name === "cpu" ? outputs : undefined);
+      cache.append(result.k!.data as Float32Array, result.v!.data as Float32Array, from, to - from);
+      x = last ? result.logits! : result.y!;
+    }
+    cache.advance();
+    return x.data as Float32Array;
+  }
+
+  private embed(tokens: ArrayLike<number>): Float32Array {
+    const { hiddenSize, embeddingScale } = this.weights.config;
+    const x = new Float32Array(tokens.length * hiddenSize);
+    this.weights.embed(tokens, x);
+    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
+    return x;
+  }
+
+  private ropeFeeds(positions: number): Record<string, Tensor> {
+    if (!this.rope || this.rope.positions < positions) {
+      const { headDim, rope } = this.weights.config;
+      const count = Math.max(2048, 2 ** Math.ceil(Math.log2(positions)));
+      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
+      this.rope = {
+        positions: count,
+        feeds: { cos: hostTensor("float32", cos, dims), sin: hostTensor("float32", sin, dims) },
+      };
+    }
+    return this.rope.feeds;
+  }
+
+  /** For each window size of the model, which cached positions each slot's new token sees. */
+  private biasFeeds(cache: KvCache): Record<string, Tensor> {
+    const { capacity, lengths, slots } = cache;
+    const feeds: Record<string, Tensor> = {};
+    for (const window of new Set(this.weights.config.slidingWindow)) {
+      const bias = new Float32Array(slots * capacity).fill(HIDDEN);
+      lengths.forEach((length, slot) => {
+        const first = window === undefined ? 0 : Math.max(0, length - window + 1);
+        bias.fill(0, slot * capacity + first, slot * capacity + length);
+      });
+      feeds[decodeName.bias(window)] = hostTensor("float32", bias, [slots, 1, 1, capacity]);
+    }
+    return feeds;
+  }
+
+  private factors(adapter: Adapter, layer: number): Record<string, Tensor> {
+    let all = this.factorFeeds.get(adapter);
+    if (!all) {
+      const { rank } = adapter.shape;
+      all = adapter.layers.map((factors, index) => {
+        const feeds: Record<string, Tensor> = {};
+        for (const [name, { a, b }] of factors) {
+          const [out, width] = linearShape(this.weights.config, name);
+          feeds[decodeName.factor(index, inputName.loraA(name))] = hostTensor("float32", a, [rank, width]);
+          feeds[decodeName.factor(index, inputName.loraB(name))] = hostTensor("float32", b, [out, rank]);
+        }
+        return feeds;
+      });
+      this.factorFeeds.set(adapter, all);
+    }
+    return all[layer]!;
+  }
+
+  /** Host memory that is written anew in every step of this batch size. */
+  private output(name: string, dims: number[]): Tensor {
+    const found = this.outputs.get(name);
+    if (found && found.dims[0] === dims[0]) return found;
+    const tensor = zeros(dims);
+    this.outputs.set(name, tensor);
+    return tensor;
+  }
+
+  async dispose(): Promise<void> {
+    for (const compiled of this.compiled.values())
+      for (const { executable } of await compiled) await executable.dispose();
+    this.compiled.clear();
+    this.outputs.clear();
+  }
+}

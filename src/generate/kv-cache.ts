@@ -1,0 +1,148 @@
+/**
+ * Keys and values of the sequences being written, in host memory. Sequences sit in slots 0 … n−1 without gaps, and
+ * arrays are slot-first, so that the first n slots are one contiguous view which the graph reads without a copy.
+ */
+import type { DecoderConfig } from "../model/decoder-config.js";
+import type { LayerKeysValues } from "../model/packed-model.js";
+
+/** Positions are added in steps of this many. */
+const CAPACITY_STEP = 64;
+
+export class KvCache {
+  /** By layer, [slots, kvHeads, headDim, capacity]. */
+  readonly keys: Float32Array[] = [];
+  /** By layer, [slots, kvHeads, capacity, headDim]. */
+  readonly values: Float32Array[] = [];
+  /** Cached positions of each slot. */
+  readonly lengths: number[] = [];
+  /** Positions there is room for in each slot. */
+  capacity = 0;
+  /** Slots there is room for. */
+  private room = 0;
+
+  constructor(private readonly config: DecoderConfig) {}
+
+  get slots(): number {
+    return this.lengths.length;
+  }
+
+  /** Numbers per slot and layer, of keys or of values. */
+  get slotSize(): number {
+    return this.config.kvHeads * this.config.headDim * this.capacity;
+  }
+
+  /** Makes room for `slots` sequences of `positions` each; shrinks what is far too large. */
+  reserve(slots: number, positions: number): void {
+    const wanted = Math.max(1, Math.ceil(positions / CAPACITY_STEP)) * CAPACITY_STEP;
+    const capacity = wanted > this.capacity || wanted * 2 < this.capacity ? wanted : this.capacity;
+    const room = slots > this.room || slots * 4 < this.room ? slots : this.room;
+    if (capacity === this.capacity && room === this.room) return;
+    const { kvHeads, headDim, layers } = this.config;
+    const old = this.capacity;
+    const keep = Math.min(old, capacity);
+    const keyLines = this.slots * kvHeads * headDim;
+    const valueLines = this.slots * kvHeads;
+    for (let layer = 0; layer < layers; layer++) {
+      const keys = new Float32Array(room * kvHeads * headDim * capacity);
+      const values = new Float32Array(room * kvHeads * headDim * capacity);
+      if (this.slots > 0) {
+        const [oldKeys, oldValues] = [this.keys[layer]!, this.values[layer]!];
+        for (let i = 0; i < keyLines; i++) keys.set(oldKeys.subarray(i * old, i * old + keep), i * capacity);
+        for (let i = 0; i < valueLines; i++) {
+          const from = i * old * headDim;
+          values.set(oldValues.subarray(from, from + keep * headDim), i * capacity * headDim);
+        }
+      }
+      this.keys[layer] = keys;
+      this.values[layer] = values;
+    }
+    this.capacity = capacity;
+    this.room = room;
+  }
+
+  /** Opens a slot of `length` positions that are filled with `fill`; there must be room. */
+  add(length: number): number {
+    if (this.slots >= this.room || length > this.capacity) throw new Error("the cache has no room");
+    return this.lengths.push(length) - 1;
+  }
+
+  /** Writes a layer's keys and values, computed for a packed row: those of `length` tokens from `start` on. */
+  fill(slot: number, layer: number, from: LayerKeysValues, start: number, length: number): void {
+    const { kvHeads, headDim } = this.config;
+    const { capacity } = this;
+    const width = kvHeads * headDim;
+    const keys = this.keys[layer]!;
+    const values = this.values[layer]!;
+    const base = slot * this.slotSize;
+    for (let i = 0; i < width; i++) {
+      const line = base + i * capacity;
+      for (let t = 0, at = start * width + i; t < length; t++, at += width) keys[line + t] = from.k[at]!;
+    }
+    for (let head = 0; head < kvHeads; head++)
+      for (let t = 0; t < length; t++) {
+        const at = (start + t) * width + head * headDim;
+        values.set(from.v.subarray(at, at + headDim), base + (head * capacity + t) * headDim);
+      }
+  }
+
+  /**
+   * Appends one position to each slot.
+   * @param k, v [layers, slots, kvHeads · headDim] for layers from `firstLayer` on.
+   */
+  append(k: Float32Array, v: Float32Array, firstLayer: number, layers: number): void {
+    const { kvHeads, headDim } = this.config;
+    const { capacity, slots, lengths } = this;
+    const width = kvHeads * headDim;
+    let at = 0;
+    for (let layer = firstLayer; layer < firstLayer + layers; layer++) {
+      const keys = this.keys[layer]!;
+      const values = this.values[layer]!;
+      for (let slot = 0; slot < slots; slot++) {
+        const position = lengths[slot]!;
+        const base = slot * this.slotSize;
+        for (let head = 0; head < kvHeads; head++) {
+          let column = base + head * headDim * capacity + position;
+          const line = base + (head * capacity + position) * headDim;
+          for (let d = 0; d < headDim; d++, at++, column += capacity) {
+            keys[column] = k[at]!;
+            values[line + d] = v[at]!;
+          }
+        }
+      }
+    }
+    if (k.length !== layers * slots * width) throw new Error("keys of another batch");
+  }
+
+  /** Counts the positions appended in this step, after all layers were given. */
+  advance(): void {
+    for (let slot = 0; slot < this.slots; slot++) this.lengths[slot]!++;
+  }
+
+  /** A slot with the same contents as another (for several answers to one prompt). */
+  copy(slot: number): number {
+    const to = this.add(this.lengths[slot]!);
+    this.move(slot, to);
+    return to;
+  }
+
+  /** Closes a slot; the last slot takes its place. */
+  remove(slot: number): void {
+    const last = this.slots - 1;
+    if (slot !== last) {
+      this.move(last, slot);
+      this.lengths[slot] = this.lengths[last]!;
+    }
+    this.lengths.pop();
+  }
+
+  private move(from: number, to: number): void {
+    const size = this.slotSize;
+    for (const array of [...this.keys, ...this.values]) array.copyWithin(to * size, from * size, (from + 1) * size);
+  }
+
+  /** Contiguous views of all open slots. */
+  views(layer: number): { keys: Float32Array; values: Float32Array } {
+    const size = this.slots * this.slotSize;
+    return { keys: this.keys[layer]!.subarray(0, size), values: this.values[layer]!.subarray(0, size) };
+  }
+}
