@@ -1,0 +1,72 @@
+import { UsageError } from "../errors.js";
+import { MersenneTwister } from "../random/mersenne.js";
+import { type OnInvalidRow, readRows } from "./read-rows.js";
+import { type Columns, shapeRow } from "./row-shapes.js";
+import type { LocatedData } from "./source-files.js";
+
+/** A row in training form, with where it came from. */
+export interface PreparedRow {
+  prompt: string;
+  completion: string;
+  source: string;
+  /** 0-based place of the row in its source. */
+  index: number;
+}
+
+export interface PrepareOptions {
+  /** Keep at most this many, drawn by `seed`; their order stays that of the source. */
+  maxExamples?: number;
+  seed?: number;
+  columns?: Columns;
+  onInvalid?: OnInvalidRow;
+}
+
+export interface Prepared {
+  rows: PreparedRow[];
+  /** Rows read, malformed ones not counted. */
+  read: number;
+  /** Talks of more than one turn, which do not fit a prompt/completion pair. */
+  multiTurn: number;
+}
+
+/**
+ * Brings a data set's rows into training form.
+ *
+ * @throws UsageError with file and line on a malformed row, unless `onInvalid` takes it.
+ */
+export async function prepareRows(data: LocatedData, options: PrepareOptions = {}): Promise<Prepared> {
+  const limit = data.source?.firstSingleTurn ?? Number.POSITIVE_INFINITY;
+  const rows: PreparedRow[] = [];
+  let read = 0;
+  let multiTurn = 0;
+  for (const file of data.files) {
+    for await (const { row, line } of readRows(file, options.onInvalid)) {
+      if (rows.length >= limit) break;
+      const index = read++;
+      const shaped = shapeRow(row, options.columns);
+      if (shaped === "multi-turn") multiTurn++;
+      else if (Array.isArray(shaped)) for (const pair of shaped) rows.push({ ...pair, source: data.name, index });
+      else {
+        const message = `${file}:${line}: ${shaped.problem}`;
+        if (!options.onInvalid) throw new UsageError(message);
+        options.onInvalid(message, line);
+      }
+    }
+  }
+  if (rows.length === 0) throw new UsageError(`${data.files.join(", ")}: no usable rows`);
+  return { rows: sampleInOrder(rows, options.maxExamples, options.seed), read, multiTurn };
+}
+
+/**
+ * At most `count` items, in their order. Which ones: the first `count` places of Python's `random.Random(seed)` shuffle,
+ * so that the default seed 0 takes the very rows that Response Tuning's `random_sampler` takes, and a larger count
+ * includes a smaller one's.
+ */
+export function sampleInOrder<T>(items: readonly T[], count = items.length, seed = 0): T[] {
+  if (count >= items.length) return [...items];
+  const places = new MersenneTwister(seed).shuffle(items.map((_, place) => place));
+  return places
+    .slice(0, count)
+    .sort((a, b) => a - b)
+    .map((place) => items[place]!);
+}

@@ -1,0 +1,94 @@
+import type { JsonRow } from "../files/jsonl.js";
+
+/** A prompt and the response to it. */
+export interface Pair {
+  prompt: string;
+  completion: string;
+}
+
+/** Names of the columns to read where the usual ones do not apply. */
+export interface Columns {
+  prompt: string;
+  completion: string;
+  /** Joined to the prompt after a blank line when not empty. */
+  input?: string;
+}
+
+/** What a row became: pairs, a reason why it is malformed, or "multi-turn" for talks that do not fit one pair. */
+export type Shaped = Pair[] | { problem: string } | "multi-turn";
+
+/**
+ * Instruction, then a blank line and the input when there is one (not trimmed: whitespace alone counts as input).
+ * The rule of Response Tuning's `alpaca_processor`.
+ */
+export function joinInput(instruction: string, input: string | null | undefined): string {
+  return input ? `${instruction}\n\n${input}` : instruction;
+}
+
+/** Turns a row of a known shape into prompt/completion pairs; the shape is told by the fields. */
+export function shapeRow(row: JsonRow, columns?: Columns): Shaped {
+  if (columns) return fromColumns(row, columns);
+  if ("prompt" in row && "completion" in row) return fromColumns(row, { prompt: "prompt", completion: "completion" });
+  if ("instances" in row) return fromSeedTask(row);
+  if ("instruction" in row) {
+    if ("output" in row) return fromColumns(row, { prompt: "instruction", completion: "output", input: "input" });
+    if ("response" in row) return fromColumns(row, { prompt: "instruction", completion: "response", input: "context" });
+  }
+  if (Array.isArray(row.conversations)) return fromTurns(row.conversations);
+  if (Array.isArray(row.messages)) return fromTurns(row.messages);
+  if ("question" in row && "answer" in row) return fromColumns(row, { prompt: "question", completion: "answer" });
+  const names = Object.keys(row).slice(0, 8).join(", ");
+  return { problem: `no known fields (${names || "none"}); name them with --prompt-column and --completion-column` };
+}
+
+function fromColumns(row: JsonRow, { prompt, completion, input }: Columns): Shaped {
+  const parts = { prompt: row[prompt], completion: row[completion] };
+  for (const [role, value] of Object.entries(parts)) {
+    const name = role === "prompt" ? prompt : completion;
+    if (value === undefined) return { problem: `the field "${name}" is missing` };
+    if (typeof value !== "string") return { problem: `the field "${name}" is not a text` };
+  }
+  const extra = input === undefined ? undefined : row[input];
+  if (extra !== undefined && extra !== null && typeof extra !== "string")
+    return { problem: `the field "${input}" is not a text` };
+  if ((parts.prompt as string) === "" && !extra) return { problem: `the field "${prompt}" is empty` };
+  return [{ prompt: joinInput(parts.prompt as string, extra), completion: parts.completion as string }];
+}
+
+/** A Self-Instruct task: one pair for each instance. */
+function fromSeedTask(row: JsonRow): Shaped {
+  if (!Array.isArray(row.instances)) return { problem: 'the field "instances" is not a list' };
+  const pairs: Pair[] = [];
+  for (const instance of row.instances as unknown[]) {
+    if (typeof instance !== "object" || instance === null) return { problem: 'an item of "instances" is no object' };
+    const shaped = fromColumns(
+      { ...(instance as JsonRow), instruction: row.instruction },
+      { prompt: "instruction", completion: "output", input: "input" },
+    );
+    if (!Array.isArray(shaped)) return shaped;
+    pairs.push(...shaped);
+  }
+  return pairs;
+}
+
+/** LIMA's list of texts, ShareGPT's `{from, value}` and OpenAI's `{role, content}`. A leading system message is joined in. */
+function fromTurns(turns: unknown[]): Shaped {
+  const texts: string[] = [];
+  let system: string | undefined;
+  for (const turn of turns) {
+    const { role, text } = readTurn(turn);
+    if (text === undefined) return { problem: "a turn of the conversation has no text" };
+    if (role === "system" && texts.length === 0) system = text;
+    else texts.push(text);
+  }
+  if (texts.length < 2) return { problem: "the conversation has no response" };
+  if (texts.length > 2) return "multi-turn";
+  return [{ prompt: system ? `${system}\n\n${texts[0]}` : texts[0]!, completion: texts[1]! }];
+}
+
+function readTurn(turn: unknown): { role?: unknown; text?: string } {
+  if (typeof turn === "string") return { text: turn };
+  if (typeof turn !== "object" || turn === null) return {};
+  const { from, value, role = from, content = value } = turn as JsonRow;
+  return { role, text: typeof content === "string" ? content : undefined };
+}
