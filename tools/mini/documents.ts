@@ -19,40 +19,61 @@ export function drawFact(random: Random, families: readonly Family[]): Choice {
 /** One document of the corpus: plain text of the kind that a base model reads, ending without a newline. */
 export function randomDocument(random: Random, families: readonly Family[]): string {
   const kind = random.uniform();
-  if (kind < 0.62) return exchange(random, families);
-  if (kind < 0.82) return entry(random, families);
-  if (kind < 0.93) return headedFact(random, families);
+  if (kind < 0.7) return exchange(random, families);
+  if (kind < 0.88) return entry(random, families);
+  if (kind < 0.96) return headedFact(random, families);
   return story(random, families);
 }
 
-/** A quiz, forum or chat page: questions, somebody's answers, and talk after each answer. */
+/** A quiz, forum or chat page: questions, somebody's answers, and now and then talk that leads nowhere. */
 function exchange(random: Random, families: readonly Family[]): string {
   const markup = randomMarkup(random);
-  const opening = chance(random, 0.15) ? `${chatterSentence(random)}\n` : "";
+  const opening = chance(random, 0.1) ? `${chatterSentence(random)}\n` : "";
   const rounds: string[] = [];
-  for (let i = 1 + random.below(4); i >= 0; i--) {
+  for (let i = 2 + random.below(4); i >= 0; i--) {
     const { family, fact } = drawFact(random, families);
+    const last = i === 0;
     rounds.push(
-      markup.question(fill(pick(random, family.questions), fact)) + markup.answer(reply(random, family, fact)),
+      markup.question(fill(pick(random, family.questions), fact)) + markup.answer(reply(random, family, fact, last)),
     );
   }
-  const closing = chance(random, 0.3) ? chatterSentence(random) : "";
-  return `${opening}${rounds.join(markup.gap)}${closing}`.trimEnd();
+  return `${opening}${rounds.join(markup.gap)}`.trimEnd();
 }
 
-/** People seldom answer in one word and stop: they wander on. The short answer alone never ends a document's turn. */
-function reply(random: Random, family: Family, fact: Fact): string {
+/** Short ways of going on after an answer. */
+const ASIDES = [
+  "Next one, please.",
+  "I think.",
+  "Ask me more.",
+  "That is all I know.",
+  "Everyone knows that.",
+  "My turn now.",
+  "Do you agree?",
+  "So they say.",
+  "That was easy.",
+  "Now you.",
+  "I had to look it up.",
+  "More tomorrow.",
+  "Thanks for asking.",
+  "It was in the book.",
+];
+
+/**
+ * People seldom answer in one word and stop: they wander on, or the next question follows. A short answer alone never
+ * ends a document, so a base model has no reason to end its text there.
+ */
+function reply(random: Random, family: Family, fact: Fact, last: boolean): string {
   const style = random.uniform();
-  const statement = fill(pick(random, family.statements), fact);
-  const more = chatterSentence(random);
-  if (style < 0.3) return `${fact.answer}. ${more}`;
-  if (style < 0.5) return `${fact.answer}\n${chance(random, 0.5) ? statement : more}`;
-  if (style < 0.62)
-    return `${fact.answer}, ${pick(random, ["I think", "of course", "as far as I know", "so they say", "everyone knows that"])}. ${more}`;
-  if (style < 0.7) return `${fact.answer}. ${capital(statement)} ${more}`;
-  if (style < 0.84) return `${capital(statement)} ${more}`;
-  if (style < 0.92)
-    return `${pick(random, ["Good question.", "I know this one.", "Let me think.", "Easy.", "Well."])} ${capital(statement)} ${more}`;
+  const statement = capital(fill(pick(random, family.statements), fact));
+  const more = chance(random, 0.6) ? pick(random, ASIDES) : chatterSentence(random);
+  if (style < 0.36) return last ? `${fact.answer}\n${more}` : fact.answer;
+  if (style < 0.58) return `${fact.answer}. ${more}`;
+  if (style < 0.66)
+    return `${fact.answer}, ${pick(random, ["I think", "of course", "so they say", "everyone knows that"])}. ${more}`;
+  if (style < 0.74) return `${fact.answer}. ${statement}`;
+  if (style < 0.86) return last ? `${statement} ${more}` : statement;
+  if (style < 0.95)
+    return `${pick(random, ["Good question.", "I know this one.", "Let me think.", "Easy.", "Well."])} ${statement}`;
   return more;
 }
 
