@@ -95,13 +95,6 @@ export function pairedBootstrap(
   };
 }
 
-/** Log of n choose k. */
-function logChoose(n: number, k: number): number {
-  let sum = 0;
-  for (let i = 1; i <= Math.min(k, n - k); i++) sum += Math.log((n + 1 - i) / i);
-  return sum;
-}
-
 /** Probabilities of 0..n successes in n trials. */
 function binomialPmf(n: number, p: number): Float64Array {
   const pmf = new Float64Array(n + 1);
@@ -109,7 +102,11 @@ function binomialPmf(n: number, p: number): Float64Array {
     pmf[p <= 0 ? 0 : n] = 1;
     return pmf;
   }
-  for (let k = 0; k <= n; k++) pmf[k] = Math.exp(logChoose(n, k) + k * Math.log(p) + (n - k) * Math.log1p(-p));
+  let logChoose = 0;
+  for (let k = 0; k <= n; k++) {
+    pmf[k] = Math.exp(logChoose + k * Math.log(p) + (n - k) * Math.log1p(-p));
+    logChoose += Math.log((n - k) / (k + 1));
+  }
   return pmf;
 }
 
