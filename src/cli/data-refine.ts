@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { writeJsonl } from "../files/jsonl.js";
+import { createProgress } from "../progress/progress.js";
+import { skipInvalid } from "./data-prepare.js";
+import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { globalOptions, parseCount, parseNumber, printJson, say } from "./output.js";
+
+interface RefineFlags extends LlmFlags {
+  refiner: string;
+  out?: string;
+  prompt?: string;
+  marker: string;
+  maxNewTokens: number;
+  temperature: number;
+  skipInvalid?: boolean;
+}
+
+const PROMPT = fileURLToPath(new URL("../../prompts/refine.txt", import.meta.url));
+const ERRORS_SHOWN = 10;
+
+/** `evoke data refine`: responses rewritten by a language model. */
+export function dataRefineCommand(): Command {
+  const command = new Command("refine")
+    .description("Let a language model rewrite each response for clarity, structure and tone.")
+    .argument("<file>", "prepared rows")
+    .requiredOption("--refiner <model>", "model folder, .gguf, hf:…, pip:…, or openai:NAME@BASE_URL")
+    .option("--out <file>", "JSON Lines file to write (default: FILE_refined_by_REFINER.jsonl)")
+    .option("--prompt <file>", "prompt with {prompt} and {response} in place of the built-in one")
+    .option("--marker <text>", "what the refined response comes after, in any case", "Refined response:")
+    .option("--max-new-tokens <n>", "most tokens of an answer", parseCount, 8192)
+    .option("--temperature <number>", "0 takes the most probable token", parseNumber, 0)
+    .option("--skip-invalid", "leave malformed rows out and count them");
+  return addLlmOptions(command).action(refine);
+}
+
+async function refine(file: string, flags: RefineFlags, self: Command): Promise<void> {
+  const globals = globalOptions(self);
+  const { readPrepared } = await import("../data/read-prepared.js");
+  const { checkRefineTemplate, refineRows } = await import("../data/refine.js");
+  const { withJournal } = await import("../llm/journal.js");
+  const promptPath = flags.prompt ?? PROMPT;
+  const template = readFileSync(promptPath, "utf8");
+  checkRefineTemplate(template, promptPath);
+  const skipped = skipInvalid(flags.skipInvalid === true);
+  const rows = await readPrepared(file, skipped.onInvalid);
+  const out = flags.out ?? refinedName(file, flags.refiner);
+  const progress = createProgress({ label: "refine", total: rows.length, unit: "rows", quiet: globals.quiet });
+  await withModel(flags.refiner, resolveOptions(flags, globals), async (model, signal) => {
+    const journal = withJournal(model, `${out}.journal`);
+    try {
+      const {
+        rows: refined,
+        counts,
+        errors,
+      } = await refineRows(rows, journal, {
+        template,
+        marker: flags.marker,
+        maxTokens: flags.maxNewTokens,
+        temperature: flags.temperature,
+        signal,
+        onProgress: (done) => progress.update(done),
+      });
+      writeJsonl(out, refined);
+      progress.finish();
+      skipped.report();
+      for (const error of errors.slice(0, ERRORS_SHOWN)) say(`failed ${error}`);
+      const rate = counts.extracted / counts.rows;
+      if (globals.json) {
+        const { extracted, changed, truncated, failed } = counts;
+        const usage = model.usage ?? null;
+        const totals = { rows: counts.rows, extracted, extraction_rate: rate, changed, truncated, failed };
+        printJson({ refiner: flags.refiner, ...totals, errors, invalid: skipped.count(), usage, out });
+      }
+      sayUsage(model, globals);
+      say(
+        `extracted ${counts.extracted} of ${counts.rows} refined responses (${(100 * rate).toFixed(2)} %), ${counts.changed} changed, ${counts.failed} failed: ${out}`,
+        globals,
+      );
+    } finally {
+      progress.finish();
+      journal.close();
+    }
+  });
+}
+
+/** `lima.jsonl` refined by `openai:org/Big-Model@http://…` → `lima_refined_by_Big-Model.jsonl`. */
+export function refinedName(file: string, refiner: string): string {
+  const reference = refiner
+    .split(/@https?:\/\//)[0]!
+    .replace(/^(?:openai|hf|pip|bundled):/, "")
+    .split("==")[0]!;
+  const name = basename(reference.replace(/[/\\]+$/, ""))
+    .replace(/\.gguf$/i, "")
+    .replace(/[^\w.+-]+/g, "-");
+  return `${file.replace(/\.[^./\\]+$/, "")}_refined_by_${name || "model"}.jsonl`;
+}
