@@ -43,30 +43,45 @@ function linspace(start: number, end: number, steps: number): Float32Array {
   return out;
 }
 
-/** Index of the value of ascending `map` nearest to `x`; of two equally near, the lower. */
-function nearest(map: Float32Array, x: number): number {
-  let low = 0;
-  let high = map.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (map[middle]! <= x) low = middle;
-    else high = middle;
+/** Points of the grid on [−1, 1] that values are rounded to before the nearest of the map is looked up. */
+const GRID = 65_536;
+
+let gridCodes: Uint8Array | undefined;
+
+/** Index of the map's nearest value for every grid point. */
+function codesOfGrid(): Uint8Array {
+  if (gridCodes) return gridCodes;
+  const map = signedDynamicMap();
+  const codes = new Uint8Array(GRID);
+  for (let i = 0, code = 0; i < GRID; i++) {
+    const x = i / ((GRID - 1) / 2) - 1;
+    while (code < 255 && x > (map[code]! + map[code + 1]!) / 2) code++;
+    codes[i] = code;
   }
-  const { fround, abs } = Math;
-  return abs(fround(x - map[high]!)) < abs(fround(x - map[low]!)) ? high : low;
+  gridCodes = codes;
+  return codes;
 }
 
-/** Quantises `values` in blocks of 256. An all-zero block keeps the code of 0. */
-export function quantizeBlockwise(values: Float32Array, map = signedDynamicMap()): BlockwiseBytes {
+/**
+ * Quantises `values` in blocks of 256 as bitsandbytes does on CPU: a scaled value is first rounded to one of 65 536 points, so a
+ * code may differ from the nearest one next to a midpoint. A block of zeros gets codes 0, which its scale of 0 makes zeros again.
+ */
+export function quantizeBlockwise(values: Float32Array): BlockwiseBytes {
+  const { fround } = Math;
   const blocks = Math.ceil(values.length / NESTED_BLOCK);
   const result = { codes: new Uint8Array(values.length), absmax: new Float32Array(blocks) };
+  const codes = codesOfGrid();
   for (let b = 0; b < blocks; b++) {
     const block = values.subarray(b * NESTED_BLOCK, (b + 1) * NESTED_BLOCK);
     let absmax = 0;
     for (let i = 0; i < block.length; i++) absmax = Math.max(absmax, Math.abs(block[i]!));
     result.absmax[b] = absmax;
+    const factor = fround(1 / absmax);
     for (let i = 0; i < block.length; i++) {
-      result.codes[b * NESTED_BLOCK + i] = nearest(map, absmax ? Math.fround(block[i]! / absmax) : 0);
+      const x = Math.min(Math.max(fround(block[i]! * factor), -1), 1);
+      // NaN, from 0 · ∞ in a block of zeros, becomes point 0.
+      const point = fround(fround(fround(x + 1) * ((GRID - 1) / 2)) + 0.5) | 0;
+      result.codes[b * NESTED_BLOCK + i] = codes[Math.min(point, GRID - 1)]!;
     }
   }
   return result;

@@ -24,8 +24,9 @@ export function quantizeInt8(w: Float32Array, shape: [number, number]): Int8Weig
     let largest = 0;
     for (let i = start; i < start + columns; i++) largest = Math.max(largest, Math.abs(w[i]!));
     scale[row] = largest / 127;
-    if (largest === 0) continue;
-    const factor = Math.fround(127 / largest);
+    const factor = Math.fround(127 * Math.fround(1 / largest));
+    // Rows of zeros or denormals become zeros, as in the reference.
+    if (factor === Number.POSITIVE_INFINITY) continue;
     for (let i = start; i < start + columns; i++) data[i] = roundToEven(Math.fround(w[i]! * factor));
   }
   return { shape, data, scale };
