@@ -8,17 +8,12 @@ export interface CommandEntry {
   load: () => Promise<() => Command>;
 }
 
+// biome-ignore format: one line per command reads as the table it is
 export const commands: readonly CommandEntry[] = [
-  {
-    name: "model",
-    summary: "fetch a model, or show what it holds",
-    group: "Use a model",
-    load: async () => (await import("./model.js")).modelCommand,
-  },
-  {
-    name: "schema",
-    summary: "print the JSON Schema of recipe or experiment files",
-    group: "Tools",
-    load: async () => (await import("./schema.js")).schemaCommand,
-  },
+  { name: "quickstart", summary: "tune a small model two ways and compare", group: "Train", load: async () => (await import("./quickstart.js")).quickstartCommand },
+  { name: "train", summary: "tune a model as a recipe says", group: "Train", load: async () => (await import("./train.js")).trainCommand },
+  { name: "model", summary: "fetch a model, or show what it holds", group: "Use a model", load: async () => (await import("./model.js")).modelCommand },
+  { name: "data", summary: "get, prepare, refine, mix and inspect data", group: "Data", load: async () => (await import("./data.js")).dataCommand },
+  { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
+  { name: "schema", summary: "print the JSON Schema of recipe files", group: "Tools", load: async () => (await import("./schema.js")).schemaCommand },
 ];

@@ -7,7 +7,7 @@ export function schemaCommand(): Command {
     .description("Print the JSON Schema of a file that evoke reads.")
     .addArgument(new Argument("<kind>", "which file").choices(["recipe"]))
     .action(async () => {
-      const { recipeJsonSchema } = await import("../recipe/json-schema.js");
+      const { recipeJsonSchema } = await import("../recipe/schema.js");
       printJson(recipeJsonSchema());
     });
 }
