@@ -2,41 +2,40 @@ import { Command } from "commander";
 import { UsageError } from "../errors.js";
 import { type JsonRow, readJsonl, writeJsonl } from "../files/jsonl.js";
 import { SimilarityFilter } from "../self-instruct/similarity-filter.js";
+import { globalOptions, parseCount, parseNumber, printJson, say } from "./output.js";
 
 interface FilterOptions {
   pool?: string;
   in: string;
   out: string;
-  threshold: string;
+  threshold: number;
   field: string;
-  neighbours: string;
-  json?: boolean;
-  quiet?: boolean;
+  neighbours: number;
 }
 
 /** `evoke data filter`: the similarity filter of Self-Instruct over any file of instructions. */
 export function dataFilterCommand(): Command {
   return new Command("filter")
-    .description("keep instructions that are unlike a pool and unlike those kept before (ROUGE-L)")
+    .description("Keep instructions that are unlike a pool and unlike those kept before (ROUGE-L).")
     .option("--pool <file>", "JSON Lines file of instructions to compare with; empty when left out")
     .requiredOption("--in <file>", "JSON Lines file of candidates")
-    .requiredOption("--out <file>", "JSON Lines file for the kept rows, with `max_similarity` and `most_similar`")
-    .option("--threshold <number>", "drop a candidate with a larger similarity than this, 0 to 1", "0.7")
+    .requiredOption("--out <file>", "JSON Lines file for the kept rows, with max_similarity and most_similar")
+    .option("--threshold <number>", "drop a candidate with a larger similarity than this, 0 to 1", parseNumber, 0.7)
     .option("--field <name>", "field that holds the instruction", "instruction")
     .option(
       "--neighbours <count>",
       "also write that many most similar instructions and the mean similarity, under Self-Instruct's field names",
-      "0",
+      parseCount,
+      0,
     )
-    .action(async (_options: unknown, command: Command) => filter(command.optsWithGlobals<FilterOptions>()));
+    .action(filter);
 }
 
-async function filter(options: FilterOptions): Promise<void> {
+async function filter(options: FilterOptions, self: Command): Promise<void> {
+  const { json, quiet } = globalOptions(self);
   const started = performance.now();
-  const similarity = new SimilarityFilter([], {
-    threshold: numberOption("--threshold", options.threshold),
-    neighbours: countOption("--neighbours", options.neighbours),
-  });
+  const { threshold, neighbours } = options;
+  const similarity = new SimilarityFilter([], { threshold, neighbours });
   if (options.pool) {
     for await (const { row, line } of readJsonl(options.pool)) {
       similarity.join(instructionOf(row, options.field, `${options.pool}:${line}`));
@@ -61,14 +60,11 @@ async function filter(options: FilterOptions): Promise<void> {
   }
   writeJsonl(options.out, kept);
   const seconds = (performance.now() - started) / 1000;
-  if (options.json) {
-    const result = { read, kept: kept.length, dropped: read - kept.length, pool: poolSize, out: options.out, seconds };
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-  } else if (!options.quiet) {
-    process.stderr.write(
-      `kept ${kept.length} of ${read} (pool of ${poolSize} at the start, ${seconds.toFixed(1)} s): ${options.out}\n`,
-    );
-  }
+  const dropped = read - kept.length;
+  if (json) printJson({ read, kept: kept.length, dropped, pool: poolSize, out: options.out, seconds });
+  say(`kept ${kept.length} of ${read}, pool of ${poolSize} at the start, ${seconds.toFixed(1)} s: ${options.out}`, {
+    quiet,
+  });
 }
 
 function instructionOf(row: JsonRow, field: string, where: string): string {
@@ -76,17 +72,5 @@ function instructionOf(row: JsonRow, field: string, where: string): string {
   if (typeof value !== "string") {
     throw new UsageError(`${where}: field "${field}" is not a text; name the instruction's field with --field`);
   }
-  return value;
-}
-
-function numberOption(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new UsageError(`${name} ${text}: expected a number`);
-  return value;
-}
-
-function countOption(name: string, text: string): number {
-  const value = numberOption(name, text);
-  if (!Number.isInteger(value) || value < 0) throw new UsageError(`${name} ${text}: expected a whole number from 0 up`);
   return value;
 }

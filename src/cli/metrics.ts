@@ -3,6 +3,7 @@ import { UsageError } from "../errors.js";
 import { type NumberedRow, readJsonl } from "../files/jsonl.js";
 import { corpusBleu } from "../metrics/bleu.js";
 import { meanRouge } from "../metrics/rouge.js";
+import { globalOptions, printJson } from "./output.js";
 
 /** Mean BERTScore-F1 of predictions against references by the encoder that `model` names. */
 export type BertScoreF1 = (model: string, predictions: string[], references: string[]) => Promise<number>;
@@ -12,24 +13,25 @@ interface TextOptions {
   field: string;
   reference: string;
   bertscore?: string;
-  json?: boolean;
 }
 
 /** `evoke metrics text`. @param bertScoreF1 runs `--bertscore`; the option exists only when it is given. */
 export function metricsCommand(bertScoreF1?: BertScoreF1): Command {
-  const text = new Command("text")
-    .description("score predicted texts against references: BLEU (sacreBLEU), ROUGE-1, ROUGE-2, ROUGE-L (stemmed)")
-    .requiredOption("--predictions <file>", "JSON Lines file with a prediction and a reference a row")
+  const metrics = new Command("metrics").description("Score texts against references.");
+  const text = metrics
+    .command("text")
+    .description(
+      "BLEU (as sacreBLEU) and stemmed ROUGE-1, ROUGE-2 and ROUGE-L F-measures (as rouge_score) of a file's rows.",
+    )
+    .requiredOption("--predictions <file>", "JSON Lines file with a prediction and a reference in each row")
     .option("--field <name>", "field of the prediction", "response")
     .option("--reference <name>", "field of the reference", "target")
-    .action(async (_options: unknown, command: Command) => {
-      await scoreText(command.optsWithGlobals<TextOptions>(), bertScoreF1);
-    });
-  if (bertScoreF1) text.option("--bertscore <model>", "also BERTScore-F1 with this encoder");
-  return new Command("metrics").description("score texts without a model").addCommand(text);
+    .action(async (options: TextOptions, self: Command) => scoreText(options, self, bertScoreF1));
+  if (bertScoreF1) text.option("--bertscore <model>", "also the BERTScore F1 with this encoder");
+  return metrics;
 }
 
-async function scoreText(options: TextOptions, bertScoreF1?: BertScoreF1): Promise<void> {
+async function scoreText(options: TextOptions, self: Command, bertScoreF1?: BertScoreF1): Promise<void> {
   const predictions: string[] = [];
   const references: string[] = [];
   for await (const numbered of readJsonl(options.predictions)) {
@@ -41,14 +43,15 @@ async function scoreText(options: TextOptions, bertScoreF1?: BertScoreF1): Promi
   const rouge = meanRouge(references, predictions, ["rougeL", "rouge1", "rouge2"], { stemmer: true });
   const bertscore_f1 =
     options.bertscore && bertScoreF1 ? await bertScoreF1(options.bertscore, predictions, references) : undefined;
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ bleu: { score, signature }, ...rouge, bertscore_f1 })}\n`);
+  if (globalOptions(self).json) {
+    printJson({ n: predictions.length, bleu: { score, signature }, ...rouge, bertscore_f1 });
     return;
   }
-  const lines = [`BLEU     ${score.toFixed(2)}  (${signature})`];
-  for (const type of ["rougeL", "rouge1", "rouge2"] as const) lines.push(`${type.padEnd(8)} ${rouge[type].toFixed(4)}`);
-  if (bertscore_f1 !== undefined) lines.push(`BERTScore-F1 ${bertscore_f1.toFixed(4)}`);
-  process.stdout.write(`${lines.join("\n")}\n${predictions.length} rows\n`);
+  const lines = [`BLEU          ${score.toFixed(2)}  (${signature})`];
+  for (const type of ["rougeL", "rouge1", "rouge2"] as const)
+    lines.push(`${type.padEnd(13)} ${rouge[type].toFixed(4)}`);
+  if (bertscore_f1 !== undefined) lines.push(`BERTScore F1  ${bertscore_f1.toFixed(4)}`);
+  process.stdout.write(`${lines.join("\n")}\nrows          ${predictions.length}\n`);
 }
 
 function textOf({ row, line }: NumberedRow, field: string, file: string): string {

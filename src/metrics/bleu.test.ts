@@ -82,17 +82,24 @@ describe("corpusBleu", () => {
   });
 });
 
-const folder = join(process.env.EVOKE_DATA ?? join(import.meta.dirname, "../../../shared/data"), "self_instruct/predictions");
+const folder = join(
+  process.env.EVOKE_DATA ?? join(import.meta.dirname, "../../../shared/data"),
+  "self_instruct/predictions",
+);
 
 describe.skipIf(!existsSync(folder))("published predictions (skipped without the shared data)", () => {
   it.each(Object.keys(golden.published))("%s: BLEU and ROUGE equal sacreBLEU and rouge_score", (name) => {
-    const rows = readFileSync(join(folder, name), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    const rows = readFileSync(join(folder, name), "utf8")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     const responses = rows.map((row) => (row.response as string).trim());
     const targets = rows.map((row) => (row.target as string).trim());
     const { bleu, ...rouge } = golden.published[name]!;
     expectSame(corpusBleu(responses, targets), bleu);
     const ours = meanRouge(targets, responses, ["rouge1", "rouge2", "rougeL", "rougeLsum"], { stemmer: true });
-    for (const type of ["rouge1", "rouge2", "rougeL", "rougeLsum"] as const) expect(ours[type]).toBeCloseTo(rouge[type], 12);
+    for (const type of ["rouge1", "rouge2", "rougeL", "rougeLsum"] as const)
+      expect(ours[type]).toBeCloseTo(rouge[type], 12);
   });
 
   it("covers all files", () => {

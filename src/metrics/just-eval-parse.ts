@@ -55,7 +55,7 @@ export function readJudgement(value: unknown, expected: readonly Aspect[] = ALL_
 export function parseJudgement(answer: string, expected: readonly Aspect[] = ALL_ASPECTS): Judgement | undefined {
   const bare = answer.replaceAll("```", "");
   const object = bare.slice(Math.max(bare.indexOf("{"), 0), bare.lastIndexOf("}") + 1);
-  for (const text of [object, mendStrings(object)]) {
+  for (const text of [object, joinLines(object), mendStrings(object)]) {
     try {
       const judgement = readJudgement(JSON.parse(text), expected);
       if (judgement) return judgement;
@@ -64,6 +64,12 @@ export function parseJudgement(answer: string, expected: readonly Aspect[] = ALL
     }
   }
   return scanJudgement(bare, expected);
+}
+
+/** The original tool's way: line breaks vanish, and so does the effect of backslashes. Even a key broken in two is read. */
+function joinLines(text: string): string {
+  const plain = text.includes('\\\\"') ? text.replaceAll('\\\\"', '\\"') : text.replaceAll("\\", "\\\\");
+  return plain.replaceAll("\n", "");
 }
 
 /** Line breaks and other control characters become blanks, and a backslash that escapes nothing becomes two. */
@@ -76,7 +82,9 @@ function mendStrings(text: string): string {
 
 /** Without JSON's help: cut at the aspects' names and look for a score, then a reason, in each piece. */
 function scanJudgement(text: string, expected: readonly Aspect[]): Judgement | undefined {
-  const names = [...text.matchAll(/["']?([A-Za-z][A-Za-z_ ]*)["']?\s*:\s*\{/g)].filter((match) => aspectOf(match[1]!));
+  const names = [...text.matchAll(/([A-Za-z][A-Za-z_ ]{0,39})["']?\s{0,9}:\s{0,9}\{/g)].filter((match) =>
+    aspectOf(match[1]!),
+  );
   const pieces = names.map((match, i) => ({
     aspect: aspectOf(match[1]!)!,
     body: text.slice(match.index + match[0].length, names[i + 1]?.index),
@@ -85,10 +93,22 @@ function scanJudgement(text: string, expected: readonly Aspect[]): Judgement | u
   const judgement: Judgement = {};
   for (const { aspect, body } of pieces) {
     if (!expected.includes(aspect) || judgement[aspect]) continue;
-    const score = [...body.matchAll(/["']score["']\s*:\s*["']?([^"',}\n]*)/gi)].at(-1);
+    const score = [...body.matchAll(/["']score["']\s{0,9}:\s{0,9}["']?([^"',}\n]{0,40})/gi)].at(-1);
     if (!score) continue;
-    const reason = /["']reason["']\s*:\s*["']?([\s\S]*?)["']?\s*(?:,\s*["']score["']|\}|$)/i.exec(body);
-    judgement[aspect] = { reason: reason?.[1]?.trim() ?? "", score: parseScore(score[1]) };
+    const reason = /["']reason["']\s{0,9}:/i.exec(body);
+    const from = reason ? reason.index + reason[0].length : body.length;
+    const said = body.slice(from, score.index > from ? score.index : undefined);
+    judgement[aspect] = { reason: trimMarks(said), score: parseScore(score[1]) };
   }
   return Object.keys(judgement).length > 0 ? judgement : undefined;
+}
+
+/** A text without the blanks, quotes, commas and braces that JSON puts around it. */
+function trimMarks(text: string): string {
+  const isMark = (i: number) => " \n\r\t\"',{}".includes(text[i]!);
+  let start = 0;
+  let end = text.length;
+  while (start < end && isMark(start)) start++;
+  while (end > start && isMark(end - 1)) end--;
+  return text.slice(start, end);
 }

@@ -18,9 +18,12 @@ const sequence = (distinct: number) => fc.array(fc.nat(distinct), { maxLength: 1
 describe("lcsLength", () => {
   it("equals the quadratic recurrence", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 30 }).chain((d) => fc.tuple(sequence(d), sequence(d))), ([a, b]) => {
-        expect(lcsLength(a, b)).toBe(plainLength(a, b));
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 30 }).chain((d) => fc.tuple(sequence(d), sequence(d))),
+        ([a, b]) => {
+          expect(lcsLength(a, b)).toBe(plainLength(a, b));
+        },
+      ),
       { numRuns: 500 },
     );
   });

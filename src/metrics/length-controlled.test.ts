@@ -86,7 +86,11 @@ describe("lengthControlledWinRate", () => {
 
   it("is anchored by gamed rows", () => {
     const { rows, difficulty } = drawn({ seed: 7, n: 200, level: 0 });
-    const gamed = Array.from({ length: 20_000 }, () => ({ preference: 0.5, standardLengthDifference: 2, difficulty: 0 }));
+    const gamed = Array.from({ length: 20_000 }, () => ({
+      preference: 0.5,
+      standardLengthDifference: 2,
+      difficulty: 0,
+    }));
     expect(Math.abs(lengthControlledWinRate(rows, { difficulty, gamed }).coefficients.length)).toBeLessThan(0.1);
   });
 
@@ -133,12 +137,16 @@ describe("fitDifficulty", () => {
 
 describe("parseDifficultyTable", () => {
   it("reads an index and a number a row", () => {
-    expect(parseDifficultyTable(",instruction_difficulty\n1,0.5\n0,-2\n", "f.csv")).toEqual({ difficulty: [-2, 0.5], gamed: [] });
+    expect(parseDifficultyTable(",instruction_difficulty\n1,0.5\n0,-2\n", "f.csv")).toEqual({
+      difficulty: [-2, 0.5],
+      gamed: [],
+    });
     expect(parseDifficultyTable("0,1\n1,2\n", "f.csv").difficulty).toEqual([1, 2]);
   });
 
   it("reads the gamed rows, several an instruction", () => {
-    const text = "model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline\nv,0,0.5,-2,1.5,False\nc,0,0.25,1,1.5,False\n";
+    const text =
+      "model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline\nv,0,0.5,-2,1.5,False\nc,0,0.25,1,1.5,False\n";
     expect(parseDifficultyTable(text, "f.csv")).toEqual({
       difficulty: [1.5],
       gamed: [
@@ -170,7 +178,12 @@ const folder = join(process.env.EVOKE_DATA ?? join(import.meta.dirname, "../../.
 
 describe.skipIf(!existsSync(folder))("published coefficients (skipped without the shared data)", () => {
   it("give the leaderboard's figures with difficulties that fit six models' judgements", () => {
-    const table = (file: string) => new Map(readFileSync(join(folder, file), "utf8").split("\n").map((line) => [line.split(",")[0]!, line.split(",").map(Number)]));
+    const table = (file: string) =>
+      new Map(
+        readFileSync(join(folder, file), "utf8")
+          .split("\n")
+          .map((line) => [line.split(",")[0]!, line.split(",").map(Number)]),
+      );
     const coefficients = table("length_controlled_v1_weights_baseline_gpt4_1106_preview.csv");
     const leaderboard = table("leaderboard_weighted_alpaca_eval_gpt4_turbo.csv");
     const models = readdirSync(join(folder, "annotations")).map((file) => {
@@ -196,7 +209,11 @@ describe.skipIf(!existsSync(folder))("published coefficients (skipped without th
     for (const [name, [, , slope, model]] of coefficients) {
       const published = leaderboard.get(name)?.[10];
       if (!name || published === undefined) continue;
-      const ours = predictFromCoefficients({ model: model!, difficulty: slope! }, { model: 0, difficulty: 0 }, difficulty);
+      const ours = predictFromCoefficients(
+        { model: model!, difficulty: slope! },
+        { model: 0, difficulty: 0 },
+        difficulty,
+      );
       errors.push(Math.abs(ours - published));
     }
     expect(errors.length).toBeGreaterThan(190);

@@ -14,7 +14,9 @@ describe("porterStem", () => {
     const words = golden.stems.flatMap((stem) => golden.suffixes.map((suffix) => stem + suffix.replace("-", "")));
     expect(words.length).toBeGreaterThan(5000);
     const expected = golden.expected.split(" ");
-    const wrong = words.flatMap((word, i) => (porterStem(word) === expected[i] ? [] : [[word, porterStem(word), expected[i]]]));
+    const wrong = words.flatMap((word, i) =>
+      porterStem(word) === expected[i] ? [] : [[word, porterStem(word), expected[i]]],
+    );
     expect(wrong).toEqual([]);
   });
 

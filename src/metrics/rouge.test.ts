@@ -19,19 +19,24 @@ interface Golden {
 const golden = JSON.parse(readFileSync(new URL("fixtures/rouge.json", import.meta.url), "utf8")) as Golden;
 
 describe("rouge", () => {
-  it.each(golden.hard.map((pair) => [pair.target.slice(0, 30), pair] as const))("equals rouge_score on %j", (_, pair) => {
-    for (const [name, stemmer] of [
-      ["plain", false],
-      ["stemmed", true],
-    ] as const) {
-      const scores = rouge(pair.target, pair.prediction, TYPES, { stemmer });
-      const ours = TYPES.map((type) => [scores[type].precision, scores[type].recall, scores[type].fmeasure]);
-      expect(ours).toEqual(pair[name]);
-    }
-  });
+  it.each(golden.hard.map((pair) => [pair.target.slice(0, 30), pair] as const))(
+    "equals rouge_score on %j",
+    (_, pair) => {
+      for (const [name, stemmer] of [
+        ["plain", false],
+        ["stemmed", true],
+      ] as const) {
+        const scores = rouge(pair.target, pair.prediction, TYPES, { stemmer });
+        const ours = TYPES.map((type) => [scores[type].precision, scores[type].recall, scores[type].fmeasure]);
+        expect(ours).toEqual(pair[name]);
+      }
+    },
+  );
 
   it("gives 1 for equal texts, is symmetric but for precision and recall, and stays within 0–1", () => {
-    const text = fc.array(fc.constantFrom("a", "b", "c", "running", "\n"), { maxLength: 50 }).map((words) => words.join(" "));
+    const text = fc
+      .array(fc.constantFrom("a", "b", "c", "running", "\n"), { maxLength: 50 })
+      .map((words) => words.join(" "));
     fc.assert(
       fc.property(text, text, (a, b) => {
         const ab = rouge(a, b, TYPES);
@@ -44,7 +49,8 @@ describe("rouge", () => {
           expect(ab[type].fmeasure).toBeGreaterThanOrEqual(0);
           expect(ab[type].fmeasure).toBeLessThanOrEqual(1);
         }
-        if (rougeTokens(a).length > 1) expect(rouge(a, a, ["rouge2", "rougeLsum"])).toMatchObject({ rouge2: { fmeasure: 1 } });
+        if (rougeTokens(a).length > 1)
+          expect(rouge(a, a, ["rouge2", "rougeLsum"])).toMatchObject({ rouge2: { fmeasure: 1 } });
       }),
     );
   });

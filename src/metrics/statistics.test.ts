@@ -66,12 +66,15 @@ describe("pairedBootstrap", () => {
 
   it("repeats itself, orders its interval and turns with its sides", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 30 }).chain((n) => fc.tuple(random(n), random(n))), ([a, b]) => {
-        const ab = pairedBootstrap(a, b, { samples: 200, seed: 3 });
-        expect(pairedBootstrap(a, b, { samples: 200, seed: 3 })).toEqual(ab);
-        expect(ab.low).toBeLessThanOrEqual(ab.high);
-        expect(pairedBootstrap(b, a, { samples: 200, seed: 3 }).difference).toBeCloseTo(-ab.difference, 9);
-      }),
+      fc.property(
+        fc.integer({ min: 2, max: 30 }).chain((n) => fc.tuple(random(n), random(n))),
+        ([a, b]) => {
+          const ab = pairedBootstrap(a, b, { samples: 200, seed: 3 });
+          expect(pairedBootstrap(a, b, { samples: 200, seed: 3 })).toEqual(ab);
+          expect(ab.low).toBeLessThanOrEqual(ab.high);
+          expect(pairedBootstrap(b, a, { samples: 200, seed: 3 }).difference).toBeCloseTo(-ab.difference, 9);
+        },
+      ),
       { numRuns: 50 },
     );
   });

@@ -67,6 +67,7 @@ export class SimilarityPool {
   private readonly longStart = new IntList(16);
   private shortState: Int32Array = new Int32Array(1024);
   private longState: Int32Array = new Int32Array(64);
+  private readonly wordless = new IntList();
   private entries = 0;
 
   constructor(texts: Iterable<string> = []) {
@@ -83,7 +84,10 @@ export class SimilarityPool {
   add(text: string): number {
     const tokens = rougeTokens(text);
     const index = this.entries++;
-    if (tokens.length === 0) return index;
+    if (tokens.length === 0) {
+      this.wordless.push(index);
+      return index;
+    }
     const long = tokens.length > LCS_WORD_BITS;
     const firstWord = long ? this.longStart.data[this.longStart.length - 1]! : this.shortEntry.length;
     for (let start = 0; start < tokens.length; start += LCS_WORD_BITS) {
@@ -158,6 +162,7 @@ export class SimilarityPool {
     for (let i = 0; i < this.longLength.length; i++) {
       take(this.longLcs(i), this.longLength.data[i]!, this.longEntry.data[i]!);
     }
+    for (let i = 0; i < this.wordless.length; i++) take(0, 0, this.wordless.data[i]!);
     return { max: nearest[0]?.score ?? 0, mean: this.entries ? sum / this.entries : 0, nearest };
   }
 
