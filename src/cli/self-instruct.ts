@@ -1,0 +1,206 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { Command } from "commander";
+import { UsageError } from "../errors.js";
+import { writeJsonl } from "../files/jsonl.js";
+import type { ResolvedModel, ResolveOptions } from "../llm/resolve.js";
+import { createProgress, type Progress } from "../progress/progress.js";
+import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
+import type { RunReport, Stage } from "../self-instruct/run.js";
+import { skipInvalid } from "./data-prepare.js";
+import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { type GlobalOptions, globalOptions, printJson, say } from "./output.js";
+
+interface RunFlags extends LlmFlags {
+  set: string[];
+  model?: string;
+  out?: string;
+  skipInvalid?: boolean;
+}
+
+const ERRORS_SHOWN = 10;
+const ALL: readonly Stage[] = ["bootstrap", "classify", "instances", "prepare"];
+const ABOUT: Record<Stage, string> = {
+  bootstrap: "Propose new instructions and keep those unlike all known ones.",
+  classify: "Find out which instructions are classification tasks.",
+  instances: "Write inputs and outputs for each instruction.",
+  prepare: "Read the instances out of the transcripts and write the fine-tuning files.",
+};
+
+/** `evoke self-instruct`: a data set made from seed tasks by a language model. */
+export function selfInstructCommand(): Command {
+  const command = new Command("self-instruct").description(
+    "Make instruction data from seed tasks: all stages of a recipe, or one of them. A run that stopped goes on where it was.",
+  );
+  addRun(command, ALL);
+  for (const stage of ALL) {
+    const child = new Command(stage).description(ABOUT[stage]);
+    addRun(child, [stage]);
+    command.addCommand(child);
+  }
+  return command.addCommand(parseCommand());
+}
+
+function addRun(command: Command, stages: readonly Stage[]): void {
+  command
+    .argument("<recipe>", "recipe file (YAML)")
+    .option(
+      "--set <key=value>",
+      "override a field of the recipe (repeatable)",
+      (text: string, all: string[]) => [...all, text],
+      [],
+    )
+    .option("--model <model>", "who writes, in place of the recipe's model")
+    .option("--out <folder>", "run folder; default: out of the recipe, or runs/NAME")
+    .option("--skip-invalid", "leave malformed rows of stage files out and count them");
+  addLlmOptions(command).action((path: string, _flags: RunFlags, self: Command) =>
+    // A stage's flags are known to its parent, too, which may have taken them.
+    runStages(path, stages, self.optsWithGlobals<RunFlags & GlobalOptions>(), globalOptions(self)),
+  );
+}
+
+async function runStages(
+  path: string,
+  stages: readonly Stage[],
+  flags: RunFlags,
+  globals: GlobalOptions,
+): Promise<void> {
+  const { loadSelfInstructRecipe } = await import("../self-instruct/recipe.js");
+  const { runSelfInstruct } = await import("../self-instruct/run.js");
+  const sets = [...flags.set];
+  if (flags.model !== undefined) sets.push(`model=${JSON.stringify(flags.model)}`);
+  if (globals.seed !== undefined) sets.push(`seed=${globals.seed}`);
+  const recipe = loadSelfInstructRecipe(path, sets);
+  const folder = flags.out ?? recipe.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
+  const seedTasks = await locateSeeds(recipe.seed_tasks, globals);
+  const skipped = skipInvalid(flags.skipInvalid === true);
+  let progress: Progress | undefined;
+  let current: Stage | undefined;
+  const options = {
+    folder,
+    seedTasks,
+    stages,
+    onInvalid: skipped.onInvalid,
+    onProgress: (stage: Stage, done: number, total: number): void => {
+      if (stage !== current) {
+        progress?.finish();
+        progress = createProgress({ label: stage, total, quiet: globals.quiet });
+        current = stage;
+      }
+      progress?.update(Math.min(done, total));
+    },
+  };
+  let used: ResolvedModel | undefined;
+  let report: RunReport;
+  try {
+    report = stages.some((stage) => stage !== "prepare")
+      ? await withModel(recipe.model, resolveOptions(flags, globals, fromRecipe(recipe)), (model, signal) => {
+          used = model;
+          return runSelfInstruct(recipe, { ...options, model, signal });
+        })
+      : await runSelfInstruct(recipe, options);
+  } finally {
+    progress?.finish();
+    if (used) sayUsage(used, globals);
+  }
+  skipped.report();
+  tell(report, folder, globals);
+  const trained = recipe.train && stages === ALL ? await train(recipe.train, folder, globals) : undefined;
+  if (globals.json)
+    printJson({
+      out: folder,
+      ...report,
+      usage: used?.usage ?? null,
+      invalid: skipped.count(),
+      ...(trained && { train: trained }),
+    });
+}
+
+function fromRecipe({ llm, adapter }: SelfInstructRecipe): ResolveOptions {
+  const { timeout, max_requests, max_tokens, api_key_env, ...rest } = llm;
+  const given = {
+    ...rest,
+    adapter,
+    timeoutSeconds: timeout,
+    maxRequests: max_requests,
+    maxTokens: max_tokens,
+    apiKeyEnv: api_key_env,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+async function locateSeeds(reference: string, globals: GlobalOptions): Promise<string> {
+  if (existsSync(reference)) return reference;
+  const { findSource } = await import("../data/sources.js");
+  if (!findSource(reference)) throw new UsageError(`${reference}: no such file of seed tasks`);
+  const { locateData } = await import("../data/source-files.js");
+  const { files } = await locateData(reference, { dataDir: globals.dataDir, say: (line) => say(line, globals) });
+  return files[0]!;
+}
+
+function tell(
+  { bootstrap, classify, instances, prepare, calls }: RunReport,
+  folder: string,
+  globals: GlobalOptions,
+): void {
+  for (const [stage, part] of Object.entries({ classify, instances }))
+    for (const error of part?.errors.slice(0, ERRORS_SHOWN) ?? []) say(`failed in ${stage}: ${error}`, globals);
+  if (bootstrap)
+    say(
+      `${bootstrap.instructions} instructions; ${bootstrap.tooSimilar} of ${bootstrap.proposed} proposed were too similar`,
+      globals,
+    );
+  if (prepare)
+    say(
+      `${prepare.instances} instances of ${prepare.instructions} instructions (${prepare.classification_instructions} classification), ${prepare.finetuning_rows} fine-tuning rows: ${folder}`,
+      globals,
+    );
+  if (calls.reused > 0) say(`${calls.reused} calls answered from the journal, ${calls.made} made`, globals);
+}
+
+/** Runs the recipe's training on the fine-tuning file, going on with a run that stopped. */
+async function train(
+  recipePath: string,
+  folder: string,
+  globals: GlobalOptions,
+): Promise<{ run: string; steps: number; loss?: number }> {
+  const { loadRecipe } = await import("../recipe/load.js");
+  const { trainRun } = await import("../train/run.js");
+  const out = join(folder, "train");
+  const sets = [`data.path=${JSON.stringify(join(folder, "finetuning.jsonl"))}`];
+  if (globals.device !== "auto") sets.push(`device=${globals.device}`);
+  const recipe = await loadRecipe(recipePath, sets);
+  const resume = existsSync(join(out, "run.json"));
+  const record = await trainRun(recipe, { out, resume, say: (line) => say(line, globals) });
+  say(`trained: ${out} (${record.progress.step} steps, loss ${record.loss?.toFixed(4)})`, globals);
+  return { run: out, steps: record.progress.step, loss: record.loss };
+}
+
+function parseCommand(): Command {
+  return new Command("parse")
+    .description("Read the instances out of raw transcripts.")
+    .requiredOption("--instances <file>", "rows of instruction, raw_instances and maybe instance_metadata")
+    .requiredOption("--classification <file>", "rows of instruction and is_classification")
+    .requiredOption("--out <file>", "JSON Lines file to write: instruction, input, output")
+    .option("--skip-invalid", "leave malformed rows out and count them")
+    .action(async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<{
+        instances: string;
+        classification: string;
+        out: string;
+        skipInvalid?: boolean;
+      }>();
+      const globals = globalOptions(self);
+      const { parseInstanceFile, readClassification } = await import("../self-instruct/parse-file.js");
+      if (!existsSync(flags.classification)) throw new UsageError(`${flags.classification}: no such file`);
+      const skipped = skipInvalid(flags.skipInvalid === true);
+      const classification = await readClassification(flags.classification);
+      const tasks = await parseInstanceFile(flags.instances, classification, skipped.onInvalid);
+      const rows = tasks.flatMap(({ instances }) => instances);
+      writeJsonl(flags.out, rows);
+      skipped.report();
+      if (globals.json)
+        printJson({ tasks: tasks.length, instances: rows.length, invalid: skipped.count(), out: flags.out });
+      say(`${rows.length} instances of ${tasks.length} transcripts: ${flags.out}`, globals);
+    });
+}

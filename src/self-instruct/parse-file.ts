@@ -1,0 +1,53 @@
+import type { OnInvalidRow } from "../data/read-rows.js";
+import { UsageError } from "../errors.js";
+import { readJsonl } from "../files/jsonl.js";
+import { meansYes } from "./classify.js";
+import { type Instance, parseInstances } from "./parse-instances.js";
+import { type ClassificationRow, readStage, requireTexts, type StoredAnswer } from "./stage-files.js";
+
+/** An instruction with the instances found in its transcript, in file order. */
+export interface ParsedTask {
+  instruction: string;
+  isClassification: boolean;
+  instances: Instance[];
+}
+
+/** Instruction → whether it is a classification task. */
+export async function readClassification(path: string): Promise<Map<string, boolean>> {
+  const rows = await readStage<ClassificationRow>(path, ["instruction", "is_classification"]);
+  return new Map(rows.map(({ row }) => [row.instruction, meansYes(row.is_classification)]));
+}
+
+/**
+ * Reads the instances out of a file of transcripts (step 6). A transcript without metadata counts as complete.
+ *
+ * @throws UsageError with file and line on a malformed row or one whose kind is unknown, unless `onInvalid` takes it.
+ */
+export async function parseInstanceFile(
+  path: string,
+  classification: ReadonlyMap<string, boolean>,
+  onInvalid?: OnInvalidRow,
+): Promise<ParsedTask[]> {
+  const tasks: ParsedTask[] = [];
+  for await (const { row, line } of readJsonl(path, onInvalid)) {
+    try {
+      requireTexts(row, ["instruction", "raw_instances"], `${path}:${line}`);
+      const instruction = row.instruction as string;
+      const isClassification = classification.get(instruction);
+      if (isClassification === undefined)
+        throw new UsageError(`${path}:${line}: the classification file does not have this instruction`);
+      const isCut = wasCut(row.instance_metadata);
+      const instances = parseInstances(row.raw_instances as string, instruction, isClassification, isCut);
+      tasks.push({ instruction, isClassification, instances });
+    } catch (error) {
+      if (!onInvalid || !(error instanceof UsageError)) throw error;
+      onInvalid(error.message, line);
+    }
+  }
+  return tasks;
+}
+
+function wasCut(metadata: unknown): boolean {
+  const response = (metadata as Partial<StoredAnswer> | null | undefined)?.response;
+  return Array.isArray(response?.choices) && response.choices[0]?.finish_reason === "length";
+}
