@@ -59,7 +59,8 @@ export function encodeConversation(
   const tokens = Int32Array.from(truncated ? ids.slice(0, options.maxLength) : ids);
   const mask = new Uint8Array(tokens.length);
   for (const [start, end] of targets) {
-    mask.fill(1, tokenIndex(text, start, ids, tokenizer), tokenIndex(text, end, ids, tokenizer));
+    const first = tokenIndex(text, start, ids, tokenizer);
+    mask.fill(1, first, endIndex(text, [start, end], first, ids, tokenizer));
   }
   mask[0] = 0; // nothing comes before it to predict it from
   if (mask.includes(1)) return { example: { tokens, mask, index: conversation.index }, truncated };
@@ -141,6 +142,31 @@ function tokenIndex(text: string, at: number, ids: readonly number[], tokenizer:
   let n = 0;
   while (n < before.length && n < ids.length && before[n] === ids[n]) n++;
   return n;
+}
+
+/**
+ * Number of leading tokens that lie before the end of a target part, `first` of them before the part. Where the part
+ * ends with a token that ends generation, such tokens are counted off, which saves tokenising the text again.
+ */
+function endIndex(
+  text: string,
+  [start, end]: [number, number],
+  first: number,
+  ids: readonly number[],
+  tokenizer: Tokenizer,
+): number {
+  const part = text.slice(start, end);
+  for (const id of tokenizer.eosIds) {
+    const stop = tokenizer.idToToken(id);
+    if (!stop || !part.endsWith(stop)) continue;
+    let at = first - 1;
+    for (let left = part.split(stop).length - 1; left > 0 && at < ids.length; left--) {
+      do at++;
+      while (at < ids.length && ids[at] !== id);
+    }
+    if (at < ids.length) return at + 1;
+  }
+  return tokenIndex(text, end, ids, tokenizer);
 }
 
 const addsBos = new WeakMap<Tokenizer, boolean>();
