@@ -10,7 +10,7 @@ import type { DecoderConfig } from "../model/decoder-config.js";
 import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { type DecoderWeights, decodeWeight } from "../model/weights.js";
-import { type BlockWeight, BLOCK, quantizeBlocks } from "../quant/block-quant.js";
+import { BLOCK, type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
 
 /** How the decoding step holds its weights: full precision, or blocks of 32 weights in 8 or 4 bits. */
 export type DecodePrecision = "float32" | "int8" | "int4";
@@ -78,7 +78,8 @@ export function decodeGraph(
     const stored = weights.layers[layer]!;
     const window = config.slidingWindow[layer];
     let bias = biases.get(window);
-    if (!bias) biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, "capacity"])));
+    if (!bias)
+      biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, "capacity"])));
     const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, headDim, "capacity"]);
     const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, "capacity", headDim]);
 

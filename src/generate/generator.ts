@@ -1,0 +1,192 @@
+/** Writes and scores text with a model of our own: the library's face of this folder. */
+import { totalmem } from "node:os";
+import { UsageError } from "../errors.js";
+import type { Adapter } from "../model/adapter.js";
+import type { Message } from "../model/chat-template.js";
+import { type LoadedModel, loadModel } from "../model/load-model.js";
+import { PackedModel } from "../model/packed-model.js";
+import type { Tokenizer } from "../model/tokenizer.js";
+import { Device, type DeviceName } from "../runtime/device.js";
+import type { DecodePrecision } from "./decode-graph.js";
+import { Decoder } from "./decoder.js";
+import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
+import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
+import { checkSampling } from "./sampler.js";
+import { Scheduler } from "./scheduler.js";
+import { type PairScore, type ScoreOptions, type ScorePair, Scorer } from "./score.js";
+import { Sequence } from "./sequence.js";
+
+export interface GeneratorOptions {
+  /** Default cpu. */
+  device?: DeviceName | "auto";
+  /** Threads of one operation. Default: the number of cores. */
+  threads?: number;
+  /** Weights of the decoding step. Default int8; prompts and scores are always computed from the loaded weights. */
+  weights?: DecodePrecision;
+  /** Adapter folders or run folders; requests choose among them by these paths. */
+  adapters?: readonly string[];
+  /** Most answers written at once, default 16. */
+  maxBatch?: number;
+  /** Most bytes for cached keys and values; default a quarter of the machine's memory, at most 4 GB. */
+  cacheBytes?: number;
+  /** How conversations become text. Default: a run's own; else the model's template where it has one; else tulu. */
+  template?: PromptTemplate;
+  say?: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+const MAX_LOGPROBS = 100;
+
+export class Generator {
+  private readonly packed: PackedModel;
+  private readonly decoder: Decoder;
+  private readonly scheduler: Scheduler;
+  private readonly scorer: Scorer;
+  private unseeded = 0;
+  /** How conversations become text. */
+  readonly template: PromptTemplate;
+
+  private constructor(
+    readonly model: LoadedModel,
+    readonly device: Device,
+    options: GeneratorOptions,
+  ) {
+    this.packed = new PackedModel(model.weights, device);
+    this.decoder = new Decoder(model.weights, device, options.weights ?? "int8");
+    this.scheduler = new Scheduler(this.packed, this.decoder, {
+      maxBatch: options.maxBatch ?? 16,
+      cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),
+    });
+    this.scorer = new Scorer(this.packed, model.tokenizer);
+    this.template = options.template ?? model.template ?? (model.tokenizer.chatTemplate ? "model" : "tulu");
+  }
+
+  /** Loads a model by reference (docs: MODEL) with its adapters. */
+  static async open(reference: string, options: GeneratorOptions = {}): Promise<Generator> {
+    const { device, threads, adapters, say, signal } = options;
+    const [model, opened] = await Promise.all([
+      loadModel(reference, { adapters, say, signal }),
+      Device.open({ device, threads }),
+    ]);
+    return new Generator(model, opened, options);
+  }
+
+  /** A generator for a model that is loaded already. */
+  static of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Generator {
+    return new Generator(model, device, options);
+  }
+
+  get tokenizer(): Tokenizer {
+    return this.model.tokenizer;
+  }
+
+  /** Names of the adapters that requests may choose. */
+  get adapters(): string[] {
+    return this.model.adapters.map(({ name }) => name);
+  }
+
+  /** The exact text that the model reads for a conversation. */
+  render(messages: readonly Message[]): string {
+    return encodeMessages(this.tokenizer, messages, this.template).text;
+  }
+
+  /**
+   * Writes answers. Any number of calls may be under way: they share the batch.
+   * @throws UsageError for a request that cannot be met; the signal's reason when it is aborted.
+   */
+  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
+    const { signal, onText } = options;
+    signal?.throwIfAborted();
+    this.check(request);
+    const prompt = this.promptTokens(request);
+    const { maxPositions } = this.model.config;
+    if (prompt.length >= maxPositions)
+      throw new UsageError(`the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`);
+    const limit = Math.min(request.maxTokens, maxPositions - prompt.length);
+    const ends = new Set([...this.tokenizer.eosIds, ...(request.stopTokens ?? [])]);
+    // Without a seed every call draws anew; the clock keeps programs apart.
+    const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
+    const answers = Array.from(
+      { length: request.n ?? 1 },
+      (_, index) => new Sequence(this.tokenizer, { request, prompt, index, seed, limit, onText }, ends),
+    );
+    await new Promise<void>((resolve, reject) => {
+      this.scheduler.submit({
+        prompt,
+        answers,
+        adapter: this.adapterOf(request),
+        signal,
+        positions: prompt.length + limit,
+        resolve,
+        reject,
+      });
+    });
+    const [first, ...others] = answers.map((answer) => answer.answer());
+    return {
+      ...first!,
+      promptTokens: prompt.length,
+      outputTokens: answers.reduce((sum, answer) => sum + answer.drawn, 0),
+      ...(others.length ? { alternatives: others } : {}),
+    };
+  }
+
+  /** Log-probabilities of continuations; pairs that share their context share its computation. */
+  async score(
+    pairs: readonly ScorePair[],
+    options: ScoreOptions & { adapter?: string | null } = {},
+  ): Promise<PairScore[]> {
+    return this.scorer.score(pairs, options, this.adapterOf(options));
+  }
+
+  /** Ends when all requests have. */
+  idle(): Promise<void> {
+    return this.scheduler.idle();
+  }
+
+  /** Frees the compiled graphs; requests must be over. */
+  async dispose(): Promise<void> {
+    await this.idle();
+    await this.packed.dispose();
+    await this.decoder.dispose();
+  }
+
+  private check(request: GenerationRequest): void {
+    checkSampling(request);
+    const whole = (name: "maxTokens" | "n" | "logprobs", low: number, high: number): void => {
+      const value = request[name];
+      if (value !== undefined && !(Number.isInteger(value) && value >= low && value <= high))
+        throw new UsageError(`${name} must be a whole number from ${low} to ${high}, found ${value}`);
+    };
+    whole("maxTokens", 1, 1e9);
+    whole("n", 1, 1024);
+    whole("logprobs", 0, MAX_LOGPROBS);
+    const given = [request.prompt, request.messages, request.tokens].filter((part) => part !== undefined).length;
+    if (given !== 1) throw new UsageError("a request takes exactly one of prompt, messages and tokens");
+  }
+
+  private promptTokens(request: GenerationRequest): number[] {
+    const { tokenizer } = this;
+    const tokens = request.tokens
+      ? [...request.tokens]
+      : request.messages
+        ? encodeMessages(tokenizer, request.messages, this.template).tokens
+        : encodePrompt(tokenizer, request.prompt ?? "");
+    // A model can only continue something: an empty prompt is the beginning of a text.
+    if (tokens.length === 0) tokens.push(tokenizer.bosId ?? tokenizer.eosId ?? 0);
+    const { vocabSize } = this.model.config;
+    const strange = tokens.find((token) => !(token >= 0 && token < vocabSize));
+    if (strange !== undefined)
+      throw new UsageError(`token ${strange} of the prompt is outside the model's vocabulary of ${vocabSize}`);
+    return tokens;
+  }
+
+  private adapterOf({ adapter }: { adapter?: string | null }): Adapter | undefined {
+    const { adapters } = this.model;
+    if (adapter === null) return undefined;
+    if (adapter === undefined) return adapters[0]?.adapter;
+    const found = adapters.find(({ name }) => name === adapter);
+    if (!found)
+      throw new UsageError(`adapter ${adapter} is not loaded; there is ${this.adapters.join(", ") || "none"}`);
+    return found.adapter;
+  }
+}

@@ -1,0 +1,79 @@
+/** What is asked of the generator, and what it answers. */
+import type { Message } from "../model/chat-template.js";
+
+/** How the next token is drawn. All defaults mean: the most probable token, unchanged. */
+export interface SamplingOptions {
+  /** 0 (default) takes the most probable token, the first of equals. */
+  temperature?: number;
+  /** Keep this many of the most probable tokens; 0 (default) keeps all. */
+  topK?: number;
+  /** Keep the smallest set of tokens with this much probability; 0 < p ≤ 1. */
+  topP?: number;
+  /** Keep tokens with at least this share of the best one's probability; 0 … 1. */
+  minP?: number;
+  /** Divides positive logits (multiplies negative ones) of tokens in the prompt or the answer; > 0, default 1. */
+  repetitionPenalty?: number;
+  /** Subtracted from the logit of every token of the answer so far. */
+  presencePenalty?: number;
+  /** Subtracted from a token's logit once for each time the answer holds it. */
+  frequencyPenalty?: number;
+}
+
+/** Exactly one of `prompt`, `messages` and `tokens` is given. */
+export interface GenerationRequest extends SamplingOptions {
+  /** Plain text; special tokens are added as the tokenizer does. */
+  prompt?: string;
+  /** A conversation, rendered with the generator's template. */
+  messages?: Message[];
+  /** Token ids as they are. */
+  tokens?: readonly number[];
+  /** Most tokens to write, ≥ 1; also limited by the positions of the model. */
+  maxTokens: number;
+  /** Writing ends before the first of these strings. */
+  stop?: readonly string[];
+  /** Token ids that end the answer besides the model's own. */
+  stopTokens?: readonly number[];
+  /** Names the random draws: equal requests with equal seeds give equal answers. Unset: another answer each time. */
+  seed?: number;
+  /** Tells apart draws under one seed (the number of a row or of a try). */
+  trial?: number;
+  /** Answers to the prompt, default 1. */
+  n?: number;
+  /** Report each token's log-probability and those of this many alternatives (0 … 20). */
+  logprobs?: number;
+  /** Name of the adapter to write with; default the generator's first, `null` the bare model. */
+  adapter?: string | null;
+}
+
+export interface TokenLogprob {
+  token: string;
+  /** Natural logarithm of the model's own probability, before penalties and temperature. */
+  logprob: number;
+  /** Most probable first. */
+  top: { token: string; logprob: number }[];
+}
+
+export interface Answer {
+  text: string;
+  /** "stop": the model or a stop string ended it; "length": cut at the limit. */
+  finishReason: "stop" | "length";
+  /** Ids written, the one that ended the answer left out. */
+  tokens: number[];
+  /** The stop string that ended the text. */
+  stopText?: string;
+  logprobs?: TokenLogprob[];
+}
+
+export interface GenerationResult extends Answer {
+  promptTokens: number;
+  /** Tokens written for all answers, those that ended them included. */
+  outputTokens: number;
+  /** The answers after the first, when `n` > 1. */
+  alternatives?: Answer[];
+}
+
+export interface GenerationOptions {
+  signal?: AbortSignal;
+  /** Told each piece of text as it is certain, with the number of the answer it belongs to. */
+  onText?: (text: string, answer: number) => void;
+}

@@ -1,0 +1,196 @@
+/**
+ * Continuous batching: answers join the batch when there is room and leave it when they end, at any step. Each adapter
+ * has a batch and a cache of its own; what a prompt's answer is does not depend on its company.
+ */
+import type { Adapter } from "../model/adapter.js";
+import type { PackedModel } from "../model/packed-model.js";
+import type { Decoder } from "./decoder.js";
+import { KvCache } from "./kv-cache.js";
+import { PREFILL_TOKENS, prefill } from "./prefill.js";
+import type { Sequence } from "./sequence.js";
+
+/** One prompt and the answers to it. */
+export interface Job {
+  prompt: readonly number[];
+  answers: Sequence[];
+  adapter?: Adapter;
+  signal?: AbortSignal;
+  /** Positions that its longest answer may take. */
+  positions: number;
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+/** The answers being written with one adapter; answer i is in slot i of the cache. */
+interface Batch {
+  adapter?: Adapter;
+  cache: KvCache;
+  answers: { sequence: Sequence; job: Job }[];
+}
+
+export interface SchedulerOptions {
+  /** Most answers written at once. */
+  maxBatch: number;
+  /** Most bytes of cached keys and values; one answer is always let in. */
+  cacheBytes: number;
+}
+
+export class Scheduler {
+  private readonly waiting: Job[] = [];
+  private readonly batches = new Map<Adapter | undefined, Batch>();
+  private running?: Promise<void>;
+
+  constructor(
+    private readonly model: PackedModel,
+    private readonly decoder: Decoder,
+    private readonly options: SchedulerOptions,
+  ) {}
+
+  /** Queues a job; its `resolve` or `reject` is called when it is over. */
+  submit(job: Job): void {
+    this.waiting.push(job);
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+    });
+  }
+
+  /** Settles when nothing is left to do. */
+  async idle(): Promise<void> {
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    // Requests made in the same turn of the event loop start together.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (this.waiting.length > 0 || this.batches.size > 0) {
+        this.dropAborted();
+        await this.admit();
+        for (const batch of [...this.batches.values()]) await this.step(batch);
+      }
+    } catch (error) {
+      const jobs = new Set(this.waiting.splice(0));
+      for (const { answers } of this.batches.values()) for (const { job } of answers) jobs.add(job);
+      this.batches.clear();
+      for (const job of jobs) job.reject(error);
+    }
+  }
+
+  private dropAborted(): void {
+    for (let i = this.waiting.length - 1; i >= 0; i--) {
+      const job = this.waiting[i]!;
+      if (!job.signal?.aborted) continue;
+      this.waiting.splice(i, 1);
+      job.reject(job.signal.reason);
+    }
+    for (const batch of this.batches.values())
+      for (let slot = batch.answers.length - 1; slot >= 0; slot--) {
+        const { job } = batch.answers[slot]!;
+        if (!job.signal?.aborted) continue;
+        this.close(batch, slot);
+        job.reject(job.signal.reason);
+      }
+  }
+
+  /** Reads waiting prompts, in order, as long as there is room for their answers. */
+  private async admit(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const { adapter } = this.waiting[0]!;
+      const jobs: Job[] = [];
+      let tokens = 0;
+      for (const job of this.waiting) {
+        if (job.adapter !== adapter || (jobs.length > 0 && tokens + job.prompt.length > PREFILL_TOKENS)) break;
+        if (!this.fits([...jobs, job])) break;
+        jobs.push(job);
+        tokens += job.prompt.length;
+      }
+      if (jobs.length === 0) return;
+      let batch = this.batches.get(adapter);
+      if (!batch) {
+        batch = { adapter, cache: new KvCache(this.model.config), answers: [] };
+        this.batches.set(adapter, batch);
+      }
+      const logits = await prefill(
+        this.model,
+        batch.cache,
+        jobs.map((job) => job.prompt),
+        adapter,
+      );
+      this.waiting.splice(0, jobs.length);
+      this.open(batch, jobs, logits);
+    }
+  }
+
+  private fits(jobs: readonly Job[]): boolean {
+    const active = [...this.batches.values()].flatMap((batch) => batch.answers);
+    const added = jobs.reduce((sum, job) => sum + job.answers.length, 0);
+    if (active.length === 0 && jobs.length === 1) return true;
+    if (active.length + added > this.options.maxBatch) return false;
+    const { layers, kvHeads, headDim } = this.model.config;
+    const longest = Math.max(...jobs.map((job) => job.positions), ...active.map(({ job }) => job.positions));
+    return (active.length + added) * longest * layers * kvHeads * headDim * 8 <= this.options.cacheBytes;
+  }
+
+  /** Gives each answer of the jobs, whose prompts are in the last slots, a slot and its first token. */
+  private open(batch: Batch, jobs: readonly Job[], logits: Float32Array): void {
+    const { cache, answers } = batch;
+    const { vocabSize } = this.model.config;
+    const first = answers.length;
+    const extra = jobs.reduce((sum, job) => sum + job.answers.length - 1, 0);
+    cache.reserve(cache.slots + extra, Math.max(...cache.lengths) + 1);
+    for (const job of jobs) answers.push({ sequence: job.answers[0]!, job });
+    jobs.forEach((job, i) => {
+      for (const sequence of job.answers.slice(1)) {
+        cache.copy(first + i);
+        answers.push({ sequence, job });
+      }
+    });
+    jobs.forEach((job, i) => {
+      for (const sequence of job.answers) this.advance(sequence, job, logits.slice(i * vocabSize, (i + 1) * vocabSize));
+    });
+    this.retire(batch);
+  }
+
+  private async step(batch: Batch): Promise<void> {
+    const { cache, answers, adapter } = batch;
+    if (answers.length > 0) {
+      const { vocabSize } = this.model.config;
+      const logits = await this.decoder.step(
+        cache,
+        answers.map(({ sequence }) => sequence.last),
+        adapter,
+      );
+      answers.forEach(({ sequence, job }, slot) => {
+        this.advance(sequence, job, logits.subarray(slot * vocabSize, (slot + 1) * vocabSize));
+      });
+      this.retire(batch);
+    }
+    if (answers.length === 0) this.batches.delete(adapter);
+  }
+
+  private advance(sequence: Sequence, job: Job, logits: Float32Array): void {
+    try {
+      sequence.advance(logits);
+    } catch (error) {
+      // A listener of one request failed: that ends this request only.
+      for (const answer of job.answers) answer.finishReason ??= "stop";
+      job.reject(error);
+    }
+  }
+
+  /** Closes the slots of finished answers and reports the jobs that are complete. */
+  private retire(batch: Batch): void {
+    for (let slot = batch.answers.length - 1; slot >= 0; slot--) {
+      const { sequence, job } = batch.answers[slot]!;
+      if (sequence.finishReason === undefined) continue;
+      this.close(batch, slot);
+      if (job.answers.every((answer) => answer.finishReason !== undefined)) job.resolve();
+    }
+  }
+
+  private close(batch: Batch, slot: number): void {
+    batch.cache.remove(slot);
+    const last = batch.answers.pop()!;
+    if (slot < batch.answers.length) batch.answers[slot] = last;
+  }
+}

@@ -1,0 +1,50 @@
+/** Tokens of (context, continuation) pairs, by the rules of lm-evaluation-harness (models/huggingface.py). */
+import type { Tokenizer } from "../model/tokenizer.js";
+
+/** A continuation to be scored after a context; both are text. */
+export interface ScorePair {
+  context: string;
+  continuation: string;
+}
+
+export interface PairTokens {
+  /** What the model reads: the context and all of the continuation but its last token. */
+  input: number[];
+  /** The continuation; its tokens are predicted at the last places of `input`. */
+  targets: number[];
+  /** Whether the beginning of the context was cut off. */
+  truncated: boolean;
+}
+
+/**
+ * Trailing whitespace of the context goes to the continuation; the continuation's tokens are those of the whole text
+ * behind as many as the context has. An empty context is the BOS token, or EOS where there is none. What is longer
+ * than the model's positions loses its beginning.
+ */
+export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: number): PairTokens {
+  const context = pair.context.trimEnd();
+  const continuation = pair.context.slice(context.length) + pair.continuation;
+  const { bosToken, bosId, eosId } = tokenizer;
+  let before: number[];
+  let targets: number[];
+  if (context === "") {
+    before = [bosId ?? eosId ?? 0];
+    targets = tokenizer.encode(continuation, { addSpecialTokens: false });
+    if (targets.length > 1 && targets[0] === before[0]) targets = targets.slice(1);
+  } else {
+    const addSpecialTokens = !(bosToken !== undefined && context.startsWith(bosToken));
+    const whole = tokenizer.encode(context + continuation, { addSpecialTokens });
+    before = tokenizer.encode(context, { addSpecialTokens });
+    // One token can span the border when the context is a part of it: then that token is what is scored.
+    if (before.length >= whole.length) before = whole.slice(0, -1);
+    targets = whole.slice(before.length);
+    if (before.length === 0) before = [bosId ?? eosId ?? 0];
+  }
+  const all = [...before, ...targets];
+  const kept = all.slice(-(maxPositions + 1));
+  return {
+    input: kept.slice(0, -1),
+    targets: targets.slice(-(kept.length - 1)),
+    truncated: kept.length < all.length,
+  };
+}

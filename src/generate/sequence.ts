@@ -1,0 +1,93 @@
+/** One answer being written: its sampler, its text, and what ends it. */
+import type { Tokenizer, TokenStream } from "../model/tokenizer.js";
+import { Random } from "../random/counter.js";
+import type { Answer, GenerationRequest, TokenLogprob } from "./request.js";
+import { logProbabilities, Sampler } from "./sampler.js";
+import { StopStrings } from "./stop-strings.js";
+
+export interface SequenceOptions {
+  request: GenerationRequest;
+  prompt: readonly number[];
+  /** Number of this answer among those to one prompt. */
+  index: number;
+  seed: number;
+  /** Most tokens to write. */
+  limit: number;
+  onText?: (text: string, answer: number) => void;
+}
+
+export class Sequence {
+  /** The token that the next step reads. */
+  last = 0;
+  readonly tokens: number[] = [];
+  finishReason?: "stop" | "length";
+  /** Tokens drawn, the one that ended the answer included. */
+  drawn = 0;
+  private text = "";
+  private readonly logprobs: TokenLogprob[] = [];
+  private readonly sampler: Sampler;
+  private readonly stops: StopStrings;
+  private readonly stream: TokenStream;
+
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly options: SequenceOptions,
+    private readonly ends: ReadonlySet<number>,
+  ) {
+    const { request, seed, index, prompt } = options;
+    this.sampler = new Sampler(request, prompt, new Random("generate", seed, request.trial ?? 0, index));
+    this.stops = new StopStrings(request.stop ?? []);
+    this.stream = tokenizer.stream();
+  }
+
+  /** Draws the next token from logits (which it may change) and takes note of what that ends. */
+  advance(logits: Float32Array): void {
+    const { request, limit } = this.options;
+    const raw = request.logprobs === undefined ? undefined : logits.slice();
+    const token = this.sampler.choose(logits);
+    this.drawn++;
+    if (this.ends.has(token)) {
+      this.finish("stop");
+      return;
+    }
+    this.last = token;
+    this.tokens.push(token);
+    if (raw) this.note(raw, token);
+    this.emit(this.stops.push(this.stream.push(token)));
+    if (this.stops.found !== undefined) this.finishReason = "stop";
+    else if (this.drawn >= limit) this.finish("length");
+  }
+
+  private finish(reason: "stop" | "length"): void {
+    this.emit(this.stops.push(this.stream.flush()));
+    // The last bytes may complete a stop string.
+    this.finishReason = this.stops.found === undefined ? reason : "stop";
+    if (this.stops.found === undefined) this.emit(this.stops.flush());
+  }
+
+  private emit(text: string): void {
+    if (text === "") return;
+    this.text += text;
+    this.options.onText?.(text, this.options.index);
+  }
+
+  private note(logits: Float32Array, token: number): void {
+    const { logprob, top } = logProbabilities(logits, token, this.options.request.logprobs ?? 0);
+    const text = (id: number): string => this.tokenizer.decode([id]);
+    this.logprobs.push({
+      token: text(token),
+      logprob,
+      top: top.map((entry) => ({ token: text(entry.token), logprob: entry.logprob })),
+    });
+  }
+
+  answer(): Answer {
+    return {
+      text: this.text,
+      finishReason: this.finishReason ?? "length",
+      tokens: this.tokens,
+      ...(this.stops.found !== undefined ? { stopText: this.stops.found } : {}),
+      ...(this.options.request.logprobs === undefined ? {} : { logprobs: this.logprobs }),
+    };
+  }
+}

@@ -1,0 +1,149 @@
+/** Opens what a MODEL argument names: a model by reference, or a training run, which is a base with its adapter. */
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { UsageError } from "../errors.js";
+import type { Adapter } from "./adapter.js";
+import { loadAdapter } from "./adapter-io.js";
+import { decoderConfig } from "./architectures/index.js";
+import { openCheckpoint } from "./checkpoint.js";
+import type { DecoderConfig } from "./decoder-config.js";
+import { LINEAR_LAYERS, linearShape } from "./decoder-layer.js";
+import { readJsonObject } from "./json-file.js";
+import { resolveModel } from "./reference.js";
+import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
+import { type DecoderWeights, loadDecoderWeights, type Precision } from "./weights.js";
+
+export interface LocateOptions {
+  say?: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Where a MODEL argument leads. */
+export interface LocatedModel {
+  /** Local folder or file of the (base) model. */
+  path: string;
+  /** The adapter of a run folder. */
+  adapterPath?: string;
+  /** The template that a run was trained with. */
+  template?: "tulu" | "model";
+}
+
+/**
+ * Finds a model: a run folder (run.json; its tuned weights in `model/`, or its base with `adapter/`), or anything that
+ * `resolveModel` takes.
+ */
+export async function locateModel(reference: string, options: LocateOptions = {}): Promise<LocatedModel> {
+  const record = join(reference, "run.json");
+  if (!existsSync(record)) return { path: await resolveModel(reference, options) };
+  const { model, modelPath, template, status } = readJsonObject(record);
+  const trained = { ...(template === "tulu" || template === "model" ? { template } : {}) } as Partial<LocatedModel>;
+  if (existsSync(join(reference, "model", "config.json"))) return { ...trained, path: join(reference, "model") };
+  const adapterPath = join(reference, "adapter");
+  if (!existsSync(join(adapterPath, "adapter_config.json")))
+    throw new UsageError(
+      `${reference}: the run has no adapter yet (status: ${status}); finish it with evoke train --resume`,
+    );
+  if (typeof modelPath === "string" && existsSync(modelPath)) return { ...trained, path: modelPath, adapterPath };
+  if (typeof model !== "string") throw new UsageError(`${record}: names no base model`);
+  return { ...trained, path: await resolveModel(model, options), adapterPath };
+}
+
+export interface LoadModelOptions extends LocateOptions {
+  /** How the weights are held; `auto` is float32 where it takes at most 3 GB, else 8 bit (or the 4 bit of the files). */
+  precision?: Precision | "auto";
+  /** Adapter folders, or run folders whose adapter is meant, on top of a run folder's own. */
+  adapters?: readonly string[];
+}
+
+export interface NamedAdapter {
+  /** The path as given; a run folder's own goes by the run's. */
+  name: string;
+  adapter: Adapter;
+}
+
+export interface LoadedModel extends LocatedModel {
+  reference: string;
+  config: DecoderConfig;
+  weights: DecoderWeights;
+  tokenizer: Tokenizer;
+  /** Those asked for, in order, then a run folder's own; the first is the one used unless a request says otherwise. */
+  adapters: NamedAdapter[];
+  /** Changes whenever the files of the model change: SHA-256 over names, sizes and samples of them. */
+  fingerprint: string;
+}
+
+const FLOAT32_BYTES = 3e9;
+
+/** Loads everything that writing and scoring text takes. */
+export async function loadModel(reference: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  const located = await locateModel(reference, options);
+  const checkpoint = openCheckpoint(located.path);
+  try {
+    const config = decoderConfig(checkpoint.config, checkpoint.source);
+    // Named ones come first: they are asked for, a run's own is what one gets without asking.
+    const folders = new Map((options.adapters ?? []).map((name) => [name, adapterFolder(name)]));
+    if (located.adapterPath) folders.set(reference, located.adapterPath);
+    const adapters: NamedAdapter[] = [];
+    for (const [name, folder] of folders) adapters.push({ name, adapter: await loadAdapter(folder, config) });
+    const tokenizer = await loadTokenizer(located.path);
+    const wanted = options.precision ?? "auto";
+    const stored = checkpoint.has(FIRST_WEIGHT) ? checkpoint.info(FIRST_WEIGHT).format : "";
+    const small = linearWeights(config) * 4 <= FLOAT32_BYTES;
+    const precision =
+      wanted !== "auto"
+        ? wanted
+        : small
+          ? "float32"
+          : stored.startsWith("bnb-") && stored !== "bnb-int8"
+            ? "nf4"
+            : "int8";
+    const weights = loadDecoderWeights(checkpoint, { precision });
+    const fingerprint = modelFingerprint([located.path, ...folders.values()]);
+    return { ...located, reference, config: weights.config, weights, tokenizer, adapters, fingerprint };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+const FIRST_WEIGHT = "model.layers.0.self_attn.q_proj.weight";
+
+function linearWeights(config: DecoderConfig): number {
+  const perLayer = LINEAR_LAYERS.reduce((sum, name) => {
+    const [out, width] = linearShape(config, name);
+    return sum + out * width;
+  }, 0);
+  return perLayer * config.layers;
+}
+
+/** A run folder stands for its adapter. */
+function adapterFolder(path: string): string {
+  return existsSync(join(path, "run.json")) ? join(path, "adapter") : path;
+}
+
+/** Bytes at each end of a file that go into its fingerprint. */
+const SAMPLE = 1 << 20;
+const MODEL_FILE = /\.(json|jinja|safetensors|gguf|model|txt)$/;
+
+/** Names the content of model folders and files without reading gigabytes: names, sizes, both ends of every file. */
+export function modelFingerprint(paths: readonly string[]): string {
+  const hash = createHash("sha256");
+  const buffer = Buffer.alloc(SAMPLE);
+  const add = (path: string): void => {
+    const fd = openSync(path, "r");
+    try {
+      const { size } = fstatSync(fd);
+      hash.update(`${basename(path)} ${size}\n`);
+      hash.update(buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE, 0)));
+      if (size > SAMPLE)
+        hash.update(buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE, Math.max(SAMPLE, size - SAMPLE))));
+    } finally {
+      closeSync(fd);
+    }
+  };
+  for (const path of paths) {
+    if (!statSync(path).isDirectory()) add(path);
+    else for (const name of readdirSync(path).sort()) if (MODEL_FILE.test(name)) add(join(path, name));
+  }
+  return hash.digest("hex");
+}
