@@ -18,6 +18,13 @@ interface RunFlags extends LlmFlags {
   skipInvalid?: boolean;
 }
 
+interface ParseFlags {
+  instances: string;
+  classification: string;
+  out: string;
+  skipInvalid?: boolean;
+}
+
 const ERRORS_SHOWN = 10;
 const ALL: readonly Stage[] = ["bootstrap", "classify", "instances", "prepare"];
 const ABOUT: Record<Stage, string> = {
@@ -32,6 +39,8 @@ export function selfInstructCommand(): Command {
   const command = new Command("self-instruct").description(
     "Make instruction data from seed tasks: all stages of a recipe, or one of them. A run that stopped goes on where it was.",
   );
+  // What follows a stage's name belongs to the stage, not to this command, which has flags of the same names.
+  command.enablePositionalOptions();
   addRun(command, ALL);
   for (const stage of ALL) {
     const child = new Command(stage).description(ABOUT[stage]);
@@ -53,9 +62,8 @@ function addRun(command: Command, stages: readonly Stage[]): void {
     .option("--model <model>", "who writes, in place of the recipe's model")
     .option("--out <folder>", "run folder; default: out of the recipe, or runs/NAME")
     .option("--skip-invalid", "leave malformed rows of stage files out and count them");
-  addLlmOptions(command).action((path: string, _flags: RunFlags, self: Command) =>
-    // A stage's flags are known to its parent, too, which may have taken them.
-    runStages(path, stages, self.optsWithGlobals<RunFlags & GlobalOptions>(), globalOptions(self)),
+  addLlmOptions(command).action((path: string, flags: RunFlags, self: Command) =>
+    runStages(path, stages, flags, globalOptions(self)),
   );
 }
 
@@ -183,13 +191,7 @@ function parseCommand(): Command {
     .requiredOption("--classification <file>", "rows of instruction and is_classification")
     .requiredOption("--out <file>", "JSON Lines file to write: instruction, input, output")
     .option("--skip-invalid", "leave malformed rows out and count them")
-    .action(async (_flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<{
-        instances: string;
-        classification: string;
-        out: string;
-        skipInvalid?: boolean;
-      }>();
+    .action(async (flags: ParseFlags, self: Command) => {
       const globals = globalOptions(self);
       const { parseInstanceFile, readClassification } = await import("../self-instruct/parse-file.js");
       if (!existsSync(flags.classification)) throw new UsageError(`${flags.classification}: no such file`);
