@@ -21,7 +21,7 @@ interface RunFlags extends LlmFlags {
 interface ParseFlags {
   instances: string;
   classification: string;
-  out: string;
+  out?: string;
   skipInvalid?: boolean;
 }
 
@@ -39,8 +39,6 @@ export function selfInstructCommand(): Command {
   const command = new Command("self-instruct").description(
     "Make instruction data from seed tasks: all stages of a recipe, or one of them. A run that stopped goes on where it was.",
   );
-  // What follows a stage's name belongs to the stage, not to this command, which has flags of the same names.
-  command.enablePositionalOptions();
   addRun(command, ALL);
   for (const stage of ALL) {
     const child = new Command(stage).description(ABOUT[stage]);
@@ -62,9 +60,18 @@ function addRun(command: Command, stages: readonly Stage[]): void {
     .option("--model <model>", "who writes, in place of the recipe's model")
     .option("--out <folder>", "run folder; default: out of the recipe, or runs/NAME")
     .option("--skip-invalid", "leave malformed rows of stage files out and count them");
-  addLlmOptions(command).action((path: string, flags: RunFlags, self: Command) =>
-    runStages(path, stages, flags, globalOptions(self)),
+  addLlmOptions(command).action((path: string, _flags: unknown, self: Command) =>
+    runStages(path, stages, flagsOf<RunFlags>(self), globalOptions(self)),
   );
+}
+
+/** A stage's flags. Those that `self-instruct` has as well, commander gives to that command wherever they stand. */
+function flagsOf<T>(self: Command): T {
+  const flags: Record<string, unknown> = self.opts();
+  const above = self.parent;
+  for (const [name, value] of Object.entries(above?.opts() ?? {}))
+    if (above?.getOptionValueSource(name) === "cli") flags[name] = value;
+  return flags as T;
 }
 
 async function runStages(
@@ -189,9 +196,11 @@ function parseCommand(): Command {
     .description("Read the instances out of raw transcripts.")
     .requiredOption("--instances <file>", "rows of instruction, raw_instances and maybe instance_metadata")
     .requiredOption("--classification <file>", "rows of instruction and is_classification")
-    .requiredOption("--out <file>", "JSON Lines file to write: instruction, input, output")
+    .option("--out <file>", "JSON Lines file to write: instruction, input, output (required)")
     .option("--skip-invalid", "leave malformed rows out and count them")
-    .action(async (flags: ParseFlags, self: Command) => {
+    .action(async (_flags: unknown, self: Command) => {
+      const flags = flagsOf<ParseFlags>(self);
+      if (flags.out === undefined) throw new UsageError("required option '--out <file>' not specified");
       const globals = globalOptions(self);
       const { parseInstanceFile, readClassification } = await import("../self-instruct/parse-file.js");
       if (!existsSync(flags.classification)) throw new UsageError(`${flags.classification}: no such file`);
