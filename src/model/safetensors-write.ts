@@ -97,7 +97,7 @@ function writeValues(fd: number, path: string, tensor: TensorToWrite): void {
  * transformers), else `model-0000i-of-0000n.safetensors` and `model.safetensors.index.json`, which is written last.
  * A weight larger than the limit gets a shard of its own. Returns the names of the files written.
  */
-export function writeModelWeights(
+export function writeShardedSafetensors(
   folder: string,
   tensors: TensorToWrite[],
   options: { maxShardBytes?: number; metadata?: Record<string, string> } = {},

@@ -1,0 +1,36 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { FailureError } from "../errors.js";
+import { acquireRunLock } from "../files/run-lock.js";
+
+export interface FetchOptions {
+  /** Takes one line of progress at a time. */
+  say?: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Where evoke keeps what it fetched: `EVOKE_CACHE`, else `~/.cache/evoke`. */
+export function evokeCache(): string {
+  return process.env.EVOKE_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "evoke");
+}
+
+/** Runs `work` while no other process fetches into the same place; waits for one that does. */
+export async function whileLocked<T>(lockFolder: string, options: FetchOptions, work: () => Promise<T>): Promise<T> {
+  for (let waited = false; ; waited = true) {
+    options.signal?.throwIfAborted();
+    let lock: { release(): void };
+    try {
+      lock = acquireRunLock(lockFolder);
+    } catch (error) {
+      if (!(error instanceof FailureError)) throw error;
+      if (!waited) options.say?.(`waiting for another download: ${error.message}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      continue;
+    }
+    try {
+      return await work();
+    } finally {
+      lock.release();
+    }
+  }
+}

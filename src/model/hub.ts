@@ -1,0 +1,124 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { FailureError } from "../errors.js";
+import { writeFileAtomically } from "../files/atomic-write.js";
+import { type FetchOptions, whileLocked } from "./cache-folder.js";
+import {
+  describeRepo,
+  type HubFile,
+  type HubRepo,
+  HubUnreachable,
+  hubFetch,
+  hubSettings,
+  parseHubRepo,
+} from "./hub-api.js";
+import { downloadBlob } from "./hub-download.js";
+import { readJsonObject } from "./json-file.js";
+
+export interface HubOptions extends FetchOptions {
+  /** Milliseconds before a broken download is first tried again. */
+  backoff?: number;
+}
+
+/**
+ * Fetches `ORG/NAME[@REVISION]` from the Hugging Face Hub into the cache that Hugging Face's own tools use
+ * (`models--ORG--NAME/{blobs,refs,snapshots}`) and returns the snapshot's folder, or its one `.gguf` file. Only what a model
+ * needs is fetched: configuration, tokenizer, safetensors. Files already there are not fetched again. With `HF_HUB_OFFLINE=1`,
+ * or when the Hub cannot be reached, a complete snapshot in the cache is used.
+ *
+ * @throws UsageError for a malformed name, FailureError when the Hub refuses, is not reachable or sends damaged files.
+ */
+export async function downloadFromHub(reference: string, options: HubOptions = {}): Promise<string> {
+  const repo = parseHubRepo(reference);
+  const { endpoint, cache, token, offline } = hubSettings();
+  const folder = join(cache, `models--${repo.name.replace("/", "--")}`);
+  const cached = cachedSnapshot(folder, repo);
+  if (offline) {
+    if (cached) return cached;
+    throw new FailureError(`hf:${reference}: is not complete in ${folder}, and HF_HUB_OFFLINE forbids fetching it`);
+  }
+  // A commit never changes, so nothing needs to be asked.
+  if (cached && isCommit(repo.revision)) return cached;
+  const fetcher = hubFetch(token, options.signal);
+  try {
+    const { commit, files } = await describeRepo(repo, fetcher, endpoint);
+    const wanted = wantedFiles(repo, files);
+    const snapshot = join(folder, "snapshots", commit);
+    const missing = wanted.filter((file) => !existsSync(join(snapshot, file.path)));
+    if (missing.length) {
+      await whileLocked(join(cache, ".locks", `evoke--${repo.name.replace("/", "--")}`), options, async () => {
+        const source = { repo, commit, endpoint, fetcher, backoff: options.backoff };
+        for (const file of missing) {
+          const blob = await downloadBlob(source, file, join(folder, "blobs"), options);
+          link(blob, join(snapshot, file.path));
+        }
+      });
+    }
+    if (!isCommit(repo.revision)) writeFileAtomically(join(folder, "refs", ...repo.revision.split("/")), commit);
+    return modelIn(snapshot) ?? snapshot;
+  } catch (error) {
+    if (!(error instanceof HubUnreachable) || !cached) throw error;
+    options.say?.(`${error.message}; using the copy in the cache`);
+    return cached;
+  }
+}
+
+function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
+
+/** The files of a repository that a model is made of. Formats that double the safetensors are left out. */
+function wantedFiles(repo: HubRepo, files: HubFile[]): HubFile[] {
+  const top = files.filter((file) => !file.path.includes("/"));
+  const small = top.filter((file) => /\.(json|jinja|txt|model)$/.test(file.path));
+  const safetensors = top.filter((file) => file.path.endsWith(".safetensors"));
+  if (safetensors.length) {
+    const model = safetensors.filter((file) => /^model(-\d+-of-\d+)?\.safetensors$/.test(file.path));
+    return [...small, ...(model.length ? model : safetensors)];
+  }
+  const gguf = files.filter((file) => file.path.endsWith(".gguf"));
+  if (gguf.length === 1) return [...small, ...gguf];
+  if (gguf.length > 1) {
+    throw new FailureError(
+      `hf:${repo.name}: holds ${gguf.length} .gguf files; download one and name its path: ${gguf.map((file) => file.path).join(", ")}`,
+    );
+  }
+  throw new FailureError(`hf:${repo.name}: has no safetensors and no .gguf file, so it cannot be loaded`);
+}
+
+/** The snapshot that the cache holds of this revision, when it is complete enough to load. */
+function cachedSnapshot(folder: string, repo: HubRepo): string | undefined {
+  const ref = join(folder, "refs", ...repo.revision.split("/"));
+  const commit = isCommit(repo.revision)
+    ? repo.revision
+    : existsSync(ref)
+      ? readFileSync(ref, "utf8").trim()
+      : undefined;
+  return commit === undefined || !isCommit(commit) ? undefined : modelIn(join(folder, "snapshots", commit));
+}
+
+/** The model of a snapshot: the folder when config and every weight file are there, or its one .gguf file. */
+function modelIn(snapshot: string): string | undefined {
+  if (!existsSync(snapshot)) return undefined;
+  if (existsSync(join(snapshot, "config.json"))) {
+    const index = join(snapshot, "model.safetensors.index.json");
+    if (existsSync(index)) {
+      const shards = new Set(Object.values((readJsonObject(index).weight_map ?? {}) as Record<string, string>));
+      return [...shards].every((shard) => existsSync(join(snapshot, shard))) ? snapshot : undefined;
+    }
+    if (readdirSync(snapshot).some((name) => name.endsWith(".safetensors"))) return snapshot;
+  }
+  const gguf = readdirSync(snapshot, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".gguf"));
+  return gguf.length === 1 ? join(snapshot, gguf[0]!) : undefined;
+}
+
+/** Points a snapshot's file at its blob; copies it where the system has no symbolic links for us. */
+function link(blob: string, path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  try {
+    symlinkSync(relative(dirname(path), blob), path);
+  } catch {
+    copyFileSync(blob, path);
+  }
+}
