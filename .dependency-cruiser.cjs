@@ -10,6 +10,8 @@ const below = {
 };
 const shared = ["graph", "quant", "runtime", "files", "random", "errors", "model", "recipe", "data", "generate", "llm", "metrics"];
 for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[top] = shared;
+// The trainer writes TensorBoard events as it goes.
+below.train = [...shared, "report/tensorboard", "progress"];
 below.report = [...shared, "train", "eval", "self-instruct"];
 
 module.exports = {

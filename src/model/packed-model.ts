@@ -54,7 +54,8 @@ export class PackedModel {
 
   /** The feeds that all layers share: positions, rotary tables, and attention per window size. */
   async rowFeeds(row: PackedRow): Promise<(layer: number) => Record<string, Tensor>> {
-    const rope = await this.ropeFeeds(row.positions.reduce((most, p) => Math.max(most, p + 1), 1));
+    // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
+    const rope = await this.ropeFeeds(row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length));
     const positions = BigInt64Array.from(row.positions, BigInt);
     const common = { ...rope, positions: hostTensor("int64", positions, [1, positions.length]) };
     const byWindow = new Map<number | undefined, Record<string, Tensor>>();

@@ -59,7 +59,9 @@ export class LayerPasses {
    * Outputs: `NAME.sum` and, unless `first`, dx.
    */
   backward(options: { kept: boolean; first: boolean }): Promise<Executable> {
-    return this.compiled(`backward ${options.kept} ${options.first}`, () => this.backwardGraph(options));
+    // The pass of the first block runs once a row: it does not hold memory for the next time.
+    const arena = !options.first;
+    return this.compiled(`backward ${options.kept} ${options.first}`, () => this.backwardGraph(options), arena);
   }
 
   private backwardGraph({ kept, first }: { kept: boolean; first: boolean }): Graph {
@@ -74,15 +76,15 @@ export class LayerPasses {
     const wrt = first ? trained : [x, ...trained];
     const gradients = differentiate([{ output: y, gradient: dy }], wrt, initial);
     const outputs = new Map<string, Value>();
-    wrt.forEach((value, i) => outputs.set(value === x ? "dx" : `${value.inputName}.sum`, gradients[i]!));
+    for (const [i, value] of wrt.entries()) outputs.set(value === x ? "dx" : `${value.inputName}.sum`, gradients[i]!);
     const replaced = new Map<Value, string>();
     if (kept) for (const [name, value] of graph.kept) replaced.set(value, keptName(name));
     return extract(graph, outputs, replaced);
   }
 
-  private compiled(key: string, graph: () => Graph): Promise<Executable> {
+  private compiled(key: string, graph: () => Graph, arena = true): Promise<Executable> {
     let found = this.executables.get(key);
-    if (!found) this.executables.set(key, (found = this.device.compile(graph())));
+    if (!found) this.executables.set(key, (found = this.device.compile(graph(), { arena })));
     return found;
   }
 

@@ -6,9 +6,9 @@ import { differentiate, Graph, ops, type Value } from "../graph/index.js";
 import { headLogits } from "../model/packed-model.js";
 import type { DecoderWeights } from "../model/weights.js";
 
-/** Target positions in a block: at most 64 MB of logits. */
+/** Target positions in a block: at most 32 MB of logits. */
 export function headBlockRows(vocabSize: number): number {
-  return Math.max(8, Math.min(256, 2 ** Math.floor(Math.log2((16 << 20) / vocabSize))));
+  return Math.max(8, Math.min(256, 2 ** Math.floor(Math.log2((8 << 20) / vocabSize))));
 }
 
 /**
@@ -57,6 +57,6 @@ export function lossHeadGraph(
     }
   const [dx, ...rest] = differentiate([{ output: logits, gradient }], wrt, initial);
   graph.output("dx", dx!);
-  sums.forEach((name, i) => graph.output(name, rest[i]!));
+  for (const [i, name] of sums.entries()) graph.output(name, rest[i]!);
   return graph;
 }

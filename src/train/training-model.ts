@@ -10,24 +10,22 @@ import type { PackedRow } from "../model/packed-row.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { Random } from "../random/counter.js";
 import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import type { TrainingRow } from "./examples.js";
 import { LayerPasses } from "./layer-passes.js";
 import { headBlockRows, lossHeadGraph } from "./loss-head.js";
 import type { Parameter } from "./optimiser.js";
 import { adapterGroups, fullGroups, type ParameterGroup } from "./parameter-store.js";
 
-/** A micro-batch: a packed row and which of its tokens are predicted. */
-export interface TrainingRow {
-  row: PackedRow;
-  /** mask[i] = 1: token i is a target, predicted from token i − 1 of the same document. */
-  mask: Uint8Array;
-}
-
 export interface TrainingModelOptions {
   /** Adapter to train, with its starting values; undefined trains all weights. */
   adapter?: Adapter;
-  seed: number;
   /** Blocks whose activations are kept; the rest are recomputed. */
   keptLayers: number;
+}
+
+export interface DropoutKey {
+  seed: number;
+  epoch: number;
 }
 
 /** Row lengths whose compiled passes are kept. */
@@ -74,10 +72,10 @@ export class TrainingModel {
 
   /**
    * Adds the gradients of Σ loss(target) / `normaliser` over a row to the gradient sums.
-   * @param dropoutKey names the draw of this row's dropout masks, e.g. step and micro-batch.
+   * @param dropoutKey names the draw of the dropout masks, together with each example's index.
    * @returns Σ loss(target) / `normaliser`.
    */
-  async accumulate(batch: TrainingRow, normaliser: number, dropoutKey: readonly (string | number)[]): Promise<number> {
+  async accumulate(batch: TrainingRow, normaliser: number, dropoutKey: DropoutKey): Promise<number> {
     const { row } = batch;
     const { config } = this.weights;
     const passes = await this.passesFor(row.tokens.length);
@@ -90,14 +88,14 @@ export class TrainingModel {
     const layerFeeds = async (layer: number): Promise<Record<string, Tensor>> => ({
       ...rowFeeds(layer),
       ...(await this.weightFeeds(layer)),
-      ...(masks[layer] ?? this.dropoutMasks(row.tokens.length, layer, dropoutKey)),
+      ...(masks[layer] ?? this.dropoutMasks(batch, layer, dropoutKey)),
     });
 
     // Kept are the last blocks: their activations live the shortest time.
     const keepFrom = config.layers - this.keptLayers;
     for (let layer = 0; layer < config.layers; layer++) {
       const keep = layer >= keepFrom;
-      if (keep) masks[layer] = this.dropoutMasks(row.tokens.length, layer, dropoutKey);
+      if (keep) masks[layer] = this.dropoutMasks(batch, layer, dropoutKey);
       const feeds = { ...(await layerFeeds(layer)), x: inputs[layer]! };
       const executable = keep ? await passes.forwardKeeping() : await passes.forward();
       const outputs =
@@ -132,7 +130,7 @@ export class TrainingModel {
 
   /** Σ of the losses at a row's targets, without gradients or dropout, and how many targets there are. */
   async evaluate(batch: TrainingRow): Promise<{ loss: number; targets: number }> {
-    const { row, mask } = batch;
+    const { row, targets } = batch;
     const { config } = this.weights;
     const passes = await this.passesFor(row.tokens.length);
     const rowFeeds = await this.model.rowFeeds(row);
@@ -143,7 +141,6 @@ export class TrainingModel {
       const feeds = { ...rowFeeds(layer), ...(await this.weightFeeds(layer)), x };
       x = (await executable.run(pick(executable, feeds))).y!;
     }
-    const targets = mask.reduce((sum, m) => sum + m, 0);
     const { loss } = await this.head(batch, x, 1, false);
     return { loss, targets };
   }
@@ -285,18 +282,19 @@ export class TrainingModel {
     return this.shape ? { ...(await this.model.parameters.feeds(layer)), ...own } : own;
   }
 
-  private dropoutMasks(
-    tokens: number,
-    layer: number,
-    key: readonly (string | number)[],
-  ): Record<string, Tensor> | undefined {
+  /** One mask per adapted layer, drawn for each document apart, so that it does not depend on the batching. */
+  private dropoutMasks(batch: TrainingRow, layer: number, key: DropoutKey): Record<string, Tensor> | undefined {
     const { shape } = this;
     if (!shape || shape.dropout === 0) return undefined;
+    const tokens = batch.row.tokens.length;
     const feeds: Record<string, Tensor> = {};
     for (const name of shape.targets) {
       const width = linearShape(this.weights.config, name)[1];
       const mask = new Uint8Array(tokens * width);
-      new Random("dropout", ...key, layer, name).fillMask(mask, shape.dropout);
+      for (const { from, length, index } of batch.documents) {
+        const part = mask.subarray(from * width, (from + length) * width);
+        new Random("dropout", key.seed, key.epoch, index, layer, name).fillMask(part, shape.dropout);
+      }
       feeds[inputName.dropout(name)] = hostTensor("uint8", mask, [tokens, width]);
     }
     return feeds;

@@ -42,7 +42,7 @@ export function toOnnx(graph: Graph): LoweredModel {
   const names = new Map<Value, string>();
   for (const [name, value] of graph.outputs)
     if (!value.inputName && !value.constant && !names.has(value)) names.set(value, name);
-  const nameOf = (value: Value): string => value.inputName ?? names.get(value) ?? `v${value.id}`;
+  const nameOf = (value: Value): string => value.inputName ?? names.get(value) ?? `_${value.id}`;
 
   const external: LoweredModel["external"] = [];
   const body = new ProtobufWriter();

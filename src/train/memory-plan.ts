@@ -1,0 +1,119 @@
+/** Decides, before anything is allocated, how long a row may be and how many blocks keep their activations. */
+import { freemem } from "node:os";
+import { FailureError } from "../errors.js";
+import type { AdapterShape } from "../model/adapter.js";
+import { adapterParameters } from "../model/adapter.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
+import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { longestRow } from "./examples.js";
+import { headBlockRows } from "./loss-head.js";
+
+export interface MemoryRequest {
+  config: DecoderConfig;
+  adapter?: AdapterShape;
+  /** Storage of the frozen weights. */
+  precision: "float32" | "nf4" | "int8";
+  /** Tokens of each example. */
+  lengths: readonly number[];
+  /** Examples in a micro-batch. */
+  microBatch: number;
+  /** Bytes the run may use; undefined: what is free. */
+  budgetBytes?: number;
+  recompute: "auto" | "all" | "none";
+  /** Whether activations live in host memory (then what is free there bounds them). */
+  onHost: boolean;
+}
+
+export interface MemoryPlan {
+  /** Longest row in tokens: a micro-batch of more is computed in several rows, with the same result. */
+  rowTokens: number;
+  keptLayers: number;
+  /** Estimated peak in bytes. */
+  estimate: number;
+  budget: number;
+  parts: { weights: number; trainable: number; workspace: number; activations: number };
+}
+
+/** Left to the operating system and the JavaScript heap. */
+const RESERVE = 250e6;
+
+const BITS: Record<MemoryRequest["precision"], number> = { float32: 32, nf4: 4.127, int8: 8.1 };
+
+/** Bytes of activations one kept block holds per token. */
+export function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
+  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
+  if (!adapter) return 4 * floats;
+  const widths = adapter.targets.reduce((sum, name) => sum + linearShape(config, name)[1], 0);
+  const masks = adapter.dropout > 0 ? widths : 0;
+  return 4 * (floats + adapter.targets.length * adapter.rank) + masks;
+}
+
+/** Row lengths to choose from: longer ones decode quantised weights less often, shorter ones take less memory. */
+const ROW_TOKENS = [2048, 1024, 512];
+
+/** Share of a step that recomputing all blocks adds, and that decoding NF4 weights costs at 2048 tokens a row. */
+const RECOMPUTE_COST = 0.33;
+const DECODE_COST = 0.025;
+
+/**
+ * Estimates memory and picks the row length and the number of kept blocks that promise the fastest step.
+ * @throws FailureError naming the need, the budget and what to change, when even the smallest plan does not fit.
+ */
+export function planMemory(request: MemoryRequest): MemoryPlan {
+  const longest = Math.max(...request.lengths);
+  const limits = [...new Set(ROW_TOKENS.map((tokens) => Math.max(tokens, longest)))];
+  const plans = limits.map((limit) => planRow(request, limit, longest));
+  const cost = (plan: MemoryPlan): number =>
+    RECOMPUTE_COST * (1 - plan.keptLayers / request.config.layers) + (DECODE_COST * 2048) / plan.rowTokens;
+  const fitting = plans.filter((plan) => plan.estimate <= plan.budget);
+  if (fitting.length) return fitting.reduce((best, plan) => (cost(plan) < cost(best) ? plan : best));
+  const smallest = plans[plans.length - 1]!;
+  throw new FailureError(
+    `not enough memory: about ${gigabytes(smallest.estimate)} GB needed, ${gigabytes(smallest.budget)} GB ` +
+      `${request.budgetBytes ? "allowed by memory.budget_gb" : "free"}; lower max_length or lora.r, use method: qlora, or take a smaller model`,
+  );
+}
+
+function planRow(request: MemoryRequest, limit: number, longest: number): MemoryPlan {
+  const { config, adapter, lengths, microBatch } = request;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const rowTokens = longestRow(lengths, microBatch, limit);
+  const linear = LINEAR_LAYERS.reduce((sum, name) => {
+    const [out, width] = linearShape(config, name);
+    return sum + out * width;
+  }, 0);
+  const table = vocabSize * hiddenSize * 4;
+  const tables = config.tiedEmbeddings ? table : 2 * table;
+  const weights = adapter ? (layers * linear * BITS[request.precision]) / 8 + tables : 0;
+  // Value, gradient and two moments; a spare set of one block while it is updated.
+  const trainable =
+    16 * (adapter ? adapterParameters(config, adapter) * (1 + 1 / layers) : layers * linear + tables / 4);
+  const decoded = adapter && request.precision !== "float32" ? linear * 4 : 0;
+  const logits = 3 * headBlockRows(vocabSize) * vocabSize * 4;
+  const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
+  // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
+  const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
+  const scores = 4 * heads * Math.min(longest + 128, rowTokens);
+  const backward = 4 * rowTokens * (perToken + scores);
+  const fixed = RESERVE + weights + trainable + decoded + logits + inputs;
+  const perLayer = keptBytesPerToken(config, adapter) * rowTokens;
+  const budget = request.budgetBytes ?? (request.onHost ? freemem() : Number.POSITIVE_INFINITY);
+  const workspaceOf = (kept: number): number =>
+    (kept > 0 ? 1.35 * backward : 0) + (kept < layers ? 1.65 * backward : 0);
+
+  let keptLayers = request.recompute === "all" ? 0 : layers;
+  if (request.recompute === "auto" && fixed + workspaceOf(layers) + layers * perLayer > budget)
+    keptLayers = Math.max(0, Math.min(layers - 1, Math.floor((budget - fixed - workspaceOf(1)) / perLayer)));
+  const workspace = decoded + logits + inputs + workspaceOf(keptLayers);
+  const activations = keptLayers * perLayer;
+  return {
+    rowTokens,
+    keptLayers,
+    estimate: fixed + workspaceOf(keptLayers) + activations,
+    budget,
+    parts: { weights, trainable, workspace, activations },
+  };
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1);

@@ -1,0 +1,102 @@
+/** The folder of a training run: what went in, where it stands, what came out. */
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { UsageError } from "../errors.js";
+import { writeFileAtomically } from "../files/atomic-write.js";
+
+export type RunStatus = "running" | "interrupted" | "failed" | "done";
+
+/** `run.json`: all it takes to repeat the run, and its outcome. */
+export interface RunRecord {
+  /** Base model as the recipe names it. */
+  model: string;
+  /** Where it was found. */
+  modelPath: string;
+  method: string;
+  mode: string;
+  template: string;
+  seed: number;
+  status: RunStatus;
+  /** Hash of recipe, data and base weights' description: what must agree to continue the run. */
+  identity: string;
+  versions: Record<string, string>;
+  device: { name: string; threads: number };
+  data: { files: Record<string, string>; examples: number; validation: number; truncated: number; dropped: number };
+  memory: { keptLayers: number; estimateBytes: number };
+  progress: { step: number; steps: number; epoch: number };
+  started: string;
+  finished?: string;
+  /** Loss of the last step, and of the last validation. */
+  loss?: number;
+  validationLoss?: number;
+  message?: string;
+}
+
+/** One line of `metrics.jsonl`. */
+export interface StepMetrics {
+  step: number;
+  epoch: number;
+  loss: number;
+  lr: number;
+  grad_norm: number;
+  /** All tokens since the start of the run. */
+  tokens: number;
+  tokens_per_s: number;
+  rss_bytes: number;
+  validation_loss?: number;
+}
+
+export class RunFolder {
+  constructor(readonly path: string) {}
+
+  readonly adapter = (): string => join(this.path, "adapter");
+  readonly checkpoints = (): string => join(this.path, "checkpoints");
+  readonly tensorboard = (): string => join(this.path, "tensorboard");
+  private readonly recordPath = (): string => join(this.path, "run.json");
+  private readonly metricsPath = (): string => join(this.path, "metrics.jsonl");
+
+  exists(): boolean {
+    return existsSync(this.recordPath());
+  }
+
+  record(): RunRecord {
+    try {
+      return JSON.parse(readFileSync(this.recordPath(), "utf8")) as RunRecord;
+    } catch (error) {
+      throw new UsageError(`${this.recordPath()}: not a readable run record (${(error as Error).message})`);
+    }
+  }
+
+  create(recipe: unknown): void {
+    mkdirSync(this.path, { recursive: true });
+    writeFileAtomically(join(this.path, "recipe.yaml"), stringify(recipe));
+  }
+
+  write(record: RunRecord): void {
+    writeFileAtomically(this.recordPath(), `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  /** Drops the metrics of steps after `step`: a resumed run does them again. */
+  truncateMetrics(step: number): void {
+    if (!existsSync(this.metricsPath())) return;
+    const lines = readFileSync(this.metricsPath(), "utf8")
+      .split("\n")
+      .filter((line) => {
+        try {
+          return (JSON.parse(line) as StepMetrics).step <= step;
+        } catch {
+          return false; // a line cut off by a kill
+        }
+      });
+    writeFileAtomically(this.metricsPath(), lines.map((line) => `${line}\n`).join(""));
+  }
+
+  append(metrics: StepMetrics): void {
+    appendFileSync(this.metricsPath(), `${JSON.stringify(metrics)}\n`);
+  }
+
+  log(line: string): void {
+    appendFileSync(join(this.path, "log.txt"), `${new Date().toISOString()} ${line}\n`);
+  }
+}

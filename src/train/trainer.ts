@@ -1,0 +1,229 @@
+/** The training loop. */
+import { packRows, planEpoch } from "../data/batch-plan.js";
+import type { TrainingExample } from "../data/encode.js";
+import { FailureError, InterruptedError } from "../errors.js";
+import { type LoadedCheckpoint, type NamedTensor, saveCheckpoint, type TrainingState } from "./checkpoint-folder.js";
+import { type TrainingRow, trainingRow } from "./examples.js";
+import type { AdamW } from "./optimiser.js";
+import type { StepMetrics } from "./run-folder.js";
+import { type Schedule, scheduleFactor } from "./schedule.js";
+import type { TrainingModel } from "./training-model.js";
+
+export interface TrainerOptions {
+  learningRate: number;
+  schedule: Schedule;
+  microBatch: number;
+  accumulation: number;
+  packing: boolean;
+  /** Longest row in tokens; a micro-batch of more is computed in several rows, with the same result. */
+  rowTokens: number;
+  maxLength: number;
+  /** Optimiser updates in all. */
+  steps: number;
+  maxGradNorm?: number;
+  seed: number;
+  validateEvery?: number;
+  earlyStop?: { patience: number; minDelta: number };
+  checkpointEvery: number;
+  keepCheckpoints: number;
+  identity: string;
+}
+
+/** What the trainer tells as it goes. */
+export interface TrainerEvents {
+  step(metrics: StepMetrics): void;
+  /** A validation improved on all before it. */
+  best(loss: number, step: number): Promise<void>;
+  stopping(): "SIGINT" | "SIGTERM" | undefined;
+}
+
+export interface TrainingResult {
+  state: TrainingState;
+  loss: number;
+  stoppedEarly: boolean;
+}
+
+/** Optimiser updates of a run. */
+export function plannedSteps(
+  examples: number,
+  batchSize: number,
+  limits: { epochs: number; maxSteps?: number },
+): { perEpoch: number; steps: number } {
+  const perEpoch = Math.max(1, Math.ceil(examples / batchSize));
+  return { perEpoch, steps: limits.maxSteps ?? Math.max(1, Math.round(perEpoch * limits.epochs)) };
+}
+
+export class Trainer {
+  private state: TrainingState;
+
+  constructor(
+    private readonly model: TrainingModel,
+    private readonly optimiser: AdamW,
+    private readonly examples: readonly TrainingExample[],
+    private readonly validation: readonly TrainingExample[],
+    private readonly options: TrainerOptions,
+    private readonly checkpoints: string,
+    private readonly events: TrainerEvents,
+  ) {
+    this.state = {
+      step: 0,
+      epoch: 0,
+      stepInEpoch: 0,
+      targetTokens: 0,
+      tokens: 0,
+      stale: 0,
+      identity: options.identity,
+    };
+  }
+
+  /** Continues from a checkpoint. */
+  async restore(checkpoint: LoadedCheckpoint): Promise<void> {
+    this.state = checkpoint.state;
+    for (const { id, parameters } of this.model.groups)
+      for (const parameter of parameters)
+        for (const part of ["value", "m", "v"] as const) {
+          const data = checkpoint.tensor(`${id}/${parameter.name}.${part}`);
+          parameter[part] = await this.model.device.upload("float32", data, parameter.dims);
+        }
+  }
+
+  async run(): Promise<TrainingResult> {
+    const { options, state } = this;
+    let loss = Number.NaN;
+    let stoppedEarly = false;
+    while (state.step < options.steps && !stoppedEarly) {
+      const plan = this.epochPlan(state.epoch);
+      while (state.stepInEpoch < plan.length && state.step < options.steps) {
+        const began = performance.now();
+        const rows = plan[state.stepInEpoch]!;
+        const { stepLoss, norm, lr } = await this.step(rows);
+        loss = stepLoss;
+        state.step++;
+        state.stepInEpoch++;
+        const tokens = rows.reduce((sum, { row }) => sum + row.used, 0);
+        state.tokens += tokens;
+        state.targetTokens += rows.reduce((sum, { targets }) => sum + targets, 0);
+        const epochEnds = state.stepInEpoch === plan.length;
+        const metrics: StepMetrics = {
+          step: state.step,
+          epoch: state.epoch + state.stepInEpoch / plan.length,
+          loss,
+          lr,
+          grad_norm: norm,
+          tokens: state.tokens,
+          tokens_per_s: tokens / ((performance.now() - began) / 1000),
+          rss_bytes: process.memoryUsage.rss(),
+        };
+        if (this.validation.length && this.validationDue(epochEnds)) {
+          metrics.validation_loss = await this.validate();
+          stoppedEarly = await this.judge(metrics.validation_loss);
+        }
+        if (epochEnds) {
+          state.epoch++;
+          state.stepInEpoch = 0;
+        }
+        this.events.step(metrics);
+        const signal = this.events.stopping();
+        const ends = state.step === options.steps || stoppedEarly;
+        if (signal || ends || state.step % options.checkpointEvery === 0) await this.save();
+        if (signal && !ends) throw new InterruptedError(signal);
+        if (epochEnds || stoppedEarly) break;
+      }
+    }
+    return { state, loss, stoppedEarly };
+  }
+
+  /** The rows of each update of an epoch. */
+  private epochPlan(epoch: number): TrainingRow[][] {
+    const { microBatch, accumulation, packing, maxLength, seed, rowTokens } = this.options;
+    const lengths = this.examples.map(({ tokens }) => tokens.length);
+    const micro = planEpoch(lengths, { seed, epoch, microBatch, accumulation, packing, maxLength });
+    const rowsOf = (indices: readonly number[]): TrainingRow[] =>
+      packRows(indices, lengths, rowTokens).map((row) =>
+        trainingRow(row.map((index) => ({ ...this.examples[index]!, index }))),
+      );
+    const steps: TrainingRow[][] = [];
+    for (let at = 0; at < micro.length; at += accumulation)
+      steps.push(micro.slice(at, at + accumulation).flatMap(rowsOf));
+    return steps;
+  }
+
+  /** One update. Nothing is changed when a loss or gradient is not finite. */
+  private async step(rows: readonly TrainingRow[]): Promise<{ stepLoss: number; norm: number; lr: number }> {
+    const { options, state, model } = this;
+    await model.zeroGradients();
+    const targets = rows.reduce((sum, row) => sum + row.targets, 0);
+    let stepLoss = 0;
+    for (const row of rows) {
+      const part = await model.accumulate(row, targets, { seed: options.seed, epoch: state.epoch });
+      if (!Number.isFinite(part)) throw this.notFinite("loss", [row]);
+      stepLoss += part;
+    }
+    let squared = 0;
+    for (const { parameters } of model.groups) squared += await this.optimiser.squaredNorm(parameters);
+    const norm = Math.sqrt(squared);
+    if (!Number.isFinite(norm)) throw this.notFinite("gradient", rows);
+    const limit = options.maxGradNorm;
+    // The same guard against division by zero as PyTorch's clip_grad_norm_.
+    const gradientScale = limit === undefined ? 1 : Math.min(1, limit / (norm + 1e-6));
+    const lr = options.learningRate * scheduleFactor(options.schedule, state.step, options.steps);
+    const sizes = { learningRate: lr, gradientScale, step: state.step + 1 };
+    for (const { parameters } of model.groups) await this.optimiser.update(parameters, sizes);
+    return { stepLoss, norm, lr };
+  }
+
+  private notFinite(what: string, rows: readonly TrainingRow[]): FailureError {
+    const indices = rows.flatMap(({ documents }) => documents.map(({ index }) => index));
+    const shown = indices.slice(0, 8).join(", ") + (indices.length > 8 ? ", …" : "");
+    return new FailureError(
+      `the ${what} is not finite at step ${this.state.step + 1} (examples ${shown}); the last checkpoint is kept. ` +
+        "Lower optimizer.lr or look at those examples, then run again with --resume",
+    );
+  }
+
+  private validationDue(epochEnds: boolean): boolean {
+    const every = this.options.validateEvery;
+    if (every === undefined) return epochEnds || this.state.step === this.options.steps;
+    return this.state.step % every === 0;
+  }
+
+  /** Mean loss over all targets of the validation examples. */
+  private async validate(): Promise<number> {
+    const lengths = this.validation.map(({ tokens }) => tokens.length);
+    const indices = lengths.map((_, i) => i);
+    let loss = 0;
+    let targets = 0;
+    for (const row of packRows(indices, lengths, this.options.rowTokens)) {
+      const result = await this.model.evaluate(trainingRow(row.map((index) => this.validation[index]!)));
+      loss += result.loss;
+      targets += result.targets;
+    }
+    return loss / targets;
+  }
+
+  /** Keeps count of improvements; true when it is time to stop. */
+  private async judge(loss: number): Promise<boolean> {
+    const { state } = this;
+    const { earlyStop } = this.options;
+    if (!state.bestValidation || loss < state.bestValidation.loss - (earlyStop?.minDelta ?? 0)) {
+      state.bestValidation = { loss, step: state.step };
+      state.stale = 0;
+      if (earlyStop) await this.events.best(loss, state.step);
+      return false;
+    }
+    state.stale++;
+    return earlyStop !== undefined && state.stale >= earlyStop.patience;
+  }
+
+  /** A full checkpoint of where the run stands. */
+  private async save(): Promise<void> {
+    const tensors: NamedTensor[] = [];
+    for (const { id, parameters } of this.model.groups)
+      for (const parameter of parameters)
+        for (const part of ["value", "m", "v"] as const) {
+          const data = (await this.model.device.download(parameter[part])) as Float32Array;
+          tensors.push({ name: `${id}/${parameter.name}.${part}`, dims: parameter.dims, data });
+        }
+    await saveCheckpoint(this.checkpoints, this.state, tensors, this.options.keepCheckpoints);
+  }
+}
