@@ -26,7 +26,7 @@ export async function* readCsv(path: string, onInvalid?: OnInvalidRow): AsyncGen
   let line = 1;
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
-      const at = line;
+      const at = info.lines - lineEndsIn(record); // the parser tells a row's last line
       line = info.lines + 1;
       if (!header) {
         header = readHeader(record, path);
@@ -49,6 +49,10 @@ export async function* readCsv(path: string, onInvalid?: OnInvalidRow): AsyncGen
   } finally {
     input.destroy();
   }
+}
+
+function lineEndsIn(record: readonly string[]): number {
+  return record.reduce((count, value) => count + value.split("\n").length - 1, 0);
 }
 
 function readHeader(names: string[], path: string): string[] {
