@@ -38,7 +38,10 @@ export function trainCommand(): Command {
             });
           },
           onStep: ({ step, loss, lr }) =>
-            progress?.update(Math.round(step * perStep), `step ${step} · loss ${loss.toFixed(4)} · lr ${lr.toExponential(1)}`),
+            progress?.update(
+              Math.round(step * perStep),
+              `step ${step} · loss ${loss.toFixed(4)} · lr ${lr.toExponential(1)}`,
+            ),
         });
         progress?.finish();
         const { status, progress: reached, loss } = record;

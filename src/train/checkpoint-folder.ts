@@ -53,12 +53,12 @@ export function listCheckpoints(folder: string): number[] {
 }
 
 /** Writes a checkpoint beside its place, then moves it there in one step, then removes all but the newest `keep`. */
-export async function saveCheckpoint(
+export function saveCheckpoint(
   folder: string,
   state: TrainingState,
   tensors: readonly NamedTensor[],
   keep: number,
-): Promise<void> {
+): void {
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder))
     if (name.endsWith(".tmp")) rmSync(join(folder, name), { recursive: true, force: true });
@@ -66,7 +66,7 @@ export async function saveCheckpoint(
   const temporary = `${target}.tmp`;
   mkdirSync(temporary);
   try {
-    await writeSafetensors(
+    writeSafetensors(
       join(temporary, TENSORS),
       tensors.map(({ name, dims, data }) => ({ name, shape: dims.slice(), dtype: "F32" as const, data })),
     );

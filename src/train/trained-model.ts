@@ -3,7 +3,7 @@
 import type { Checkpoint } from "../model/checkpoint.js";
 import { LINEAR_LAYERS } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
-import { copyModelFiles } from "../model/model-files.js";
+import { writeModelFiles } from "../model/model-files.js";
 import { writeShardedSafetensors } from "../model/safetensors-write.js";
 import type { DecoderWeights } from "../model/weights.js";
 import type { Device } from "../runtime/device.js";
@@ -36,6 +36,6 @@ export async function saveTrainedModel(
       const data = (await device.download(value)) as Float32Array;
       tensors.push({ name: full, shape: dims.slice(), dtype: "F32", data });
     }
-  await writeShardedSafetensors(folder, tensors);
-  await copyModelFiles(basePath, folder, { ...checkpoint.config, torch_dtype: "float32" });
+  writeShardedSafetensors(folder, tensors);
+  writeModelFiles(folder, checkpoint, basePath, { torch_dtype: "float32" });
 }

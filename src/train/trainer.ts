@@ -224,6 +224,6 @@ export class Trainer {
           const data = (await this.model.device.download(parameter[part])) as Float32Array;
           tensors.push({ name: `${id}/${parameter.name}.${part}`, dims: parameter.dims, data });
         }
-    await saveCheckpoint(this.checkpoints, this.state, tensors, this.options.keepCheckpoints);
+    saveCheckpoint(this.checkpoints, this.state, tensors, this.options.keepCheckpoints);
   }
 }

@@ -1,0 +1,41 @@
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
+import { UsageError } from "../errors.js";
+import { loadAdapter } from "../model/adapter-io.js";
+import { decoderConfig } from "../model/architectures/index.js";
+import { openCheckpoint } from "../model/checkpoint.js";
+import { locateModel } from "../model/load-model.js";
+import { mergeAdapter } from "../model/merge.js";
+import { globalOptions, printJson, say } from "./output.js";
+
+interface MergeFlags {
+  out: string;
+  adapter?: string;
+  dtype: "bf16" | "f16" | "f32";
+}
+
+export function mergeCommand(): Command {
+  return new Command("merge")
+    .description("Fold an adapter into its base model and write a Hugging Face folder.")
+    .argument("<model>", "run folder, or base model with --adapter")
+    .requiredOption("--out <folder>", "folder to write; must not exist")
+    .option("--adapter <folder>", "PEFT adapter folder")
+    .addOption(new Option("--dtype <type>", "precision of the weights").choices(["bf16", "f16", "f32"]).default("bf16"))
+    .action(async (reference: string, flags: MergeFlags, command: Command) => {
+      const global = globalOptions(command);
+      if (existsSync(flags.out)) throw new UsageError(`${flags.out}: exists already; name another folder with --out`);
+      const located = await locateModel(reference, { say: (line) => say(line, global) });
+      const adapterPath = flags.adapter ?? located.adapterPath;
+      if (!adapterPath) throw new UsageError(`${reference}: not a run with an adapter; give one with --adapter`);
+      const checkpoint = openCheckpoint(located.path);
+      try {
+        const adapter = await loadAdapter(adapterPath, decoderConfig(checkpoint.config, checkpoint.source));
+        const dtype = flags.dtype.toUpperCase() as "BF16" | "F16" | "F32";
+        mergeAdapter(checkpoint, located.path, adapter, flags.out, { dtype });
+      } finally {
+        checkpoint.close();
+      }
+      if (global.json) printJson({ out: flags.out });
+      else process.stdout.write(`merged: ${flags.out}\n`);
+    });
+}

@@ -1,0 +1,86 @@
+/** Adapter folded into its base: W + scaling · B·A, written as an ordinary Hugging Face folder. */
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UsageError } from "../errors.js";
+import type { Adapter } from "./adapter.js";
+import { decoderConfig } from "./architectures/index.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { type LinearName, linearShape } from "./decoder-layer.js";
+import { writeModelFiles } from "./model-files.js";
+import { type TensorToWrite, writeShardedSafetensors } from "./safetensors-write.js";
+
+export interface MergeOptions {
+  /** Precision of the written weights. Default BF16. */
+  dtype?: "F32" | "BF16" | "F16";
+  /** Largest shard in bytes. */
+  maxShardBytes?: number;
+}
+
+const TORCH_DTYPE = { F32: "float32", BF16: "bfloat16", F16: "float16" } as const;
+
+/** Writes the merged model to `folder`, which must not exist yet; it appears in one step. */
+export function mergeAdapter(
+  checkpoint: Checkpoint,
+  basePath: string,
+  adapter: Adapter,
+  folder: string,
+  options: MergeOptions = {},
+): void {
+  const config = decoderConfig(checkpoint.config, checkpoint.source);
+  const { dtype = "BF16" } = options;
+  if (adapter.layers.length !== config.layers)
+    throw new UsageError(`the adapter has ${adapter.layers.length} layers, ${checkpoint.source} has ${config.layers}`);
+  const temporary = join(dirname(folder), `.${basename(folder)}.tmp`);
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(temporary, { recursive: true });
+  try {
+    const tensors: TensorToWrite[] = checkpoint.names().map((name) => {
+      const match = /^model\.layers\.(\d+)\.(.+)\.weight$/.exec(name);
+      const linear = match?.[2] as LinearName | undefined;
+      const factors = match && linear ? adapter.layers[Number(match[1])]?.get(linear) : undefined;
+      const { shape } = checkpoint.info(name);
+      if (!factors || !linear) return { name, shape, dtype, data: () => checkpoint.read(name) };
+      const data = (): Float32Array => {
+        const weight = checkpoint.read(name).slice();
+        addProduct(
+          weight,
+          factors.a,
+          factors.b,
+          linearShape(config, linear),
+          adapter.shape.rank,
+          adapter.shape.scaling,
+        );
+        return weight;
+      };
+      return { name, shape, dtype, data };
+    });
+    writeShardedSafetensors(temporary, tensors, { maxShardBytes: options.maxShardBytes });
+    writeModelFiles(temporary, checkpoint, basePath, { torch_dtype: TORCH_DTYPE[dtype] });
+    renameSync(temporary, folder);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** weight [out, in] += scaling · b [out, rank] · a [rank, in]. */
+function addProduct(
+  weight: Float32Array,
+  a: Float32Array,
+  b: Float32Array,
+  [out, width]: [number, number],
+  rank: number,
+  scaling: number,
+): void {
+  const row = new Float64Array(width);
+  for (let o = 0; o < out; o++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = scaling * b[o * rank + r]!;
+      if (factor === 0) continue;
+      const from = r * width;
+      for (let i = 0; i < width; i++) row[i]! += factor * a[from + i]!;
+    }
+    for (let i = 0; i < width; i++) weight[o * width + i]! += row[i]!;
+  }
+}
