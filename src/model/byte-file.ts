@@ -40,6 +40,12 @@ export class ByteFile {
   }
 }
 
+/** Whether a name read from a file can be shown in a message of one line. */
+export function isShowable(name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return name.length <= 512 && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(name);
+}
+
 /** The bytes behind a typed array, without a copy. */
 export function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

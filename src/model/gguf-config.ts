@@ -49,7 +49,9 @@ class Fields {
 /** The architecture a GGUF file names, as written there. */
 export function ggufArchitecture(gguf: GgufFile): string {
   const name = gguf.metadata.get("general.architecture");
-  if (typeof name !== "string") throw new FailureError(`${gguf.file.path}: metadata general.architecture is missing`);
+  if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name)) {
+    throw new FailureError(`${gguf.file.path}: metadata general.architecture is missing or not a name`);
+  }
   return name;
 }
 
@@ -148,12 +150,12 @@ function shortest(value: number): number {
 }
 
 /**
- * Finds Llama 3's four rope parameters from the divisors that GGUF stores instead. The published models share all but `factor`;
- * divisors made otherwise are refused.
+ * Finds Llama 3's four rope parameters from the divisors that GGUF stores instead. Published models share low and high
+ * frequency factors 1 and 4 and have a power of two as original length; divisors made otherwise are refused.
  */
 function llama3Scaling(path: string, divisors: Float32Array, headDim: number, theta: number): Config {
   const factor = Math.max(...divisors);
-  for (const originalPositions of [8192, 4096, 16384, 32768]) {
+  for (let originalPositions = 16; originalPositions <= 1 << 20; originalPositions *= 2) {
     const scaling = {
       type: "llama3" as const,
       factor,

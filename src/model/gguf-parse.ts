@@ -1,6 +1,6 @@
 import { FailureError } from "../errors.js";
 import { BLOCK_FORMATS, type BlockFormat } from "../quant/gguf-blocks.js";
-import { ByteFile } from "./byte-file.js";
+import { ByteFile, isShowable } from "./byte-file.js";
 
 export type GgufValue = number | boolean | string | GgufValue[];
 
@@ -85,6 +85,13 @@ class Cursor {
     return this.#buffer.toString("utf8", at, at + length);
   }
 
+  /** A string that names something. */
+  name(what: string): string {
+    const name = this.string(what);
+    if (!isShowable(name)) this.fail(`${what} is too long or holds control characters`);
+    return name;
+  }
+
   scalar(type: number): GgufValue {
     const at = this.take(SCALAR_BYTES[type]!);
     const b = this.#buffer;
@@ -128,7 +135,7 @@ class Cursor {
 }
 
 function readTensor(cursor: Cursor): GgufTensor & { offset: number } {
-  const name = cursor.string("a tensor name");
+  const name = cursor.name("a tensor name");
   const dimensions = cursor.u32();
   if (dimensions < 1 || dimensions > 4) cursor.fail(`tensor ${name} has ${dimensions} dimensions`);
   const shape: number[] = [];
@@ -169,7 +176,7 @@ export function parseGguf(path: string): GgufFile {
       cursor.fail(`it claims ${tensorCount} tensors and ${entryCount} entries`);
     const metadata = new Map<string, GgufValue>();
     for (let i = 0; i < entryCount; i++) {
-      const key = cursor.string("a metadata key");
+      const key = cursor.name("a metadata key");
       metadata.set(key, cursor.value(cursor.u32(), key));
     }
     const found = Array.from({ length: tensorCount }, () => readTensor(cursor));

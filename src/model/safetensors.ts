@@ -1,6 +1,6 @@
 import { FailureError } from "../errors.js";
 import { decodeBfloat, decodeHalf } from "../quant/half.js";
-import { ByteFile, bytesOf } from "./byte-file.js";
+import { ByteFile, bytesOf, isShowable } from "./byte-file.js";
 
 export interface SafetensorsEntry {
   name: string;
@@ -123,6 +123,7 @@ function readHeader(file: ByteFile): { entries: Map<string, SafetensorsEntry>; m
       if (typeof value === "object" && value !== null) metadata = value as Record<string, string>;
       continue;
     }
+    if (!isShowable(name)) fail("a weight's name is too long or holds control characters");
     const { dtype, shape, data_offsets: range } = (value ?? {}) as Record<string, unknown>;
     const size = typeof dtype === "string" && Object.hasOwn(DTYPE_BYTES, dtype) ? DTYPE_BYTES[dtype] : undefined;
     if (size === undefined) fail(`weight ${name} has the unknown type ${JSON.stringify(dtype)?.slice(0, 40)}`);

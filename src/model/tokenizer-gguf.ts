@@ -38,7 +38,7 @@ export function ggufTokenizer(gguf: GgufFile): TokenizerFiles {
   if (model === "gpt2") return byteLevel(metadata);
   if (model === "llama") return sentencePiece(metadata);
   throw new FailureError(
-    `${path}: its tokenizer is "${String(model)}"; "gpt2" and "llama" can be rebuilt, otherwise use the Hugging Face folder`,
+    `${path}: its tokenizer is ${JSON.stringify(model).slice(0, 40)}; "gpt2" and "llama" can be rebuilt, otherwise use the Hugging Face folder`,
   );
 }
 
@@ -56,7 +56,7 @@ function byteLevel(metadata: Metadata): TokenizerFiles {
   const pre = preTokenizerNamed(name);
   if (!pre) {
     throw new FailureError(
-      `${path}: its tokenizer cuts words as "${name}", which is not known (known: ${preTokenizerNames().join(", ")}); use the Hugging Face folder`,
+      `${path}: its tokenizer cuts words as ${JSON.stringify(name).slice(0, 40)}, which is not known (known: ${preTokenizerNames().join(", ")}); use the Hugging Face folder`,
     );
   }
   const merges = (list(path, values, "merges", "string") as string[]).map((merge) => {
