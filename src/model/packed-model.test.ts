@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Device } from "../runtime/device.js";
@@ -13,11 +13,11 @@ interface Golden {
   sequences: { ids: number[]; logits: number[][]; nextLogprobs: number[] }[];
 }
 
-const names = readdirSync(fixtures, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const names = readdirSync(fixtures).filter((name) => existsSync(`${fixtures}${name}/golden.json`));
 
 describe("forward pass against transformers (fp32)", async () => {
   const device = await Device.open({ threads: 1 });
-  for (const { name } of names)
+  for (const name of names)
     it(name, async () => {
       const golden = JSON.parse(readFileSync(`${fixtures}${name}/golden.json`, "utf8")) as Golden;
       const checkpoint = openCheckpoint(`${fixtures}${name}`);

@@ -18,9 +18,12 @@ export interface PackedRow {
   used: number;
 }
 
-/** The row length to compile for: fine steps for short rows, coarse ones for long, so that few graphs are compiled. */
+/**
+ * The row length to compile for, at most an eighth longer than needed, so that few graphs are compiled. It depends on
+ * the number of tokens alone: padding can change the last bits of a sum, and a resumed run must repeat them.
+ */
 export function rowLength(tokens: number): number {
-  const step = tokens <= 256 ? 32 : tokens <= 1024 ? 64 : 128;
+  const step = Math.max(32, 2 ** (Math.floor(Math.log2(Math.max(1, tokens))) - 3));
   return Math.max(32, Math.ceil(tokens / step) * step);
 }
 

@@ -28,6 +28,31 @@ export function trainingRow(examples: readonly TrainingExample[]): TrainingRow {
   return { row, mask, targets: mask.reduce((sum, m) => sum + m, 0), documents };
 }
 
+/**
+ * Deals examples (indices) into as few rows as hold at most `limit` tokens and `most` examples each (a longer example
+ * has a row of its own), of about equal length: each goes, longest first, to the row with the fewest tokens.
+ */
+export function balancedRows(
+  indices: readonly number[],
+  lengths: readonly number[],
+  limit: number,
+  most: number,
+): number[][] {
+  const sorted = indices.slice().sort((a, b) => lengths[b]! - lengths[a]!);
+  const total = indices.reduce((sum, index) => sum + lengths[index]!, 0);
+  for (let count = Math.max(1, Math.ceil(total / limit), Math.ceil(indices.length / most)); ; count++) {
+    const rows = Array.from({ length: count }, () => ({ tokens: 0, indices: [] as number[] }));
+    for (const index of sorted) {
+      const open = rows.filter((row) => row.indices.length < most);
+      const row = open.reduce((least, other) => (other.tokens < least.tokens ? other : least));
+      row.indices.push(index);
+      row.tokens += lengths[index]!;
+    }
+    if (count >= indices.length || rows.every((row) => row.tokens <= limit || row.indices.length === 1))
+      return rows.filter((row) => row.indices.length > 0).map((row) => row.indices);
+  }
+}
+
 /** The longest row that batches of `micro` examples can make, cut at `limit`. */
 export function longestRow(lengths: readonly number[], micro: number, limit: number): number {
   const sorted = lengths.slice().sort((a, b) => b - a);

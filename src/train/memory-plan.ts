@@ -28,6 +28,8 @@ export interface MemoryPlan {
   /** Longest row in tokens: a micro-batch of more is computed in several rows, with the same result. */
   rowTokens: number;
   keptLayers: number;
+  /** Σ of the row lengths whose compiled passes may be held at once: each has a workspace of its own. */
+  compiledTokens: number;
   /** Estimated peak in bytes. */
   estimate: number;
   budget: number;
@@ -107,10 +109,13 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
     keptLayers = Math.max(0, Math.min(layers - 1, Math.floor((budget - fixed - workspaceOf(1)) / perLayer)));
   const workspace = decoded + logits + inputs + workspaceOf(keptLayers);
   const activations = keptLayers * perLayer;
+  const estimate = fixed + workspaceOf(keptLayers) + activations;
+  const spare = Number.isFinite(budget) ? Math.max(0, budget - estimate) : 0;
   return {
     rowTokens,
     keptLayers,
-    estimate: fixed + workspaceOf(keptLayers) + activations,
+    compiledTokens: rowTokens + Math.floor((spare * rowTokens) / workspaceOf(keptLayers)),
+    estimate,
     budget,
     parts: { weights, trainable, workspace, activations },
   };

@@ -137,7 +137,11 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.examples.length} examples, ${steps} steps`);
     const weights = loadDecoderWeights(checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
     const start = shape && (await startingAdapter(recipe, weights.config, shape));
-    const model = await TrainingModel.create(device, weights, { adapter: start, keptLayers: plan.keptLayers });
+    const model = await TrainingModel.create(device, weights, {
+      adapter: start,
+      keptLayers: plan.keptLayers,
+      compiledTokens: plan.compiledTokens,
+    });
     const optimiser = new AdamW(device, {
       betas: recipe.optimizer.betas,
       epsilon: recipe.optimizer.eps,

@@ -1,9 +1,9 @@
 /** The training loop. */
-import { packRows, planEpoch } from "../data/batch-plan.js";
+import { planEpoch } from "../data/batch-plan.js";
 import type { TrainingExample } from "../data/encode.js";
 import { FailureError, InterruptedError } from "../errors.js";
 import { type LoadedCheckpoint, type NamedTensor, saveCheckpoint, type TrainingState } from "./checkpoint-folder.js";
-import { type TrainingRow, trainingRow } from "./examples.js";
+import { balancedRows, type TrainingRow, trainingRow } from "./examples.js";
 import type { AdamW } from "./optimiser.js";
 import type { StepMetrics } from "./run-folder.js";
 import { type Schedule, scheduleFactor } from "./schedule.js";
@@ -133,18 +133,17 @@ export class Trainer {
     return { state, loss, stoppedEarly };
   }
 
-  /** The rows of each update of an epoch. */
+  /** The rows of each update of an epoch. Which examples form an update does not depend on how rows are laid. */
   private epochPlan(epoch: number): TrainingRow[][] {
     const { microBatch, accumulation, packing, maxLength, seed, rowTokens } = this.options;
     const lengths = this.examples.map(({ tokens }) => tokens.length);
     const micro = planEpoch(lengths, { seed, epoch, microBatch, accumulation, packing, maxLength });
-    const rowsOf = (indices: readonly number[]): TrainingRow[] =>
-      packRows(indices, lengths, rowTokens).map((row) =>
-        trainingRow(row.map((index) => ({ ...this.examples[index]!, index }))),
-      );
     const steps: TrainingRow[][] = [];
-    for (let at = 0; at < micro.length; at += accumulation)
-      steps.push(micro.slice(at, at + accumulation).flatMap(rowsOf));
+    for (let at = 0; at < micro.length; at += accumulation) {
+      const indices = micro.slice(at, at + accumulation).flat();
+      const rows = balancedRows(indices, lengths, rowTokens, microBatch);
+      steps.push(rows.map((row) => trainingRow(row.map((index) => ({ ...this.examples[index]!, index })))));
+    }
     return steps;
   }
 
@@ -193,7 +192,7 @@ export class Trainer {
     const indices = lengths.map((_, i) => i);
     let loss = 0;
     let targets = 0;
-    for (const row of packRows(indices, lengths, this.options.rowTokens)) {
+    for (const row of balancedRows(indices, lengths, this.options.rowTokens, indices.length)) {
       const result = await this.model.evaluate(trainingRow(row.map((index) => this.validation[index]!)));
       loss += result.loss;
       targets += result.targets;

@@ -21,6 +21,8 @@ export interface TrainingModelOptions {
   adapter?: Adapter;
   /** Blocks whose activations are kept; the rest are recomputed. */
   keptLayers: number;
+  /** Σ of the row lengths whose compiled passes are held at once; at least the newest is. Default no limit. */
+  compiledTokens?: number;
 }
 
 export interface DropoutKey {
@@ -28,16 +30,14 @@ export interface DropoutKey {
   epoch: number;
 }
 
-/** Row lengths whose compiled passes are kept. */
-const COMPILED_LENGTHS = 3;
-
 export class TrainingModel {
   private readonly model: PackedModel;
   private readonly passes = new Map<number, LayerPasses>();
   private readonly heads = new Map<string, Promise<Executable>>();
-  private readonly activations = new Map<string, Tensor>();
+  private readonly activations = new Map<string, Float32Array>();
   private readonly headRows: number;
-  keptLayers: number;
+  private readonly keptLayers: number;
+  private readonly compiledTokens: number;
 
   private constructor(
     readonly device: Device,
@@ -49,6 +49,7 @@ export class TrainingModel {
     this.model = new PackedModel(weights, device);
     this.headRows = headBlockRows(weights.config.vocabSize);
     this.keptLayers = options.keptLayers;
+    this.compiledTokens = options.compiledTokens ?? Number.POSITIVE_INFINITY;
   }
 
   static async create(device: Device, weights: DecoderWeights, options: TrainingModelOptions): Promise<TrainingModel> {
@@ -247,7 +248,7 @@ export class TrainingModel {
   private readonly spareGradients = new Map<string, Tensor>();
 
   private gradientBuffers(group: ParameterGroup, dims: readonly number[], layer: number): Record<string, Tensor> {
-    const outputs: Record<string, Tensor> = { dx: this.buffer(`dx ${layer % 2} ${dims}`, dims) };
+    const outputs: Record<string, Tensor> = { dx: this.buffer(`dx ${layer % 2}`, dims) };
     for (const parameter of group.parameters) {
       const key = spareKey(parameter);
       const spare = this.spareGradients.get(key);
@@ -263,18 +264,17 @@ export class TrainingModel {
     dims: readonly number[],
     kept?: Map<string, readonly number[]>,
   ): Record<string, Tensor> {
-    const outputs: Record<string, Tensor> = { y: this.buffer(`y ${layer} ${dims}`, dims) };
-    for (const [name, shape] of kept ?? []) outputs[name] = this.buffer(`${name} ${layer} ${shape}`, shape);
+    const outputs: Record<string, Tensor> = { y: this.buffer(`y ${layer}`, dims) };
+    for (const [name, shape] of kept ?? []) outputs[name] = this.buffer(`${name} ${layer}`, shape);
     return outputs;
   }
 
+  /** Memory for an activation, used again at every step; rows of different lengths share it. */
   private buffer(key: string, dims: readonly number[]): Tensor {
-    let tensor = this.activations.get(key);
-    if (!tensor) {
-      tensor = hostTensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
-      this.activations.set(key, tensor);
-    }
-    return tensor;
+    const count = dims.reduce((a, b) => a * b, 1);
+    let memory = this.activations.get(key);
+    if (!memory || memory.length < count) this.activations.set(key, (memory = new Float32Array(count)));
+    return hostTensor("float32", memory.length === count ? memory : memory.subarray(0, count), dims);
   }
 
   private async weightFeeds(layer: number): Promise<Record<string, Tensor>> {
@@ -305,12 +305,11 @@ export class TrainingModel {
     const passes = found ?? new LayerPasses(this.weights.config, tokens, { adapter: this.shape }, this.device);
     this.passes.delete(tokens);
     this.passes.set(tokens, passes);
-    if (this.passes.size > COMPILED_LENGTHS) {
+    const held = (): number => [...this.passes.keys()].reduce((a, b) => a + b, 0);
+    while (this.passes.size > 1 && held() > this.compiledTokens) {
       const [oldest, unused] = this.passes.entries().next().value!;
       this.passes.delete(oldest);
       await unused.dispose();
-      // Activation buffers are tied to a row length; the next long row allocates its own.
-      this.activations.clear();
     }
     return passes;
   }
