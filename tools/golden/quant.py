@@ -1,7 +1,10 @@
 """Golden bytes of bitsandbytes' 4-bit and 8-bit quantisation on CPU, one thread.
 
 Writes src/quant/fixtures/quant.json: for every case the input (fp32, base64), what bitsandbytes stores, and the SHA-256 of what it decodes to.
-Run: python tools/golden/quant.py    (needs torch, bitsandbytes, numpy)
+Also src/model/fixtures/bnb/: two linear layers as bitsandbytes' modules save them, in 4 bits (plain and double quantised) and
+8 bits, with a config.json, and expected.json with what they decode to (fp32, base64).
+
+Run: python tools/golden/quant.py    (needs torch, bitsandbytes, numpy, safetensors)
 """
 
 import base64
@@ -13,6 +16,7 @@ import bitsandbytes
 import numpy as np
 import torch
 from bitsandbytes import functional as F
+from safetensors.torch import save_file
 
 torch.set_num_threads(1)
 HERE = pathlib.Path(__file__).resolve().parents[2]
@@ -84,4 +88,28 @@ def main():
     print(path, path.stat().st_size)
 
 
+def checkpoint():
+    folder = HERE / "src/model/fixtures/bnb"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(5)
+    state, expected = {}, {}
+    for name, quant_type, nested in (("nf4", "nf4", True), ("plain", "nf4", False), ("fp4", "fp4", True)):
+        # The linear layer's own conversion, done by hand: it would leave the CPU for an accelerator.
+        weight = torch.randn(24, 96) * 0.05
+        packed, quant = F.quantize_4bit(weight, blocksize=64, compress_statistics=nested, quant_type=quant_type)
+        state[f"{name}.weight"] = packed
+        for key, value in quant.as_dict(packed=True).items():
+            state[f"{name}.weight.{key}"] = value
+        expected[f"{name}.weight"] = b64(F.dequantize_4bit(packed, quant))
+    weight = torch.randn(6, 96) * 0.05
+    data, stats, _ = F.int8_vectorwise_quant(weight.clone())
+    state |= {"int8.weight": data, "int8.SCB": stats, "int8.weight_format": torch.tensor(0, dtype=torch.uint8)}
+    expected["int8.weight"] = b64((data.double() * stats.double()[:, None] / 127).float())
+    state["norm.weight"] = torch.ones(96, dtype=torch.bfloat16) * 1.5
+    save_file({key: value.contiguous() for key, value in state.items()}, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}) + "\n")
+    (folder / "expected.json").write_text(json.dumps(expected, indent=0) + "\n")
+
+
 main()
+checkpoint()
