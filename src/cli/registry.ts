@@ -16,7 +16,6 @@ export const commands: readonly CommandEntry[] = [
   { name: "merge", summary: "bake an adapter into a model folder", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
   { name: "model", summary: "fetch a model, or show what it holds", group: "Use a model", load: async () => (await import("./model.js")).modelCommand },
   { name: "data", summary: "get, prepare, refine, mix and inspect data", group: "Data", load: async () => (await import("./data.js")).dataCommand },
-  { name: "self-instruct", summary: "make instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
   { name: "schema", summary: "print the JSON Schema of recipe files", group: "Tools", load: async () => (await import("./schema.js")).schemaCommand },
