@@ -33,6 +33,7 @@ export class HostileServer {
   readonly failures = new Map<FailureKind, number>();
   underWay = 0;
   mostUnderWay = 0;
+  private port = 0;
   private readonly random: Random;
   private readonly sockets = new Set<Socket>();
 
@@ -52,13 +53,11 @@ export class HostileServer {
       socket.on("close", () => hostile.sockets.delete(socket));
     });
     await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    hostile.port = (server.address() as AddressInfo).port;
     return hostile;
   }
 
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
-  }
-
+  /** Base URL; also after the server has stopped. */
   get url(): string {
     return `http://127.0.0.1:${this.port}/v1`;
   }

@@ -1,0 +1,166 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { evoke } from "../program.js";
+import { HostileServer } from "../support/hostile-server.js";
+
+const folder = mkdtempSync(join(tmpdir(), "data-cli-"));
+const at = (name: string): string => join(folder, name);
+function write(name: string, rows: unknown[]): string {
+  writeFileSync(at(name), rows.map((row) => `${typeof row === "string" ? row : JSON.stringify(row)}\n`).join(""));
+  return at(name);
+}
+const read = (path: string): Record<string, unknown>[] =>
+  readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const prepared = (count: number, source = "s"): object[] =>
+  Array.from({ length: count }, (_, index) => ({ prompt: `p${index}`, completion: `c${index}`, source, index }));
+
+describe("evoke data", () => {
+  it("lists and prepares from a data folder", async () => {
+    write("lima.jsonl", [
+      { conversations: ["q", "a"] },
+      { conversations: ["q", "a", "b", "c"] },
+      { conversations: ["x", "y"] },
+    ]);
+    const list = JSON.parse((await evoke(["data", "list", "--json", "--data-dir", folder])).stdout) as {
+      name: string;
+      path: string | null;
+    }[];
+    expect(list.find(({ name }) => name === "lima")?.path).toBe(at("lima.jsonl"));
+    const outcome = await evoke(["data", "prepare", "lima", "--out", at("out.jsonl"), "--json"], {
+      env: { EVOKE_DATA: folder },
+    });
+    expect(outcome.code).toBe(0);
+    expect(JSON.parse(outcome.stdout)).toMatchObject({ source: "lima", read: 3, rows: 2, multi_turn: 1, invalid: 0 });
+    expect(read(at("out.jsonl"))).toEqual([
+      { prompt: "q", completion: "a", source: "lima", index: 0 },
+      { prompt: "x", completion: "y", source: "lima", index: 2 },
+    ]);
+  });
+
+  it("names file and line of a malformed row, or skips and counts them", async () => {
+    const file = write("bad.jsonl", [
+      { prompt: "a", completion: "b" },
+      "{not json",
+      { prompt: "a" },
+      { prompt: "c", completion: "d" },
+    ]);
+    const strict = await evoke(["data", "prepare", file, "--out", at("bad-out.jsonl")]);
+    expect(strict.code).toBe(2);
+    expect(strict.stderr).toMatch(/^evoke: .*bad\.jsonl:2: not valid JSON .*\n$/);
+    const lax = await evoke(["data", "prepare", file, "--out", at("bad-out.jsonl"), "--skip-invalid", "--json"]);
+    expect(lax.code).toBe(0);
+    expect(JSON.parse(lax.stdout)).toMatchObject({ rows: 2, invalid: 2 });
+    expect(lax.stderr).toMatch(/skipped .*bad\.jsonl:2: /);
+    expect(lax.stderr).toMatch(/skipped .*bad\.jsonl:3: the field "completion" is missing/);
+  });
+
+  it("mixes several counts in one call", async () => {
+    const base = write("base.jsonl", prepared(3));
+    const safety = write("safety.jsonl", [
+      ...Array.from({ length: 8 }, (_, i) => ({
+        instruction: `bad ${i}`,
+        output: i < 6 ? `Sorry, no ${i}.` : "Fine.",
+      })),
+    ]);
+    const args = ["data", "mix", base, "--safety", safety, "--out", at("mix.jsonl"), "--json"];
+    const outcome = await evoke([...args, "--count", "2,5"]);
+    expect(JSON.parse(outcome.stdout)).toMatchObject({
+      safety_rows: 8,
+      refusals: 6,
+      mixtures: [
+        { added: 2, rows: 5 },
+        { added: 5, rows: 8 },
+      ],
+    });
+    const [two, five] = [read(at("mix+safety2.jsonl")), read(at("mix+safety5.jsonl"))];
+    expect(five.slice(0, 3)).toEqual(prepared(3));
+    for (const row of two) expect(five).toContainEqual(row);
+    const tooMany = await evoke([...args, "--count", "7"]);
+    expect(tooMany.code).toBe(2);
+    expect(tooMany.stderr).toContain("6 of 8 safety rows pass the filter");
+  });
+
+  it("refines through a server that fails 30 % of the calls: every row once, nothing sent again later", async () => {
+    const server = await HostileServer.start({
+      failRate: 0.3,
+      answer: ({ prompt }) =>
+        prompt.includes("c7\n") ? "no marker" : `Better. Refined response: ${/p\d+/.exec(prompt)![0]}!`,
+    });
+    const file = write("rows.jsonl", prepared(40));
+    const args = ["data", "refine", file, "--refiner", `openai:org/Big@${server.url}`, "--timeout", "1", "--json"];
+    const outcome = await evoke(args);
+    expect(outcome.code, outcome.stderr).toBe(0);
+    const report = JSON.parse(outcome.stdout) as { out: string; usage: { errors: Record<string, number> } };
+    expect(report).toMatchObject({
+      rows: 40,
+      extracted: 39,
+      extraction_rate: 0.975,
+      changed: 39,
+      failed: 0,
+      out: at("rows_refined_by_Big.jsonl"),
+    });
+    expect(Object.keys(report.usage.errors).length).toBeGreaterThan(2);
+    const rows = read(report.out);
+    expect(rows.map(({ prompt }) => prompt)).toEqual(prepared(40).map((row) => (row as { prompt: string }).prompt));
+    expect(rows[3]).toEqual({ prompt: "p3", completion: "p3!", source_completion: "c3", source: "s", index: 3 });
+    expect(rows[7]).toMatchObject({ completion: "c7", source_completion: "c7" });
+    expect(server.answered.size).toBe(40);
+    const sent = server.received.length;
+    expect((await evoke(args)).code).toBe(0);
+    expect(server.received.length).toBe(sent);
+    await server.stop();
+  }, 120_000);
+
+  it("exits 1 with a clear line when the refiner's server always fails or is not there", async () => {
+    const server = await HostileServer.start({ failRate: 1, kinds: ["500"] });
+    const file = write("rows2.jsonl", prepared(3));
+    const refine = (url: string) =>
+      evoke(["data", "refine", file, "--refiner", `openai:m@${url}`, "--retries", "1", "--quiet"]);
+    const failing = await refine(server.url);
+    expect(failing.code).toBe(1);
+    expect(failing.stderr).toMatch(/^evoke: no request was answered; row 1: openai:m at .*HTTP 500.*\n$/);
+    await server.stop();
+    const gone = await refine(server.url);
+    expect(gone.code).toBe(1);
+    expect(gone.stderr).toMatch(/ECONNREFUSED/);
+  });
+
+  it("exits 2 on bad usage", async () => {
+    for (const args of [
+      ["prepare", "lima"],
+      ["prepare", "nothing", "--out", at("x")],
+      ["mix", at("base.jsonl"), "--count", "x", "--out", at("x")],
+      ["nonsense"],
+      ["refine", at("base.jsonl"), "--refiner", "openai:@http://h"],
+    ]) {
+      const outcome = await evoke(["data", ...args]);
+      expect(outcome.code, args.join(" ")).toBe(2);
+      expect(outcome.stdout).toBe("");
+      expect(outcome.stderr.trim().split("\n")).toHaveLength(1);
+    }
+  });
+
+  it("shows statistics and first rows", async () => {
+    const file = write("stats.jsonl", [...prepared(4), ...prepared(1)]);
+    const stats = JSON.parse((await evoke(["data", "stats", file, "--json"])).stdout) as object;
+    expect(stats).toMatchObject({
+      rows: 5,
+      duplicates: 1,
+      repeatedPrompts: 1,
+      sources: { s: 5 },
+      promptWords: { mean: 1, max: 1 },
+    });
+    const head = await evoke(["data", "head", file, "-n", "2"]);
+    expect(
+      head.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(prepared(2));
+  });
+});
