@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { packRows, planEpoch } from "./batch-plan.js";
+import { planEpoch } from "./batch-plan.js";
 
 const settings = fc.record({
   lengths: fc.array(fc.integer({ min: 1, max: 64 }), { maxLength: 120 }),
@@ -75,20 +75,6 @@ describe("planEpoch", () => {
   it("refuses an example that is too long", () => {
     expect(() => planEpoch([3, 65], { seed: 0, epoch: 0, microBatch: 1, packing: true, maxLength })).toThrow(
       "example 1 has 65 tokens, more than max_length 64",
-    );
-  });
-});
-
-describe("packRows", () => {
-  it("keeps each example whole, no row over the limit, never two rows that fit in one", () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1, maxLength: 60 }), (lengths) => {
-        const rows = packRows([...lengths.keys()], lengths, maxLength);
-        expect(rows.flat().sort(numeric)).toEqual([...lengths.keys()]);
-        const sums = rows.map((row) => row.reduce((sum, i) => sum + lengths[i]!, 0)).sort(numeric);
-        expect(sums.at(-1)).toBeLessThanOrEqual(maxLength);
-        if (sums.length > 1) expect(sums[0]! + sums[1]!).toBeGreaterThan(maxLength);
-      }),
     );
   });
 });

@@ -10,9 +10,9 @@ export interface PlanOptions {
   microBatch: number;
   /** Micro-batches in an optimiser step. Default 1. */
   accumulation?: number;
-  /** Whether a micro-batch is laid in rows without padding, which `packRows` gives. */
+  /** Whether the examples of a micro-batch are laid one behind the other, without padding. */
   packing: boolean;
-  /** Longest row in tokens. */
+  /** Longest example in tokens. */
   maxLength: number;
 }
 
@@ -37,24 +37,6 @@ export function planEpoch(lengths: readonly number[], options: PlanOptions): num
     plan.push(...(packing ? dealEvenly(step, lengths, microBatch) : dealByLength(step, lengths, microBatch)));
   }
   return plan;
-}
-
-/**
- * Lays the examples of a micro-batch in rows of at most `maxLength` tokens, first fit in decreasing length. Every
- * example lies whole in one row and keeps its own positions.
- */
-export function packRows(examples: readonly number[], lengths: readonly number[], maxLength: number): number[][] {
-  const rows: { free: number; examples: number[] }[] = [];
-  for (const example of longestFirst(examples, lengths)) {
-    const length = lengths[example]!;
-    if (length > maxLength)
-      throw new UsageError(`example ${example} has ${length} tokens, more than max_length ${maxLength}`);
-    let row = rows.find(({ free }) => free >= length);
-    if (!row) rows.push((row = { free: maxLength, examples: [] }));
-    row.examples.push(example);
-    row.free -= length;
-  }
-  return rows.map((row) => row.examples);
 }
 
 /** Longest first; equal lengths in the order given. */

@@ -130,7 +130,10 @@ describe("loadRecipe", () => {
         "optimizer:\n  betas:\n    - 0.9\n    - 2",
         "recipe.yaml:7: optimizer.betas.1: expected a number below 1, got 2",
       ],
-      ["optimizer:\n  betas: [0.9]", "recipe.yaml:5: optimizer.betas: expected a list of at least 2 entries, got [0.9]"],
+      [
+        "optimizer:\n  betas: [0.9]",
+        "recipe.yaml:5: optimizer.betas: expected a list of at least 2 entries, got [0.9]",
+      ],
       [
         "quantization:\n  block_size: 63",
         "recipe.yaml:5: quantization.block_size: expected one of 32, 64, 128, 256, 512, 1024, got 63",
