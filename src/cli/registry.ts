@@ -13,7 +13,6 @@ export const commands: readonly CommandEntry[] = [
   { name: "quickstart", summary: "tune a small model two ways and compare", group: "Train", load: async () => (await import("./quickstart.js")).quickstartCommand },
   { name: "train", summary: "tune a model as a recipe says", group: "Train", load: async () => (await import("./train.js")).trainCommand },
   { name: "merge", summary: "fold an adapter into its base model", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
-  { name: "merge", summary: "bake an adapter into a model folder", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
   { name: "model", summary: "fetch a model, or show what it holds", group: "Use a model", load: async () => (await import("./model.js")).modelCommand },
   { name: "data", summary: "get, prepare, refine, mix and inspect data", group: "Data", load: async () => (await import("./data.js")).dataCommand },
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
