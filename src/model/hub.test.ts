@@ -1,0 +1,247 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { downloadFromHub } from "./hub.js";
+
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+const CONFIG = Buffer.from('{"model_type": "llama"}');
+const WEIGHTS = Buffer.alloc(300_000, "weights that fill more than one piece ");
+const sha256 = createHash("sha256").update(WEIGHTS).digest("hex");
+const sha1 = createHash("sha1").update(`blob ${CONFIG.length}\0`).update(CONFIG).digest("hex");
+
+interface Behaviour {
+  status?: number;
+  /** Bytes after which the connection is cut, by number of the weights request. */
+  cutAfter?: (request: number) => number | undefined;
+  weights?: Buffer;
+  ignoreRange?: boolean;
+  entries?: unknown[];
+}
+
+let behaviour: Behaviour = {};
+let requests: { url: string; range?: string; authorization?: string }[] = [];
+let server: Server;
+let folder: string;
+const lines: string[] = [];
+const options = { backoff: 1, say: (line: string) => void lines.push(line) };
+
+const TREE = [
+  { type: "file", path: "config.json", size: CONFIG.length, oid: sha1 },
+  {
+    type: "file",
+    path: "model.safetensors",
+    size: WEIGHTS.length,
+    oid: "0".repeat(40),
+    lfs: { oid: sha256, size: WEIGHTS.length, pointerSize: 134 },
+  },
+  { type: "file", path: "pytorch_model.bin", size: 9, oid: "1".repeat(40) },
+  { type: "file", path: "onnx/model.onnx", size: 9, oid: "1".repeat(40) },
+  { type: "directory", path: "onnx", size: 0, oid: "1".repeat(40) },
+];
+
+/** The part of the Hub's HTTP API that a download needs. */
+function answer(request: IncomingMessage): {
+  status: number;
+  body: Buffer | string;
+  headers?: Record<string, string>;
+  cut?: number;
+} {
+  const url = new URL(request.url!, "http://x").pathname;
+  if (behaviour.status)
+    return { status: behaviour.status, body: "{}", headers: { "content-type": "application/json" } };
+  if (/^\/api\/models\/org\/tiny\/revision\/(main|v1|0123456789abcdef.*)$/.test(url)) {
+    return {
+      status: 200,
+      body: JSON.stringify({
+        _id: "x",
+        id: "org/tiny",
+        sha: COMMIT,
+        siblings: [],
+        tags: [],
+        lastModified: "2024-01-01",
+      }),
+    };
+  }
+  if (url === `/api/models/org/tiny/tree/${COMMIT}`)
+    return { status: 200, body: JSON.stringify(behaviour.entries ?? TREE) };
+  if (url === `/org/tiny/resolve/${COMMIT}/config.json`) return { status: 200, body: CONFIG };
+  if (url === `/org/tiny/resolve/${COMMIT}/model.safetensors`) {
+    const whole = behaviour.weights ?? WEIGHTS;
+    const cut = behaviour.cutAfter?.(requests.filter(({ url }) => url.endsWith("model.safetensors")).length);
+    const from = behaviour.ignoreRange ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const headers = { "content-range": `bytes ${from}-${whole.length - 1}/${whole.length}` };
+    return from ? { status: 206, body: whole.subarray(from), headers, cut } : { status: 200, body: whole, cut };
+  }
+  return { status: 404, body: "no" };
+}
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const { range, authorization } = request.headers;
+    requests.push({ url: request.url!.split("?")[0]!, range, authorization });
+    const { status, body, headers, cut } = answer(request);
+    response.writeHead(status, { "content-length": Buffer.byteLength(body), ...headers });
+    if (cut === undefined) response.end(body);
+    else response.write(Buffer.from(body).subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evoke-hub-"));
+  behaviour = {};
+  requests = [];
+  lines.length = 0;
+  vi.stubEnv("HF_ENDPOINT", `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  vi.stubEnv("HF_HOME", folder);
+  for (const name of ["HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_TOKEN_PATH"]) vi.stubEnv(name, "");
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const repo = (): string => join(folder, "hub/models--org--tiny");
+
+describe("downloading from the Hub", () => {
+  it("fills the standard cache with what a model needs, once", async () => {
+    const path = await downloadFromHub("org/tiny", options);
+    expect(path).toBe(join(repo(), "snapshots", COMMIT));
+    expect(readFileSync(join(path, "model.safetensors")).equals(WEIGHTS)).toBe(true);
+    expect(readFileSync(join(path, "config.json")).equals(CONFIG)).toBe(true);
+    expect(readFileSync(join(repo(), "refs/main"), "utf8")).toBe(COMMIT);
+    expect(readFileSync(join(repo(), "blobs", sha256)).equals(WEIGHTS)).toBe(true);
+    if (process.platform !== "win32") expect(readlinkSync(join(path, "config.json"))).toBe(`../../blobs/${sha1}`);
+    expect(existsSync(join(path, "pytorch_model.bin"))).toBe(false);
+    expect(requests.every(({ authorization }) => authorization === undefined)).toBe(true);
+    requests = [];
+    expect(await downloadFromHub("org/tiny", options)).toBe(path);
+    expect(requests.filter(({ url }) => url.includes("/resolve/"))).toEqual([]);
+  });
+
+  it("sends the token of HF_TOKEN, or of the file that signing in leaves", async () => {
+    vi.stubEnv("HF_TOKEN", "secret-1");
+    await downloadFromHub("org/tiny@v1", options);
+    expect(new Set(requests.map(({ authorization }) => authorization))).toEqual(new Set(["Bearer secret-1"]));
+    expect(readFileSync(join(repo(), "refs/v1"), "utf8")).toBe(COMMIT);
+    vi.stubEnv("HF_TOKEN", "");
+    writeFileSync(join(folder, "token"), "secret-2\n");
+    requests = [];
+    await downloadFromHub("org/tiny", options);
+    expect(requests[0]!.authorization).toBe("Bearer secret-2");
+  });
+
+  it("asks nothing for a commit that is complete in the cache", async () => {
+    const path = await downloadFromHub(`org/tiny@${COMMIT}`, options);
+    expect(existsSync(join(repo(), "refs"))).toBe(false);
+    requests = [];
+    expect(await downloadFromHub(`org/tiny@${COMMIT}`, options)).toBe(path);
+    expect(requests).toEqual([]);
+  });
+
+  it("continues a broken download where it stopped", async () => {
+    behaviour.cutAfter = (request) => (request <= 2 ? 100_000 : undefined);
+    const path = await downloadFromHub("org/tiny", options);
+    expect(readFileSync(join(path, "model.safetensors")).equals(WEIGHTS)).toBe(true);
+    const ranges = requests.filter(({ url }) => url.endsWith("model.safetensors")).map(({ range }) => range);
+    expect(ranges).toEqual([undefined, "bytes=100000-", "bytes=200000-"]);
+    expect(lines.join("\n")).toContain("continuing at 0.2 MB of model.safetensors (0.3 MB)");
+  });
+
+  it("continues in a new run, and starts over when the server ignores the range", async () => {
+    behaviour.cutAfter = () => 50_000;
+    behaviour.ignoreRange = true;
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("the download of model.safetensors broke off");
+    expect(existsSync(join(repo(), "blobs", `${sha256}.incomplete`))).toBe(true);
+    behaviour.cutAfter = undefined;
+    const path = await downloadFromHub("org/tiny", options);
+    expect(readFileSync(join(path, "model.safetensors")).equals(WEIGHTS)).toBe(true);
+  });
+
+  it("throws away a file with a wrong checksum", async () => {
+    behaviour.weights = Buffer.from(WEIGHTS);
+    behaviour.weights[1234] = 0;
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow(
+      /model\.safetensors arrived damaged \(sha256 [0-9a-f]{64}, the Hub lists [0-9a-f]{64}\); run again/,
+    );
+    expect(existsSync(join(repo(), "blobs", `${sha256}.incomplete`))).toBe(false);
+    expect(existsSync(join(repo(), "blobs", sha256))).toBe(false);
+    behaviour = {};
+    expect(existsSync(join(await downloadFromHub("org/tiny", options), "model.safetensors"))).toBe(true);
+  });
+
+  it("refuses a file longer than listed", async () => {
+    behaviour.weights = Buffer.concat([WEIGHTS, Buffer.alloc(10)]);
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("is longer than the 300000 bytes the Hub lists");
+  });
+
+  it.each([
+    [401, /private or gated; for the latter accept its terms at http.*\/org\/tiny and set HF_TOKEN/],
+    [403, /your account may not read it yet; accept its terms at http.*\/org\/tiny/],
+    [404, /has no such model or no revision "main"/],
+    [429, /too many requests/],
+    [500, /answers 500; try again later/],
+  ])("says what to do on %i", async (status, message) => {
+    behaviour.status = status;
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow(message);
+  });
+
+  it("works offline with what is complete, by wish or by need", async () => {
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("HF_HUB_OFFLINE forbids fetching it");
+    expect(requests).toEqual([]);
+    vi.stubEnv("HF_HUB_OFFLINE", "0");
+    const path = await downloadFromHub("org/tiny", options);
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    expect(await downloadFromHub("org/tiny", options)).toBe(path);
+    vi.stubEnv("HF_HUB_OFFLINE", "");
+    const nobody = createServer();
+    await new Promise<void>((resolve) => nobody.listen(0, "127.0.0.1", resolve));
+    const endpoint = `http://127.0.0.1:${(nobody.address() as AddressInfo).port}`;
+    await new Promise((resolve) => nobody.close(resolve));
+    vi.stubEnv("HF_ENDPOINT", endpoint);
+    expect(await downloadFromHub("org/tiny", options)).toBe(path);
+    expect(lines.at(-1)).toMatch(/cannot be reached \(ECONNREFUSED\); using the copy in the cache/);
+    rmSync(join(path, "model.safetensors"));
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow(`${endpoint} cannot be reached`);
+  });
+
+  it("does not take a snapshot for complete that lacks a shard", async () => {
+    const snapshot = join(repo(), "snapshots", COMMIT);
+    mkdirSync(snapshot, { recursive: true });
+    writeFileSync(join(snapshot, "config.json"), "{}");
+    writeFileSync(join(snapshot, "model-00001-of-00002.safetensors"), "");
+    writeFileSync(
+      join(snapshot, "model.safetensors.index.json"),
+      '{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}',
+    );
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    await expect(downloadFromHub(`org/tiny@${COMMIT}`, options)).rejects.toThrow("is not complete");
+    writeFileSync(join(snapshot, "model-00002-of-00002.safetensors"), "");
+    expect(await downloadFromHub(`org/tiny@${COMMIT}`, options)).toBe(snapshot);
+  });
+
+  it("takes a lone GGUF file, and explains what it cannot take", async () => {
+    const gguf = { ...TREE[1], path: "q/model.gguf" };
+    behaviour.entries = [TREE[0], TREE[2]];
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("has no safetensors and no .gguf file");
+    behaviour.entries = [gguf, { ...gguf, path: "other.gguf" }];
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("holds 2 .gguf files");
+    behaviour.entries = [{ ...TREE[1], path: "../../evil.safetensors" }];
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow("cannot be stored safely");
+    await expect(downloadFromHub("org/tiny@../x", options)).rejects.toThrow(
+      "write hf:ORG/NAME or hf:ORG/NAME@REVISION",
+    );
+  });
+
+  it("stops when asked to", async () => {
+    const abort = new AbortController();
+    abort.abort(new Error("stop"));
+    await expect(downloadFromHub("org/tiny", { ...options, signal: abort.signal })).rejects.toThrow("stop");
+  });
+});
