@@ -1,0 +1,44 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../errors.js";
+import { sha256 } from "../files/sha256.js";
+
+/** An in-context prompt: demonstrations and a place for the instruction, continued by a base model. */
+export interface PromptFile {
+  name: string;
+  template: string;
+  sha256: string;
+}
+
+/** Prompts that come with the package: demonstrations of questions and answers, of answers alone, and none. */
+export const BUILT_IN_PROMPTS = ["urial", "urial_r", "0shot"] as const;
+
+/** A model goes on with the next demonstration after its answer; these mark where one begins. */
+export const PROMPT_STOPS = ["# Query:", "# Answer:", "# Instruction"];
+
+const PLACE = "{instruction}";
+
+/**
+ * A built-in prompt by name, or a file with `{instruction}` in it.
+ *
+ * @throws UsageError when there is no such file or the place for the instruction is missing.
+ */
+export function loadPromptFile(nameOrPath: string): PromptFile {
+  const isBuiltIn = (BUILT_IN_PROMPTS as readonly string[]).includes(nameOrPath);
+  const path = isBuiltIn ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url)) : nameOrPath;
+  if (!existsSync(path))
+    throw new UsageError(`${nameOrPath}: no such prompt; expected ${BUILT_IN_PROMPTS.join(", ")} or a file`);
+  const template = readFileSync(path, "utf8");
+  if (!template.includes(PLACE)) throw new UsageError(`${path}: holds no ${PLACE}, where the instruction goes`);
+  return { name: nameOrPath, template, sha256: sha256(template) };
+}
+
+/** The prompt for one instruction. */
+export function fillPrompt({ template }: PromptFile, instruction: string): string {
+  return template.split(PLACE).join(instruction);
+}
+
+/** The answer without the fence that ends it in the demonstrations. */
+export function trimAnswer(text: string): string {
+  return text.trim().replace(/`+$/, "").trim();
+}

@@ -1,0 +1,71 @@
+/** What every suite is given, and gives back. */
+import type { JournaledModel } from "../llm/journal.js";
+import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
+import type { Message } from "../model/chat-template.js";
+import type { RowSource } from "./load-rows.js";
+import type { PromptFile } from "./prompt-file.js";
+import type { ChatRenderer } from "./prompts.js";
+
+export type ChatTemplate = "tulu" | "model" | "none";
+
+export interface SuiteContext {
+  /** The model under test; absent when answers are read from a file. */
+  model?: JournaledModel;
+  /** What the model is called in files that are written. */
+  generator: string;
+  /** A model that judges answers. */
+  judge?: JournaledModel;
+  judgeName?: string;
+  /** Folder of results, samples and journals. */
+  out: string;
+  /** Score only the first rows (of each part). */
+  limit?: number;
+  shots?: number;
+  /** As asked for; unset means each suite's own choice. */
+  template?: ChatTemplate;
+  /** Renders conversations with `template`; unset when conversations go to the model as they are. */
+  chat?: ChatRenderer;
+  /** In-context prompt in place of a conversation. */
+  prompt?: PromptFile;
+  /** Where rows come from; `files` names those given for a suite. */
+  source: RowSource;
+  files: Readonly<Record<string, string>>;
+  /** Most new tokens of an answer, when not the suite's own. */
+  maxNewTokens?: number;
+  /** Leave malformed rows out and count them; otherwise the first one stops the run. */
+  skipInvalid: boolean;
+  signal?: AbortSignal;
+  say: (line: string) => void;
+  /** Makes a progress line; call the result with the number done, `undefined` at the end. */
+  progress: (label: string, total: number) => (done?: number) => void;
+}
+
+/** A request for an answer to a conversation, in the form that the run asks for. */
+export function conversationRequest(
+  context: SuiteContext,
+  messages: Message[],
+  rest: Omit<GenerateRequest, "prompt" | "messages">,
+): GenerateRequest {
+  if (context.template === "none") return { prompt: messages.map(({ content }) => content).join("\n"), ...rest };
+  if (context.template === "tulu" && context.chat) return { prompt: context.chat(messages), ...rest };
+  return { messages, ...rest };
+}
+
+/** Asks for all answers with a progress line; a failed request is an Error in its place. */
+export async function answersOf(
+  context: SuiteContext,
+  model: JournaledModel,
+  label: string,
+  requests: GenerateRequest[],
+): Promise<(GenerateResult | Error)[]> {
+  const progress = context.progress(label, requests.length);
+  let done = 0;
+  try {
+    return await model.generate(requests, {
+      signal: context.signal,
+      onResult: () => progress(++done),
+    });
+  } finally {
+    progress();
+  }
+}
