@@ -17,7 +17,10 @@ import { type PairScore, type ScoreOptions, type ScorePair, Scorer } from "./sco
 import { Sequence } from "./sequence.js";
 
 export interface GeneratorOptions {
-  /** Default cpu. */
+  /**
+   * Where prompts are read and continuations scored; default cpu. Decoding steps run on the processor in any case:
+   * their cache lives in host memory.
+   */
   device?: DeviceName | "auto";
   /** Threads of one operation. Default: the number of cores. */
   threads?: number;
@@ -49,10 +52,11 @@ export class Generator {
   private constructor(
     readonly model: LoadedModel,
     readonly device: Device,
+    decodeDevice: Device,
     options: GeneratorOptions,
   ) {
     this.packed = new PackedModel(model.weights, device);
-    this.decoder = new Decoder(model.weights, device, options.weights ?? "int8");
+    this.decoder = new Decoder(model.weights, decodeDevice, options.weights ?? "int8");
     this.scheduler = new Scheduler(this.packed, this.decoder, {
       maxBatch: options.maxBatch ?? 16,
       cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),
@@ -64,16 +68,14 @@ export class Generator {
   /** Loads a model by reference (docs: MODEL) with its adapters. */
   static async open(reference: string, options: GeneratorOptions = {}): Promise<Generator> {
     const { device, threads, adapters, say, signal } = options;
-    const [model, opened] = await Promise.all([
-      loadModel(reference, { adapters, say, signal }),
-      Device.open({ device, threads }),
-    ]);
-    return new Generator(model, opened, options);
+    const opened = await Device.open({ device, threads });
+    return Generator.of(await loadModel(reference, { adapters, say, signal }), opened, options);
   }
 
   /** A generator for a model that is loaded already. */
-  static of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Generator {
-    return new Generator(model, device, options);
+  static async of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Promise<Generator> {
+    const decodeDevice = device.name === "cpu" ? device : await Device.open({ threads: options.threads });
+    return new Generator(model, device, decodeDevice, options);
   }
 
   get tokenizer(): Tokenizer {
@@ -103,7 +105,7 @@ export class Generator {
     if (prompt.length >= maxPositions)
       throw new UsageError(`the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`);
     const limit = Math.min(request.maxTokens, maxPositions - prompt.length);
-    const ends = new Set([...this.tokenizer.eosIds, ...(request.stopTokens ?? [])]);
+    const ends = new Set([...(request.ignoreEos ? [] : this.tokenizer.eosIds), ...(request.stopTokens ?? [])]);
     // Without a seed every call draws anew; the clock keeps programs apart.
     const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
     const answers = Array.from(

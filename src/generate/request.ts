@@ -33,6 +33,8 @@ export interface GenerationRequest extends SamplingOptions {
   stop?: readonly string[];
   /** Token ids that end the answer besides the model's own. */
   stopTokens?: readonly number[];
+  /** Write on after the model's own end tokens (for measurements). */
+  ignoreEos?: boolean;
   /** Names the random draws: equal requests with equal seeds give equal answers. Unset: another answer each time. */
   seed?: number;
   /** Tells apart draws under one seed (the number of a row or of a try). */

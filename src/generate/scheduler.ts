@@ -49,9 +49,7 @@ export class Scheduler {
   /** Queues a job; its `resolve` or `reject` is called when it is over. */
   submit(job: Job): void {
     this.waiting.push(job);
-    this.running ??= this.run().finally(() => {
-      this.running = undefined;
-    });
+    this.running ??= this.run();
   }
 
   /** Settles when nothing is left to do. */
@@ -74,6 +72,8 @@ export class Scheduler {
       this.batches.clear();
       for (const job of jobs) job.reject(error);
     }
+    // In the same turn as the last look at the queue: a job that comes later starts a new run.
+    this.running = undefined;
   }
 
   private dropAborted(): void {

@@ -1,18 +1,84 @@
-import { UsageError } from "../errors.js";
-import type { LanguageModel } from "./language-model.js";
+import { basename } from "node:path";
+import { FailureError } from "../errors.js";
+import { Generator, type GeneratorOptions } from "../generate/generator.js";
+import type {
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  LanguageModel,
+  ScoreRequest,
+  ScoreResult,
+} from "./language-model.js";
 
-export interface EmbeddedModelOptions {
-  /** PEFT adapter folder put on top of the model. */
+export interface EmbeddedModelOptions
+  extends Pick<GeneratorOptions, "device" | "threads" | "weights" | "template" | "maxBatch" | "say" | "signal"> {
+  /** PEFT adapter folder (or run folder) put on top of the model. */
   adapter?: string;
-  device?: "auto" | "cpu" | "webgpu" | "cuda";
-  say?: (line: string) => void;
-  signal?: AbortSignal;
+  /** Seed of requests that name none. Default 0: equal calls give equal answers. */
+  seed?: number;
 }
 
 /** A model run by this process's own engine. */
+export class EmbeddedModel implements LanguageModel {
+  readonly id: string;
+
+  constructor(
+    readonly generator: Generator,
+    private readonly options: EmbeddedModelOptions = {},
+  ) {
+    const { reference, fingerprint } = generator.model;
+    const { weights = "int8", seed = 0 } = options;
+    this.id = `${basename(reference)}#${fingerprint.slice(0, 16)}:${weights}:${generator.template}:${seed}`;
+  }
+
+  async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {
+    const results = new Array<GenerateResult | Error>(requests.length);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let i = next++; i < requests.length; i = next++) {
+        const result = await this.one(requests[i]!, options.signal).catch((error: unknown) =>
+          error instanceof Error ? error : new FailureError(String(error)),
+        );
+        results[i] = result;
+        options.onResult?.(i, result);
+      }
+    };
+    // Twice the batch: those that wait join, several prompts at a time, as soon as others end.
+    const workers = Math.min(2 * (this.options.maxBatch ?? 16), requests.length);
+    await Promise.all(Array.from({ length: workers }, worker));
+    return results;
+  }
+
+  private async one(request: GenerateRequest, signal?: AbortSignal): Promise<GenerateResult> {
+    const seed = request.seed ?? this.options.seed ?? 0;
+    const { tokens: _, alternatives, ...result } = await this.generator.generate({ ...request, seed }, { signal });
+    if (!alternatives) return result;
+    return {
+      ...result,
+      alternatives: alternatives.map(({ text, finishReason, logprobs }) => ({
+        text,
+        finishReason,
+        ...(logprobs ? { logprobs } : {}),
+      })),
+    };
+  }
+
+  async score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+    return this.generator.score(pairs);
+  }
+
+  /** Frees the compiled graphs. */
+  dispose(): Promise<void> {
+    return this.generator.dispose();
+  }
+}
+
+/** Loads a model by reference: folder, .gguf file, `hf:`, `pip:`, `bundled:mini` or a run folder. */
 export async function createEmbeddedModel(
   reference: string,
-  _options: EmbeddedModelOptions = {},
-): Promise<LanguageModel> {
-  throw new UsageError(`${reference}: embedded models are not available in this build; use openai:NAME@BASE_URL`);
+  options: EmbeddedModelOptions = {},
+): Promise<EmbeddedModel> {
+  const { adapter, ...rest } = options;
+  const generator = await Generator.open(reference, { ...rest, ...(adapter ? { adapters: [adapter] } : {}) });
+  return new EmbeddedModel(generator, options);
 }

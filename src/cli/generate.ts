@@ -1,0 +1,102 @@
+import { Command } from "commander";
+import { FailureError, UsageError } from "../errors.js";
+import type { GenerateRequest } from "../llm/language-model.js";
+import type { Message } from "../model/chat-template.js";
+import { createProgress } from "../progress/progress.js";
+import {
+  addModelFlags,
+  addSamplingFlags,
+  type ModelFlags,
+  modelOptions,
+  type SamplingFlags,
+  samplingOf,
+} from "./generation-flags.js";
+import { withModel } from "./llm-options.js";
+import { globalOptions, printJson, say } from "./output.js";
+import { type InputRow, readInput, textField, withPartial } from "./resumable-rows.js";
+
+interface GenerateFlags extends ModelFlags, SamplingFlags {
+  in: string;
+  out: string;
+}
+
+/** `evoke generate`: answers to a file of prompts or conversations. */
+export function generateCommand(): Command {
+  const command = new Command("generate")
+    .description("Write an answer to every row of a file. Run again after a stop: finished rows are not done again.")
+    .argument("<model>", "model, run folder, or openai:NAME@BASE_URL")
+    .requiredOption("--in <file>", "JSON Lines with prompt (text to continue) or messages (a conversation)")
+    .requiredOption("--out <file>", "the same rows with output, finish_reason, prompt_tokens, output_tokens");
+  return addSamplingFlags(addModelFlags(command), 256).action(
+    async (reference: string, flags: GenerateFlags, self: Command) => {
+      const globals = globalOptions(self);
+      const rows = await readInput(flags.in);
+      const sampling = samplingOf(flags);
+      const requests = rows.map((row, index) => requestOf(row, index, sampling, globals.seed));
+      const options = { ...modelOptions(flags), device: globals.device, say: (line: string) => say(line, globals) };
+      await withModel(reference, options, async (model, signal) => {
+        const progress = createProgress({ label: "writing", total: rows.length, unit: "rows", quiet: globals.quiet });
+        let done = 0;
+        let written = 0;
+        const started = performance.now();
+        try {
+          await withPartial(model, flags.out, async (journaled) => {
+            const results = await journaled.generate(requests, {
+              signal,
+              onResult: () => progress.update(++done),
+            });
+            signal.throwIfAborted();
+            return rows.map(({ row, where }, i) => {
+              const result = results[i]!;
+              if (result instanceof Error) throw rowFailure(result, where);
+              written += result.outputTokens;
+              return {
+                ...row,
+                output: result.text,
+                finish_reason: result.finishReason,
+                prompt_tokens: result.promptTokens,
+                output_tokens: result.outputTokens,
+              };
+            });
+          });
+        } finally {
+          progress.finish();
+        }
+        const seconds = (performance.now() - started) / 1000;
+        if (globals.json) printJson({ out: flags.out, rows: rows.length, output_tokens: written, seconds });
+        else say(`${flags.out}: ${rows.length} answers, ${written} tokens`, globals);
+      });
+    },
+  );
+}
+
+function requestOf(
+  input: InputRow,
+  index: number,
+  sampling: ReturnType<typeof samplingOf>,
+  seed?: number,
+): GenerateRequest {
+  const { row, where } = input;
+  // With a temperature equal prompts get answers of their own, which the row's number keeps apart.
+  const own = (sampling.temperature ?? 0) > 0 ? { seed: seed ?? 0, trial: index } : {};
+  if (row.messages === undefined) return { prompt: textField(input, "prompt"), ...sampling, ...own };
+  if (row.prompt !== undefined) throw new UsageError(`${where}: has both prompt and messages; one of them is meant`);
+  return { messages: messagesOf(row.messages, where), ...sampling, ...own };
+}
+
+const ROLES = new Set(["system", "user", "assistant"]);
+
+function messagesOf(value: unknown, where: string): Message[] {
+  const ok =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((message) => ROLES.has(message?.role) && typeof message.content === "string");
+  if (!ok)
+    throw new UsageError(`${where}: messages must be a list of {"role": "system|user|assistant", "content": text}`);
+  return value.map(({ role, content }) => ({ role, content }));
+}
+
+function rowFailure(error: Error, where: string): Error {
+  if (error instanceof UsageError) return new UsageError(`${where}: ${error.message}`);
+  return new FailureError(`${where}: ${error.message}`, { cause: error });
+}
