@@ -25,6 +25,8 @@ export interface GgufFile {
 const SCALAR_BYTES: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 };
 const MAX_ENTRIES = 1_000_000;
 const MAX_STRING = 16 << 20;
+/** Items of one array; vocabularies have a few hundred thousand. */
+const MAX_ITEMS = 8_000_000;
 const MAX_DEPTH = 3;
 const WINDOW = 1 << 20;
 
@@ -128,6 +130,7 @@ class Cursor {
     if (depth >= MAX_DEPTH) this.fail(`${key} nests too deep`);
     const inner = this.u32();
     const length = this.count(`length of ${key}`, SCALAR_BYTES[inner] ?? (inner === 8 ? 8 : 12));
+    if (length > MAX_ITEMS) this.fail(`${key} claims ${length} items`);
     const values: GgufValue[] = [];
     for (let i = 0; i < length; i++) values.push(this.value(inner, key, depth + 1));
     return values;

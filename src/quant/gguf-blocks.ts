@@ -15,8 +15,7 @@ export interface BlockFormat {
 }
 
 const f32: BlockFormat["decode"] = (bytes, blocks, out, at) => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  for (let i = 0; i < blocks; i++) out[at + i] = view.getFloat32(4 * i, true);
+  new Uint8Array(out.buffer, out.byteOffset + 4 * at, 4 * blocks).set(bytes.subarray(0, 4 * blocks));
 };
 
 const f16: BlockFormat["decode"] = (bytes, blocks, out, at) => {
