@@ -239,6 +239,13 @@ describe("downloading from the Hub", () => {
     );
   });
 
+  it("lets two processes want the same model: one downloads, the other waits", async () => {
+    const paths = await Promise.all([downloadFromHub("org/tiny", options), downloadFromHub("org/tiny", options)]);
+    expect(new Set(paths).size).toBe(1);
+    expect(requests.filter(({ url }) => url.endsWith("model.safetensors"))).toHaveLength(1);
+    expect(lines.join("\n")).toContain("waiting for another download");
+  });
+
   it("stops when asked to", async () => {
     const abort = new AbortController();
     abort.abort(new Error("stop"));

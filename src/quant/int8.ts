@@ -8,6 +8,9 @@ export interface Int8Weight {
   scale: Float32Array;
 }
 
+/** 1.5 · 2^23: an fp32 number this large has no fraction, so adding it rounds to a whole number, ties to even. */
+const ROUNDER = 12_582_912;
+
 /**
  * Quantises each row by its absolute maximum, rounding to nearest, ties to even, as the weights of LLM.int8()
  * (arXiv 2208.07339); the bytes equal those of bitsandbytes on CPU.
@@ -27,7 +30,8 @@ export function quantizeInt8(w: Float32Array, shape: [number, number]): Int8Weig
     const factor = Math.fround(127 * Math.fround(1 / largest));
     // Rows of zeros or denormals become zeros, as in the reference.
     if (factor === Number.POSITIVE_INFINITY) continue;
-    for (let i = start; i < start + columns; i++) data[i] = roundToEven(Math.fround(w[i]! * factor));
+    for (let i = start; i < start + columns; i++)
+      data[i] = Math.fround(Math.fround(w[i]! * factor) + ROUNDER) - ROUNDER;
   }
   return { shape, data, scale };
 }
@@ -42,11 +46,4 @@ export function dequantizeInt8(w: Int8Weight, out: Float32Array): void {
     const scale = w.scale[row]!;
     for (const end = i + columns; i < end; i++) out[i] = w.data[i]! * scale;
   }
-}
-
-function roundToEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
-  return floor % 2 ? floor + 1 : floor;
 }
