@@ -17,6 +17,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "generate", summary: "write answers to a file of prompts", group: "Use a model", load: async () => (await import("./generate.js")).generateCommand },
   { name: "score", summary: "log-probabilities of continuations", group: "Use a model", load: async () => (await import("./score.js")).scoreCommand },
   { name: "model", summary: "fetch a model, or show what it holds", group: "Use a model", load: async () => (await import("./model.js")).modelCommand },
+  { name: "serve", summary: "offer a model over the OpenAI API", group: "Use a model", load: async () => (await import("./serve.js")).serveCommand },
   { name: "data", summary: "get, prepare, refine, mix and inspect data", group: "Data", load: async () => (await import("./data.js")).dataCommand },
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },

@@ -1,0 +1,108 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { InterruptedError, UsageError } from "../errors.js";
+import type { DecodePrecision } from "../generate/decode-graph.js";
+import { Generator } from "../generate/generator.js";
+import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
+import { generatorBackend } from "../serve/generator-backend.js";
+import { checkRules } from "../serve/guard.js";
+import { startServer } from "../serve/server.js";
+import { listenForStop } from "../train/signals.js";
+import { globalOptions, parseCount, printJson, say } from "./output.js";
+
+interface ServeFlags {
+  adapter: Record<string, string>;
+  name?: string;
+  host: string;
+  port: number;
+  token?: string;
+  allowOrigin: string[];
+  maxBatch: number;
+  maxQueue: number;
+  weights: DecodePrecision;
+  template?: PromptTemplate;
+}
+
+/** `evoke serve MODEL`: the OpenAI API over a model and its adapters, until a signal ends it. */
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("Serve a model and its adapters to clients of the OpenAI API.")
+    .argument("<model>", "folder, .gguf file, hf:ORG/NAME[@REV], pip:NAME==VERSION, bundled:mini or run folder")
+    .option("--adapter <name=dir>", "PEFT adapter or run folder, offered as model NAME (repeatable)", addAdapter, {})
+    .option("--name <name>", "name of the model itself; default: a short form of the reference")
+    .option("--host <address>", "address to listen on; other than this machine's own needs a token", "127.0.0.1")
+    .option("--port <n>", "port; 0 takes a free one", parsePort, 8000)
+    .addOption(new Option("--token <text>", "token that clients must send as their API key").env("EVOKE_TOKEN"))
+    .option("--allow-origin <origin>", "web origin whose pages may call (repeatable)", append, [])
+    .option("--max-batch <n>", "answers written at once", parsePositive, 16)
+    .option("--max-queue <n>", "answers that may wait; more are refused with 429", parseCount, 64)
+    .addOption(
+      new Option("--weights <format>", "weights of the decoding step")
+        .choices(["int8", "float32", "int4"])
+        .default("int8"),
+    )
+    .addOption(
+      new Option("--template <name>", "how conversations become text; default: a run's or the model's own").choices(
+        PROMPT_TEMPLATES,
+      ),
+    )
+    .action(async (reference: string, flags: ServeFlags, command: Command) => {
+      const global = globalOptions(command);
+      const { host, port, token, allowOrigin: origins, maxBatch, maxQueue, weights, template } = flags;
+      const log = (line: string): void => say(line, global);
+      checkRules({ host, token, origins });
+      const opening = new AbortController();
+      let stopped: () => void = () => {};
+      const stop = new Promise<void>((resolve) => (stopped = resolve));
+      const signals = listenForStop((name) => {
+        say(`${name}: finishing the running answers; once more ends at once`, global);
+        opening.abort(new InterruptedError(name as "SIGINT" | "SIGTERM"));
+        stopped();
+      });
+      try {
+        const generator = await Generator.open(reference, {
+          device: global.device,
+          weights,
+          adapters: [...new Set(Object.values(flags.adapter))],
+          maxBatch,
+          template,
+          say: log,
+          signal: opening.signal,
+        });
+        opening.signal.throwIfAborted();
+        const backend = generatorBackend(generator, { name: flags.name, adapters: flags.adapter, maxBatch });
+        const server = await startServer(backend, { host, port, token, origins, maxQueue, log });
+        const models = backend.models.map(({ id }) => id);
+        if (global.json) printJson({ url: server.url, models });
+        else process.stdout.write(`${server.url}/v1 serves ${models.join(", ")}\n`);
+        await stop;
+        await server.close();
+        await generator.dispose();
+        throw new InterruptedError(signals.signal!);
+      } finally {
+        signals.release();
+      }
+    });
+}
+
+function addAdapter(text: string, previous: Record<string, string>): Record<string, string> {
+  const [, name, path] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || path === undefined) throw new InvalidArgumentError("expected NAME=FOLDER.");
+  if (Object.hasOwn(previous, name)) throw new UsageError(`--adapter ${name} is given twice`);
+  return { ...previous, [name]: path };
+}
+
+function append(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function parsePort(text: string): number {
+  const port = parseCount(text);
+  if (port > 65_535) throw new InvalidArgumentError("a port is at most 65535.");
+  return port;
+}
+
+function parsePositive(text: string): number {
+  const value = parseCount(text);
+  if (value === 0) throw new InvalidArgumentError("at least 1 is needed.");
+  return value;
+}

@@ -1,0 +1,124 @@
+/** Writes answers in the shapes of the OpenAI API: whole ones and the chunks of a stream. */
+import { randomUUID } from "node:crypto";
+import type { TokenLogprob } from "../generate/request.js";
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+
+/** One finished answer. */
+export interface WireChoice {
+  index: number;
+  text: string;
+  finishReason: "stop" | "length";
+  logprobs?: WireLogprobs;
+}
+
+/** Tokens of a choice (an echoed prompt's first) with what is known of each. */
+export interface WireLogprobs {
+  /** Undefined: the first token of an echoed prompt, which has no probability. */
+  entries: (TokenLogprob | undefined)[];
+  /** Text that each token adds. */
+  pieces: string[];
+}
+
+/** The two endpoints differ in how a choice looks, and in nothing else. */
+export interface Dialect {
+  /** The whole answer. */
+  whole(choices: readonly WireChoice[], usage: Usage): object;
+  /** First chunk of a choice, where the dialect has one. */
+  opening?(index: number): object;
+  text(index: number, text: string): object;
+  /** Last chunk of a choice. */
+  closing(choice: WireChoice): object;
+  /** Chunk after all choices. */
+  usage(usage: Usage): object;
+}
+
+export function chatDialect(model: string): Dialect {
+  const head = heading("chatcmpl", model);
+  const chunk = (index: number, delta: object, rest: object = {}): object => ({
+    ...head,
+    object: "chat.completion.chunk",
+    choices: [{ index, delta, logprobs: null, finish_reason: null, ...rest }],
+  });
+  return {
+    whole: (choices, usage) => ({
+      ...head,
+      object: "chat.completion",
+      choices: choices.map(({ index, text, finishReason, logprobs }) => ({
+        index,
+        message: { role: "assistant", content: text, refusal: null },
+        logprobs: logprobs ? chatLogprobs(logprobs) : null,
+        finish_reason: finishReason,
+      })),
+      usage,
+    }),
+    opening: (index) => chunk(index, { role: "assistant", content: "" }),
+    text: (index, text) => chunk(index, { content: text }),
+    closing: ({ index, finishReason, logprobs }) =>
+      chunk(index, {}, { logprobs: logprobs ? chatLogprobs(logprobs) : null, finish_reason: finishReason }),
+    usage: (usage) => ({ ...head, object: "chat.completion.chunk", choices: [], usage }),
+  };
+}
+
+export function completionDialect(model: string): Dialect {
+  const head = { ...heading("cmpl", model), object: "text_completion" };
+  const chunk = (index: number, text: string, rest: object = {}): object => ({
+    ...head,
+    choices: [{ index, text, logprobs: null, finish_reason: null, ...rest }],
+  });
+  const logprobsOf = ({ logprobs }: WireChoice) => (logprobs ? completionLogprobs(logprobs) : null);
+  return {
+    whole: (choices, usage) => ({
+      ...head,
+      choices: choices.map((choice) => {
+        const { index, text, finishReason } = choice;
+        return { index, text, logprobs: logprobsOf(choice), finish_reason: finishReason };
+      }),
+      usage,
+    }),
+    text: (index, text) => chunk(index, text),
+    closing: (choice) => chunk(choice.index, "", { logprobs: logprobsOf(choice), finish_reason: choice.finishReason }),
+    usage: (usage) => ({ ...head, choices: [], usage }),
+  };
+}
+
+function heading(prefix: string, model: string): { id: string; created: number; model: string } {
+  return { id: `${prefix}-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model };
+}
+
+function chatLogprobs({ entries }: WireLogprobs): object {
+  const spelled = ({ token, logprob }: { token: string; logprob: number }): object => ({
+    token,
+    logprob,
+    // A token may be a part of a character; then its text is a stand-in and its bytes are not known.
+    bytes: token.includes("\ufffd") ? null : [...Buffer.from(token, "utf8")],
+  });
+  const content = entries
+    .filter((entry) => entry !== undefined)
+    .map((entry) => ({ ...spelled(entry), top_logprobs: entry.top.map(spelled) }));
+  return { content, refusal: null };
+}
+
+function completionLogprobs({ entries, pieces }: WireLogprobs): object {
+  // Offsets count characters, as Python does, not UTF-16 units.
+  let offset = 0;
+  const offsets = pieces.map((piece) => {
+    const start = offset;
+    for (const _ of piece) offset++;
+    return start;
+  });
+  return {
+    tokens: entries.map((entry, i) => entry?.token ?? pieces[i] ?? ""),
+    token_logprobs: entries.map((entry) => entry?.logprob ?? null),
+    top_logprobs: entries.map((entry) => {
+      if (!entry) return null;
+      const alternatives = new Map([...entry.top, entry].reverse().map(({ token, logprob }) => [token, logprob]));
+      return Object.fromEntries([...alternatives].reverse());
+    }),
+    text_offset: offsets,
+  };
+}
