@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { CsvError, parse } from "csv-parse";
 import { UsageError } from "../errors.js";
-import type { OnInvalidRow, SourceRow } from "./read-rows.js";
+import type { OnInvalidRow, SourceRow } from "./source-row.js";
 
 const MAX_RECORD_CHARACTERS = 16 << 20;
 

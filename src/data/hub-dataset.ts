@@ -69,6 +69,7 @@ export function chooseDataFiles(paths: readonly string[], { repo, selection }: H
   return chosen;
 }
 
+/** "train" is a word of "data/train-00000-of-00002.parquet", and "en-us" one of "en-us/test.csv". */
 function hasWord(path: string, word: string): boolean {
   return path.split(/[/_.]|-(?=\d)/).includes(word) || path.split(/[/_.-]/).includes(word);
 }

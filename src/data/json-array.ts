@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { FailureError, UsageError } from "../errors.js";
 import type { JsonRow } from "../files/jsonl.js";
-import type { OnInvalidRow, SourceRow } from "./read-rows.js";
+import type { OnInvalidRow, SourceRow } from "./source-row.js";
 
 const MAX_BYTES = 0x1fff_ffff; // V8's longest string
 

@@ -3,7 +3,7 @@ import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hypa
 import { compressors } from "hyparquet-compressors";
 import { UsageError } from "../errors.js";
 import { checkParquet } from "./parquet-check.js";
-import type { SourceRow } from "./read-rows.js";
+import type { SourceRow } from "./source-row.js";
 
 /** Streams the rows of a Parquet file, one row group at a time. `line` is the 1-based row. @throws UsageError if damaged. */
 export async function* readParquet(path: string): AsyncGenerator<SourceRow> {

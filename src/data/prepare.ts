@@ -1,8 +1,9 @@
 import { UsageError } from "../errors.js";
 import { MersenneTwister } from "../random/mersenne.js";
-import { type OnInvalidRow, readRows } from "./read-rows.js";
+import { readRows } from "./read-rows.js";
 import { type Columns, shapeRow } from "./row-shapes.js";
 import type { LocatedData } from "./source-files.js";
+import type { OnInvalidRow } from "./source-row.js";
 
 /** A row in training form, with where it came from. */
 export interface PreparedRow {

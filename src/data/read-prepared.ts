@@ -1,8 +1,9 @@
 import { basename } from "node:path";
 import { UsageError } from "../errors.js";
 import type { PreparedRow } from "./prepare.js";
-import { type OnInvalidRow, readRows } from "./read-rows.js";
+import { readRows } from "./read-rows.js";
 import { shapeRow } from "./row-shapes.js";
+import type { OnInvalidRow } from "./source-row.js";
 
 /**
  * Reads rows for a step that works on prepared data. `source` and `index` are kept where the file has them; rows of

@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.js";
 import { Random } from "../random/counter.js";
 import { prepareRows } from "./prepare.js";
-import { readRows, type SourceRow } from "./read-rows.js";
+import { readRows } from "./read-rows.js";
+import type { SourceRow } from "./source-row.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rows-"));
 function file(name: string, content: string | Uint8Array): string {

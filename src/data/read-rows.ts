@@ -1,19 +1,11 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { UsageError } from "../errors.js";
-import { type JsonRow, readJsonl } from "../files/jsonl.js";
+import { readJsonl } from "../files/jsonl.js";
 import { readCsv } from "./csv.js";
 import { looksLikeJsonLines, readJsonArray } from "./json-array.js";
 import { readParquet } from "./parquet.js";
-
-/** A row of any file format with the line it begins on (Parquet: the row's number), from 1. */
-export interface SourceRow {
-  row: JsonRow;
-  line: number;
-}
-
-/** Takes a malformed row's message ("file:line: what") in place of an exception. */
-export type OnInvalidRow = (message: string, line: number) => void;
+import type { OnInvalidRow, SourceRow } from "./source-row.js";
 
 export const ROW_FORMATS = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"] as const;
 

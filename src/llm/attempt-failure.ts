@@ -19,6 +19,8 @@ export interface AttemptFailure {
 }
 
 const RETRY_STATUS = new Set([408, 409, 425, 429]);
+/** A server that wants us away for longer than this (a daily quota, say) ends the run. */
+const LONGEST_WAIT_MS = 10 * 60_000;
 const HOPELESS_STATUS = new Set([401, 403, 404, 405]);
 
 /** Sorts out why an attempt failed. @param timedOut whether our own time limit ended it. */
@@ -39,14 +41,14 @@ function classifyStatus(error: APIError): AttemptFailure {
   const message = error.message;
   const noCredit = error.code === "insufficient_quota";
   if (noCredit || HOPELESS_STATUS.has(status)) return { kind, message, verdict: "hopeless", serverDown: false };
-  if (status >= 500 || RETRY_STATUS.has(status))
-    return {
-      kind,
-      message,
-      verdict: "retry",
-      serverDown: status === 502 || status === 503 || status === 504,
-      retryAfterMs: retryAfter(error.headers as Headers | undefined),
-    };
+  if (status >= 500 || RETRY_STATUS.has(status)) {
+    const retryAfterMs = retryAfter(error.headers as Headers | undefined);
+    if (retryAfterMs !== undefined && retryAfterMs > LONGEST_WAIT_MS) {
+      const seconds = Math.round(retryAfterMs / 1000);
+      return { kind, message: `${message}; come back in ${seconds} s`, verdict: "hopeless", serverDown: false };
+    }
+    return { kind, message, verdict: "retry", serverDown: status >= 502 && status <= 504, retryAfterMs };
+  }
   return { kind, message, verdict: "refused", serverDown: false };
 }
 

@@ -1,4 +1,4 @@
-import type { OnInvalidRow } from "../data/read-rows.js";
+import type { OnInvalidRow } from "../data/source-row.js";
 import { UsageError } from "../errors.js";
 import { readJsonl } from "../files/jsonl.js";
 import { meansYes } from "./classify.js";

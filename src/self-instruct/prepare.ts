@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { OnInvalidRow } from "../data/read-rows.js";
+import type { OnInvalidRow } from "../data/source-row.js";
 import { FailureError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
 import { writeJsonl } from "../files/jsonl.js";
