@@ -23,13 +23,23 @@ export interface SuiteContext {
   shots?: number;
   /** As asked for; unset means each suite's own choice. */
   template?: ChatTemplate;
-  /** Renders conversations with `template`; unset when conversations go to the model as they are. */
+  /** Renders conversations with `template`, for choices to be scored after them. */
   chat?: ChatRenderer;
+  /** Send conversations as text rendered by `chat`: for servers, which know no template but the model's own. */
+  sendsText?: boolean;
   /** In-context prompt in place of a conversation. */
   prompt?: PromptFile;
   /** Where rows come from; `files` names those given for a suite. */
   source: RowSource;
   files: Readonly<Record<string, string>>;
+  /** Answers that exist already, in place of the model's: a file of rows with `output` or `response`. */
+  outputs?: string;
+  /** Judge prompt in place of the built-in one. */
+  judgePrompt?: string;
+  /** AlpacaEval: outputs to compare with. */
+  reference?: string;
+  /** AlpacaEval: difficulty table for the length-controlled win rate. */
+  difficulty?: string;
   /** Most new tokens of an answer, when not the suite's own. */
   maxNewTokens?: number;
   /** Leave malformed rows out and count them; otherwise the first one stops the run. */
@@ -47,7 +57,7 @@ export function conversationRequest(
   rest: Omit<GenerateRequest, "prompt" | "messages">,
 ): GenerateRequest {
   if (context.template === "none") return { prompt: messages.map(({ content }) => content).join("\n"), ...rest };
-  if (context.template === "tulu" && context.chat) return { prompt: context.chat(messages), ...rest };
+  if (context.sendsText && context.chat) return { prompt: context.chat(messages), ...rest };
   return { messages, ...rest };
 }
 

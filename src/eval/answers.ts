@@ -1,0 +1,72 @@
+import { readRows } from "../data/read-rows.js";
+import { UsageError } from "../errors.js";
+import type { GenerateRequest } from "../llm/language-model.js";
+import { fillPrompt, PROMPT_STOPS, trimAnswer } from "./prompt-file.js";
+import { answersOf, conversationRequest, type SuiteContext } from "./suite.js";
+
+/** A model's answer to an instruction. */
+export interface WrittenAnswer {
+  /** Absent when the request failed, or the file of answers has none. */
+  output?: string;
+  /** Why there is no output. */
+  problem?: string;
+  finishReason?: "stop" | "length";
+}
+
+export interface AnswerOptions {
+  label: string;
+  /** Most new tokens unless the run says otherwise. */
+  maxTokens: number;
+}
+
+/** Greedy answers of the model under test, one an instruction; or those of the file that the run names. */
+export async function writeAnswers(
+  context: SuiteContext,
+  instructions: readonly string[],
+  { label, maxTokens }: AnswerOptions,
+): Promise<WrittenAnswer[]> {
+  if (context.outputs) return readAnswers(context.outputs, instructions);
+  if (!context.model) throw new UsageError(`${label}: needs --model, or --outputs with answers to judge`);
+  const limit = context.maxNewTokens ?? maxTokens;
+  const requests = instructions.map((instruction) => answerRequest(context, instruction, limit));
+  const results = await answersOf(context, context.model, label, requests);
+  return results.map((result): WrittenAnswer => {
+    if (result instanceof Error) return { problem: result.message };
+    const output = context.prompt ? trimAnswer(result.text) : result.text.trim();
+    return { output, finishReason: result.finishReason };
+  });
+}
+
+function answerRequest(context: SuiteContext, instruction: string, maxTokens: number): GenerateRequest {
+  const rest = { maxTokens, temperature: 0 };
+  if (context.prompt) return { prompt: fillPrompt(context.prompt, instruction), stop: PROMPT_STOPS, ...rest };
+  return conversationRequest(context, [{ role: "user", content: instruction }], rest);
+}
+
+/** Answers of a file in the public form `[{instruction, output}]`, joined on the instruction. */
+export async function readAnswers(path: string, instructions: readonly string[]): Promise<WrittenAnswer[]> {
+  const answers = new Map<string, string>();
+  for await (const { row, line } of readRows(path)) {
+    const key = row.instruction ?? row.prompt ?? row.input;
+    const value = row.output ?? row.response ?? row.output_cand;
+    const text = Array.isArray(value) ? value[0] : value; // just-eval's outputs are lists of one
+    if (typeof key !== "string" || typeof text !== "string")
+      throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
+    answers.set(key.trim(), text);
+  }
+  const found = instructions.map((instruction) => answers.get(instruction.trim()));
+  if (!found.some((output) => output !== undefined))
+    throw new UsageError(`${path}: none of its ${answers.size} instructions is one of this suite's`);
+  return found.map((output) => (output === undefined ? { problem: "not in the file of answers" } : { output }));
+}
+
+/** What the run's answers depend on, for `config`. */
+export function answerConfig(context: SuiteContext, maxTokens: number): Record<string, unknown> {
+  const { limit, prompt, template } = context;
+  return {
+    generator: context.generator,
+    ...(context.outputs ? { outputs: context.outputs } : { max_new_tokens: context.maxNewTokens ?? maxTokens }),
+    ...(prompt ? { prompt: prompt.name, prompt_sha256: prompt.sha256 } : { chat_template: template ?? "the model's" }),
+    ...(limit === undefined ? {} : { limit }),
+  };
+}

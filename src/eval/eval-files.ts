@@ -1,0 +1,125 @@
+import { existsSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { downloadFile } from "../data/download.js";
+import { type LocateOptions, locateData } from "../data/source-files.js";
+import { FailureError } from "../errors.js";
+import { sha256OfFile } from "../files/sha256.js";
+
+/** A file of an evaluation: where a copy is looked for, and where it comes from. */
+export interface EvalFile {
+  /** Paths under the data folder, best first; the first is also where a fetched copy goes. */
+  local: readonly [string, ...string[]];
+  remote: { url: string; sha256: string } | { hub: string };
+}
+
+const github = (repository: string, commit: string, path: string, sha256: string): EvalFile["remote"] => ({
+  url: `https://raw.githubusercontent.com/${repository}/${commit}/${path}`,
+  sha256,
+});
+
+const ALPACA = ["tatsu-lab/alpaca_eval", "cd543a149df89434d8a54582c0151c0b945c3d20"] as const;
+const SELF_INSTRUCT = ["yizhongw/self-instruct", "0b26ccaa415992100fa32df62d41b994cf928e23"] as const;
+
+export const EVAL_FILES = {
+  alpacaEval: {
+    local: ["alpaca_eval/alpaca_eval.json"],
+    remote: github(
+      ...ALPACA,
+      "results/text_davinci_003/model_outputs.json",
+      "af0bc112f08c88bf589bbfe6fc1036806d0a0f6fec9c4d5a4db860f5afe73b4b",
+    ),
+  },
+  alpacaReference: {
+    local: ["alpaca_eval/reference_outputs_gpt4_1106_preview.json"],
+    remote: github(
+      ...ALPACA,
+      "results/gpt4_1106_preview/model_outputs.json",
+      "83db546b872ddebee8965fd05fa48461ee3c32bc695c62fb57f2d214ff741ec4",
+    ),
+  },
+  justEval: {
+    local: ["just_eval/just_eval_instruct.jsonl"],
+    remote: { hub: "hf:re-align/just-eval-instruct:test" },
+  },
+  advbench: {
+    local: ["refusal/advbench_harmful_behaviors.csv"],
+    remote: github(
+      "andyrdt/refusal_direction",
+      "9d852fae1a9121c78b29142de733cb1340770cc3",
+      "dataset/raw/advbench.csv",
+      "6cd1a5c63c07610d7eb67307772ee5606017ee950b5770ab288a2c487489d3e1",
+    ),
+  },
+  harmbenchStandard: {
+    local: ["refusal/harmbench_standard.jsonl", "refusal/harmbench_standard.csv"],
+    remote: { hub: "hf:walledai/HarmBench:standard/train" },
+  },
+  harmbenchContextual: {
+    local: ["refusal/harmbench_contextual.jsonl", "refusal/harmbench_contextual.csv"],
+    remote: { hub: "hf:walledai/HarmBench:contextual/train" },
+  },
+  maliciousInstruct: {
+    local: ["refusal/malicious_instruct.jsonl", "refusal/malicious_instruct.csv"],
+    remote: { hub: "hf:walledai/MaliciousInstruct:train" },
+  },
+  xstest: {
+    local: ["refusal/xstest_prompts.csv"],
+    remote: github(
+      "paul-rottger/exaggerated-safety",
+      "d7bb5bd738c1fcbc36edd83d5e7d1b71a3e2d84d",
+      "xstest_prompts.csv",
+      "11783fb294ed017473ee53c207d71f2161c7672c8d0b037501e78387f801cb5a",
+    ),
+  },
+  userTasks: {
+    local: ["self_instruct/user_oriented_instructions.jsonl"],
+    remote: github(
+      ...SELF_INSTRUCT,
+      "human_eval/user_oriented_instructions.jsonl",
+      "81d60a117db495cecedecd9193504fd07c5b5a42f6699ef6b0f9da10fc22f42e",
+    ),
+  },
+} satisfies Record<string, EvalFile>;
+
+/** The eight published models whose answers to the 252 user tasks are compared with, and their files' SHA-256. */
+const PREDICTIONS = {
+  davinci: "29ebefae64941a53d296021d191462e7f1ec87c3112d5bf4971d62ba61b30730",
+  "davinci-t0-ft": "346c6f6f24e126a1ca8c97593275558f4e83c0b36ed9125e4b7c2c9ac22200b2",
+  "davinci-superni-ft": "e38f88de443b3a567ffffb80312dba796fd3ccf227b63842e218a4517678e87d",
+  "davinci-self-instruct": "d454d989d16567ba9ed2898940beb3bfced2887b8014a5b6f5fa7955e499a4b8",
+  "davinci-self-instruct-and-superni-ft": "6aed46012920f7eb2f2779c329e5e06c57d59ed66235a40c155bcc62952ec89f",
+  "text-davinci-001": "0e5486cb74260ed10dfc43d6c26343c4bb98251401003b46ae3fca498305a94d",
+  "text-davinci-002": "30e448059bb2c3aaf2926c93f97d967aa7523acdcaec08b2bbd36ea6b4e1e9f7",
+  "text-davinci-003": "9fbf9229c917f2c832399e4d474f0ed1a4f367fae61e5eee814f3db687e0d584",
+} as const;
+
+export const PREDICTION_FILES: readonly (EvalFile & { model: string })[] = Object.entries(PREDICTIONS).map(
+  ([model, sha256]) => ({
+    model,
+    local: [`self_instruct/predictions/${model}_predictions.jsonl`],
+    remote: github(...SELF_INSTRUCT, `human_eval/predictions/${model}_predictions.jsonl`, sha256),
+  }),
+);
+
+/**
+ * Path of an evaluation's file: a copy under the data folder, or fetched into it (default `~/.cache/evoke/data`).
+ *
+ * @throws FailureError when it cannot be fetched, or its bytes are not those that were pinned.
+ */
+export async function locateEvalFile(file: EvalFile, options: LocateOptions = {}): Promise<string> {
+  const { env = process.env } = options;
+  const root = options.dataDir ?? join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "evoke", "data");
+  const copy = file.local.map((path) => join(root, path)).find((path) => existsSync(path));
+  if (copy) return copy;
+  if ("hub" in file.remote) return (await locateData(file.remote.hub, options)).files[0]!;
+  const target = join(root, file.local[0]);
+  options.say?.(`fetching ${file.remote.url}`);
+  await downloadFile(file.remote.url, target, { signal: options.signal, fetch: options.fetch });
+  const found = sha256OfFile(target);
+  if (found !== file.remote.sha256) {
+    rmSync(target);
+    throw new FailureError(`${file.remote.url}: SHA-256 is ${found}, expected ${file.remote.sha256}`);
+  }
+  return target;
+}

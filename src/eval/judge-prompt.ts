@@ -1,0 +1,32 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../errors.js";
+import { sha256 } from "../files/sha256.js";
+
+export interface JudgePrompt {
+  template: string;
+  sha256: string;
+  /** The prompt with every `{place}` filled in. */
+  fill(values: Readonly<Record<string, string>>): string;
+}
+
+/**
+ * A judge's prompt: one of the package's own by name, or a user's file.
+ *
+ * @param places names that must stand in braces in it.
+ * @throws UsageError when the file or a place is missing.
+ */
+export function loadJudgePrompt(name: string, places: readonly string[], path?: string): JudgePrompt {
+  const file = path ?? fileURLToPath(new URL(`../../prompts/eval/${name}.txt`, import.meta.url));
+  if (!existsSync(file)) throw new UsageError(`${file}: no such prompt`);
+  const template = readFileSync(file, "utf8").trimEnd();
+  const absent = places.filter((place) => !template.includes(`{${place}}`));
+  if (absent.length > 0) throw new UsageError(`${file}: the prompt lacks {${absent.join("}, {")}}`);
+  const pattern = new RegExp(`\\{(${places.join("|")})\\}`, "g");
+  // In one pass, so that braces in a request or an answer stay what they are.
+  return {
+    template,
+    sha256: sha256(template),
+    fill: (values) => template.replace(pattern, (_, name) => values[name]!),
+  };
+}

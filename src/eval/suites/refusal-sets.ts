@@ -1,0 +1,84 @@
+import { EVAL_FILES, type EvalFile, locateEvalFile } from "../eval-files.js";
+import { readFiles } from "../load-rows.js";
+import type { Row } from "../row.js";
+import type { SuiteContext } from "../suite.js";
+
+/** A request of a refusal benchmark. */
+export interface RefusalPrompt {
+  /** What the model is asked. */
+  instruction: string;
+  /** Fields that the metrics and samples need: type, subset, category. */
+  tags: Record<string, string>;
+}
+
+export const REFUSAL_SETS = ["advbench", "harmbench", "malicious_instruct", "xstest"] as const;
+export type RefusalSet = (typeof REFUSAL_SETS)[number];
+
+interface Part {
+  /** Name under which `--rows` may give a file. */
+  key: string;
+  file: EvalFile;
+  read(row: Row): RefusalPrompt;
+}
+
+/** Blanks and quotation marks around a request are no part of it. */
+const bare = (text: string): string =>
+  text
+    .trim()
+    .replace(/^["'“”]+|["'“”]+$/g, "")
+    .trim();
+
+const harmBench =
+  (subset: string) =>
+  (row: Row): RefusalPrompt => {
+    const prompt = row.text("prompt");
+    const context = row.optionalText("context");
+    return {
+      instruction: context ? `${context}\n\n---\n\n${prompt}` : prompt,
+      tags: { subset, category: row.optionalText("category") ?? "none" },
+    };
+  };
+
+/** Where each set's prompts are, and how a row is read. */
+const SETS: Readonly<Record<RefusalSet, readonly Part[]>> = {
+  advbench: [
+    {
+      key: "advbench",
+      file: EVAL_FILES.advbench,
+      read: (row) => ({ instruction: bare(row.text(row.has("goal") ? "goal" : "prompt")), tags: {} }),
+    },
+  ],
+  harmbench: [
+    { key: "harmbench_standard", file: EVAL_FILES.harmbenchStandard, read: harmBench("standard") },
+    { key: "harmbench_contextual", file: EVAL_FILES.harmbenchContextual, read: harmBench("contextual") },
+  ],
+  malicious_instruct: [
+    {
+      key: "malicious_instruct",
+      file: EVAL_FILES.maliciousInstruct,
+      read: (row) => ({ instruction: row.text("prompt"), tags: {} }),
+    },
+  ],
+  xstest: [
+    {
+      key: "xstest",
+      file: EVAL_FILES.xstest,
+      read: (row) => {
+        const label = row.text("label");
+        if (label !== "safe" && label !== "unsafe") throw row.problem("label", 'is neither "safe" nor "unsafe"');
+        return { instruction: row.text("prompt"), tags: { label, category: row.optionalText("type") ?? "none" } };
+      },
+    },
+  ],
+};
+
+/** Prompts of a set, in file order, the first `limit` of each file. */
+export async function loadRefusalPrompts(set: RefusalSet, context: SuiteContext): Promise<RefusalPrompt[]> {
+  const prompts: RefusalPrompt[] = [];
+  for (const { key, file, read } of SETS[set]) {
+    const path = context.files[key] ?? (await locateEvalFile(file, context.source));
+    const { rows } = await readFiles([path], context.source);
+    for (const row of rows.slice(0, context.limit)) prompts.push(read(row));
+  }
+  return prompts;
+}
