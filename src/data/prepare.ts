@@ -24,7 +24,7 @@ export interface PrepareOptions {
 
 export interface Prepared {
   rows: PreparedRow[];
-  /** Rows read, malformed ones not counted. */
+  /** Rows read, malformed ones included. */
   read: number;
   /** Talks of more than one turn, which do not fit a prompt/completion pair. */
   multiTurn: number;
@@ -38,10 +38,15 @@ export interface Prepared {
 export async function prepareRows(data: LocatedData, options: PrepareOptions = {}): Promise<Prepared> {
   const limit = data.source?.firstSingleTurn ?? Number.POSITIVE_INFINITY;
   const rows: PreparedRow[] = [];
+  const { onInvalid } = options;
   let read = 0;
   let multiTurn = 0;
+  const skip: OnInvalidRow = (message, line) => {
+    read++;
+    onInvalid?.(message, line);
+  };
   for (const file of data.files) {
-    for await (const { row, line } of readRows(file, options.onInvalid)) {
+    for await (const { row, line } of readRows(file, onInvalid && skip)) {
       if (rows.length >= limit) break;
       const index = read++;
       const shaped = shapeRow(row, options.columns);
@@ -49,8 +54,8 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
       else if (Array.isArray(shaped)) for (const pair of shaped) rows.push({ ...pair, source: data.name, index });
       else {
         const message = `${file}:${line}: ${shaped.problem}`;
-        if (!options.onInvalid) throw new UsageError(message);
-        options.onInvalid(message, line);
+        if (!onInvalid) throw new UsageError(message);
+        onInvalid(message, line);
       }
     }
   }

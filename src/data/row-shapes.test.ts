@@ -47,6 +47,8 @@ describe("shapeRow", () => {
     [{ instruction: "i", input: 1, output: "o" }, 'the field "input" is not a text'],
     [{ conversations: ["only one"] }, "the conversation has no response"],
     [{ messages: [{ role: "user", content: [{}] }, "x"] }, "a turn of the conversation has no text"],
+    [{ prompt: "p" }, 'the field "completion" is missing'],
+    [{ instruction: "i", input: "x" }, 'the field "output" (or "response") is missing'],
     [{ a: 1 }, "no known fields (a)"],
     [{ instances: 3, instruction: "i" }, 'the field "instances" is not a list'],
   ])("%j is malformed", (row, problem) => {

@@ -37,6 +37,8 @@ export function shapeRow(row: JsonRow, columns?: Columns): Shaped {
   if (Array.isArray(row.conversations)) return fromTurns(row.conversations);
   if (Array.isArray(row.messages)) return fromTurns(row.messages);
   if ("question" in row && "answer" in row) return fromColumns(row, { prompt: "question", completion: "answer" });
+  if ("prompt" in row || "completion" in row) return fromColumns(row, { prompt: "prompt", completion: "completion" });
+  if ("instruction" in row) return { problem: 'the field "output" (or "response") is missing' };
   const names = Object.keys(row).slice(0, 8).join(", ");
   return { problem: `no known fields (${names || "none"}); name them with --prompt-column and --completion-column` };
 }

@@ -54,7 +54,8 @@ describe("evoke data", () => {
     expect(strict.stderr).toMatch(/^evoke: .*bad\.jsonl:2: not valid JSON .*\n$/);
     const lax = await evoke(["data", "prepare", file, "--out", at("bad-out.jsonl"), "--skip-invalid", "--json"]);
     expect(lax.code).toBe(0);
-    expect(JSON.parse(lax.stdout)).toMatchObject({ rows: 2, invalid: 2 });
+    expect(JSON.parse(lax.stdout)).toMatchObject({ read: 4, rows: 2, invalid: 2 });
+    expect(read(at("bad-out.jsonl")).map(({ index }) => index)).toEqual([0, 3]);
     expect(lax.stderr).toMatch(/skipped .*bad\.jsonl:2: /);
     expect(lax.stderr).toMatch(/skipped .*bad\.jsonl:3: the field "completion" is missing/);
   });
