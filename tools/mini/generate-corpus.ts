@@ -8,7 +8,7 @@ import { families } from "./families/index.js";
 
 const { values } = parseArgs({
   options: {
-    documents: { type: "string", default: "120000" },
+    documents: { type: "string", default: "60000" },
     seed: { type: "string", default: "0" },
     out: { type: "string", default: ".cache/mini/corpus.jsonl" },
   },

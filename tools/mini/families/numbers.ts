@@ -17,8 +17,8 @@ function neighbours(items: readonly string[], step: 1 | -1, wrap: boolean): Fact
 }
 
 const sumFacts: Fact[] = [];
-for (let a = 1; a <= 10; a++)
-  for (let b = 1; b <= 10; b++) sumFacts.push({ x: String(a), y: String(b), answer: String(a + b) });
+for (let a = 1; a <= 19; a++)
+  for (let b = 1; a + b <= 20; b++) sumFacts.push({ x: String(a), y: String(b), answer: String(a + b) });
 
 export const sums: Family = {
   name: "sum",
@@ -31,7 +31,7 @@ export const sums: Family = {
     "If you add {x} and {y} you get {a}.",
     "{x} apples and {y} apples make {a} apples.",
   ],
-  weight: 5,
+  weight: 8,
 };
 
 export const asWord: Family = {
