@@ -18,8 +18,8 @@ import { Sequence } from "./sequence.js";
 
 export interface GeneratorOptions {
   /**
-   * Where prompts are read and continuations scored; default cpu. Decoding steps run on the processor in any case:
-   * their cache lives in host memory.
+   * Where prompts are read and continuations scored. Decoding steps run on the processor in any case, as their cache
+   * lives in host memory; so `auto` (default) means the processor, too.
    */
   device?: DeviceName | "auto";
   /** Threads of one operation. Default: the number of cores. */
@@ -68,7 +68,7 @@ export class Generator {
   /** Loads a model by reference (docs: MODEL) with its adapters. */
   static async open(reference: string, options: GeneratorOptions = {}): Promise<Generator> {
     const { device, threads, adapters, say, signal } = options;
-    const opened = await Device.open({ device, threads });
+    const opened = await Device.open({ device: device === "auto" ? "cpu" : device, threads });
     return Generator.of(await loadModel(reference, { adapters, say, signal }), opened, options);
   }
 

@@ -1,0 +1,197 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { fixtureModel, golden, letterTokenizer, randomAdapter } from "../../tests/support/fixture-model.js";
+import { UsageError } from "../errors.js";
+import { PackedModel } from "../model/packed-model.js";
+import { packRow } from "../model/packed-row.js";
+import { Device } from "../runtime/device.js";
+import { Generator } from "./generator.js";
+import { argMax } from "./sampler.js";
+
+const device = await Device.open({ threads: 1 });
+const name = "llama";
+const base = fixtureModel(name);
+const adapters = [
+  randomAdapter(base.config, ["self_attn.q_proj", "self_attn.v_proj"], 4, "one"),
+  randomAdapter(base.config, ["mlp.gate_proj", "mlp.down_proj"], 2, "two"),
+];
+const model = fixtureModel(name, letterTokenizer({ eosIds: [] }), adapters);
+const generator = await Generator.of(model, device, { weights: "float32", maxBatch: 4 });
+const packed = new PackedModel(base.weights, device);
+afterAll(async () => {
+  await generator.dispose();
+  await packed.dispose();
+});
+
+const [first, second] = golden(name).map(({ ids }) => ids) as [number[], number[]];
+
+/** Greedy continuation by reading everything anew for each token. */
+async function slowGreedy(
+  prompt: readonly number[],
+  count: number,
+  adapter?: (typeof adapters)[number],
+): Promise<number[]> {
+  const tokens = [...prompt];
+  for (let i = 0; i < count; i++) {
+    const hidden = await packed.hidden(packRow([tokens]), { adapter });
+    tokens.push(argMax(await packed.logits(hidden, [tokens.length - 1])));
+  }
+  return tokens.slice(prompt.length);
+}
+
+const greedy = { adapter: null, maxTokens: 12 } as const;
+
+describe("generate", () => {
+  it("writes what reading everything anew for each token gives, alone and in company", async () => {
+    const prompts = [first, second, first.slice(0, 5), second.slice(0, 9), first.slice(3, 20), second.slice(0, 1)];
+    const expected = await Promise.all(prompts.map((tokens) => slowGreedy(tokens, 12)));
+    expect((await generator.generate({ tokens: first, ...greedy })).tokens).toEqual(expected[0]);
+    // Six requests of different lengths for four places: some join when others have left.
+    const results = await Promise.all(
+      prompts.map((tokens, i) => generator.generate({ tokens, ...greedy, maxTokens: 6 + i })),
+    );
+    results.forEach(({ tokens, finishReason, promptTokens, outputTokens }, i) => {
+      expect(tokens).toEqual(expected[i]!.slice(0, 6 + i));
+      expect({ finishReason, promptTokens, outputTokens }).toEqual({
+        finishReason: "length",
+        promptTokens: prompts[i]!.length,
+        outputTokens: 6 + i,
+      });
+    });
+  });
+
+  it("applies the adapter that is asked for, several at once", async () => {
+    const results = await Promise.all(
+      ([null, "adapter0", "adapter1", undefined] as const).map((adapter) =>
+        generator.generate({ tokens: first, maxTokens: 8, adapter }),
+      ),
+    );
+    const expected = [
+      await slowGreedy(first, 8),
+      await slowGreedy(first, 8, adapters[0]),
+      await slowGreedy(first, 8, adapters[1]),
+      await slowGreedy(first, 8, adapters[0]),
+    ];
+    expect(results.map(({ tokens }) => tokens)).toEqual(expected);
+    expect(new Set(expected.map(String)).size).toBe(3);
+    await expect(generator.generate({ tokens: first, maxTokens: 1, adapter: "three" })).rejects.toThrow(
+      /three is not loaded/,
+    );
+  });
+
+  it("draws by seed, trial and number of the answer, whatever the company", async () => {
+    const request = { tokens: first, adapter: null, maxTokens: 10, temperature: 1.5, seed: 7 };
+    const alone = await generator.generate(request);
+    const [together, other, many] = await Promise.all([
+      generator.generate(request),
+      generator.generate({ ...request, trial: 1 }),
+      generator.generate({ ...request, n: 3 }),
+    ]);
+    expect(together.tokens).toEqual(alone.tokens);
+    expect(many.tokens).toEqual(alone.tokens);
+    const answers = [alone, other, ...many.alternatives!].map(({ tokens }) => String(tokens));
+    expect(new Set(answers).size).toBe(4);
+    expect(many.outputTokens).toBe(30);
+    const unseeded = { ...request, seed: undefined };
+    const [a, b] = await Promise.all([generator.generate(unseeded), generator.generate(unseeded)]);
+    expect(a.tokens).not.toEqual(b.tokens);
+  });
+
+  it("ends at stop tokens and stop strings and streams exactly the text", async () => {
+    const whole = await generator.generate({ tokens: first, ...greedy });
+    const at = whole.tokens.findIndex((token, i) => i > 2 && whole.tokens.indexOf(token) === i);
+    const stopped = await generator.generate({ tokens: first, ...greedy, stopTokens: [whole.tokens[at]!] });
+    expect(stopped).toMatchObject({ finishReason: "stop", tokens: whole.tokens.slice(0, at), outputTokens: at + 1 });
+
+    const stop = whole.text.slice(4, 7);
+    const end = whole.text.indexOf(stop);
+    let streamed = "";
+    const cut = await generator.generate(
+      { tokens: first, ...greedy, stop: [stop] },
+      { onText: (text) => (streamed += text) },
+    );
+    expect(cut).toMatchObject({ text: whole.text.slice(0, end), finishReason: "stop", stopText: stop });
+    expect(streamed).toBe(cut.text);
+  });
+
+  it("ends at the model's own end tokens unless told otherwise", async () => {
+    const [token] = await slowGreedy(first, 1);
+    const ending = await Generator.of(fixtureModel(name, letterTokenizer({ eosIds: [token!] })), device, {
+      weights: "float32",
+    });
+    expect(await ending.generate({ tokens: first, maxTokens: 5 })).toMatchObject({
+      text: "",
+      finishReason: "stop",
+      outputTokens: 1,
+    });
+    expect((await ending.generate({ tokens: first, maxTokens: 5, ignoreEos: true })).tokens).toHaveLength(5);
+    await ending.dispose();
+  });
+
+  it("reports the model's own log-probabilities", async () => {
+    const request = { tokens: first, adapter: null, maxTokens: 4, logprobs: 3, temperature: 0, presencePenalty: 5 };
+    const { tokens, logprobs } = await generator.generate(request);
+    const hidden = await packed.hidden(packRow([[...first, ...tokens]]));
+    const places = tokens.map((_, i) => first.length - 1 + i);
+    const expected = await packed.logProbabilities(hidden, places, tokens);
+    logprobs!.forEach(({ logprob, top, token }, i) => {
+      expect(logprob).toBeCloseTo(expected.logprobs[i]!, 4);
+      expect(token).toBe(model.tokenizer.decode([tokens[i]!]));
+      expect(top).toHaveLength(3);
+      expect(top[0]!.logprob).toBeGreaterThanOrEqual(top[1]!.logprob);
+    });
+  });
+
+  it("drops a request that is aborted and goes on with the others", async () => {
+    const controller = new AbortController();
+    let pieces = 0;
+    const aborted = generator.generate(
+      { tokens: first, ...greedy, maxTokens: 400 },
+      { signal: controller.signal, onText: () => ++pieces === 3 && controller.abort(new Error("enough")) },
+    );
+    const other = generator.generate({ tokens: second, ...greedy });
+    await expect(aborted).rejects.toThrow("enough");
+    expect((await other).tokens).toEqual(await slowGreedy(second, 12));
+    expect(pieces).toBeLessThan(10);
+    await expect(generator.generate({ tokens: first, ...greedy }, { signal: controller.signal })).rejects.toThrow(
+      "enough",
+    );
+  });
+
+  it("ends one request when its listener fails", async () => {
+    const failing = generator.generate(
+      { tokens: first, ...greedy },
+      {
+        onText: () => {
+          throw new Error("pipe closed");
+        },
+      },
+    );
+    const other = generator.generate({ tokens: second, ...greedy });
+    await expect(failing).rejects.toThrow("pipe closed");
+    expect((await other).tokens).toHaveLength(12);
+  });
+
+  it("stops at the model's positions and refuses what cannot be met", async () => {
+    const { maxPositions } = base.config;
+    const long = Array.from({ length: maxPositions - 3 }, (_, i) => first[i % first.length]!);
+    expect(await generator.generate({ tokens: long, ...greedy })).toMatchObject({
+      finishReason: "length",
+      outputTokens: 3,
+    });
+    await expect(generator.generate({ tokens: [...long, 1, 2, 3], ...greedy })).rejects.toThrow(/positions|reads/);
+    for (const bad of [
+      { tokens: [999], maxTokens: 1 },
+      { tokens: [1], maxTokens: 0 },
+      { tokens: [1], prompt: "x", maxTokens: 1 },
+      { maxTokens: 1 },
+      { tokens: [1], maxTokens: 1, n: 0 },
+      { tokens: [1], maxTokens: 1, topP: 2 },
+    ])
+      await expect(generator.generate(bad)).rejects.toThrow(UsageError);
+  });
+
+  it("gives more answers than it writes at once", async () => {
+    const { alternatives } = await generator.generate({ tokens: first, ...greedy, n: 6, temperature: 1, seed: 1 });
+    expect(alternatives).toHaveLength(5);
+  });
+});

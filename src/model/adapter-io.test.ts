@@ -1,0 +1,116 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { fixtureWeights, randomAdapter } from "../../tests/support/fixture-model.js";
+import { FailureError, UsageError } from "../errors.js";
+import { loadAdapter, saveAdapter } from "./adapter-io.js";
+import { SafetensorsFile } from "./safetensors.js";
+import { writeSafetensors } from "./safetensors-write.js";
+
+const root = mkdtempSync(join(tmpdir(), "evoke-adapter-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const { config } = fixtureWeights("llama");
+const adapter = randomAdapter(config, ["self_attn.q_proj", "mlp.down_proj"], 3, "io");
+let count = 0;
+
+async function saved(change: (fields: Record<string, unknown>) => void = () => {}): Promise<string> {
+  const folder = join(root, `a${count++}`);
+  await saveAdapter(folder, adapter, { baseModel: "hf:ORG/BASE" });
+  const path = join(folder, "adapter_config.json");
+  const fields = JSON.parse(readFileSync(path, "utf8"));
+  change(fields);
+  writeFileSync(path, JSON.stringify(fields));
+  return folder;
+}
+
+describe("adapter folders", () => {
+  it("come back as they were written", async () => {
+    expect(await loadAdapter(await saved(), config)).toEqual({ ...adapter, baseModel: "hf:ORG/BASE" });
+  });
+
+  it("hold PEFT's names, shapes and settings", async () => {
+    const folder = await saved();
+    const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
+    expect(file.entries.size).toBe(2 * 2 * config.layers);
+    expect(file.entry("base_model.model.model.layers.1.mlp.down_proj.lora_A.weight").shape).toEqual([
+      3,
+      config.intermediateSize,
+    ]);
+    expect(file.entry("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight").shape).toEqual([
+      config.hiddenSize,
+      3,
+    ]);
+    file.close();
+    expect(JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"))).toMatchObject({
+      peft_type: "LORA",
+      task_type: "CAUSAL_LM",
+      base_model_name_or_path: "hf:ORG/BASE",
+      r: 3,
+      lora_alpha: 6,
+      target_modules: ["q_proj", "down_proj"],
+      use_rslora: false,
+    });
+  });
+
+  it("may be rank-stabilised", async () => {
+    const folder = await saved((fields) => (fields.use_rslora = true));
+    const loaded = await loadAdapter(folder, config);
+    expect(loaded.shape.scaling).toBeCloseTo(6 / Math.sqrt(3));
+    await saveAdapter(folder, loaded);
+    expect((await loadAdapter(folder, config)).shape).toEqual(loaded.shape);
+  });
+
+  it.each([
+    ["peft_type", "IA3"],
+    ["use_dora", true],
+    ["bias", "all"],
+    ["rank_pattern", { q_proj: 4 }],
+    ["alpha_pattern", { q_proj: 4 }],
+    ["modules_to_save", ["lm_head"]],
+    ["layers_to_transform", [0]],
+  ])("with %s %o are refused by name", async (name, value) => {
+    const folder = await saved((fields) => (fields[name] = value));
+    await expect(loadAdapter(folder, config)).rejects.toThrow(new RegExp(`${name}.*not supported`));
+  });
+
+  it("for another base are refused, naming it", async () => {
+    const folder = await saved();
+    for (const other of [
+      { ...config, hiddenSize: 2 * config.hiddenSize },
+      { ...config, layers: 1 },
+    ]) {
+      const error = await loadAdapter(folder, other).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(UsageError);
+      expect(String(error)).toMatch(/another base model \(hf:ORG\/BASE\)/);
+    }
+    await expect(loadAdapter(folder, { ...config, layers: 3 })).rejects.toThrow(/block 2/);
+    const otherRank = await saved((fields) => (fields.r = 4));
+    await expect(loadAdapter(otherRank, config)).rejects.toThrow(UsageError);
+  });
+
+  it("that are missing or damaged are named", async () => {
+    await expect(loadAdapter(join(root, "none"), config)).rejects.toThrow(/adapter_config.json is missing/);
+    const noWeights = await saved();
+    rmSync(join(noWeights, "adapter_model.safetensors"));
+    await expect(loadAdapter(noWeights, config)).rejects.toThrow(/adapter_model.safetensors is missing/);
+    const noRank = await saved((fields) => delete fields.r);
+    await expect(loadAdapter(noRank, config)).rejects.toThrow(FailureError);
+    const half = await saved();
+    writeSafetensors(join(half, "adapter_model.safetensors"), [
+      {
+        name: "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight",
+        shape: [3, 32],
+        dtype: "F32",
+        data: new Float32Array(96),
+      },
+    ]);
+    await expect(loadAdapter(half, config)).rejects.toThrow(/lora_B.weight is missing/);
+    const strange = await saved();
+    writeSafetensors(join(strange, "adapter_model.safetensors"), [
+      { name: "base_model.model.lm_head.lora_A.weight", shape: [3, 32], dtype: "F32", data: new Float32Array(96) },
+    ]);
+    await expect(loadAdapter(strange, config)).rejects.toThrow(/lm_head/);
+    expect(existsSync(strange)).toBe(true);
+  });
+});
