@@ -73,6 +73,13 @@ function answerCell(question: ComparedQuestion, model: string): Html {
   const verdict = question.expected === undefined ? "" : isExact(question, answer) ? " · exact ✓" : " · not exact";
   return html`
 <div class="answer"><h4>${model}</h4>
-<p class="text" dir="auto">${answer.text}</p>
-<p class="end">${answer.tokens} tokens · ${end}${verdict}</p></div>`;
+${answerText(answer.text)}
+<p class="end">${answer.tokens} ${answer.tokens === 1 ? "token" : "tokens"} · ${end}${verdict}</p></div>`;
+}
+
+/** The text without the white space at its ends, which would only make tall empty boxes. */
+function answerText(text: string): Html {
+  const shown = text.trim();
+  if (shown === "") return html`<p class="end">(${text === "" ? "empty" : "only white space"})</p>`;
+  return html`<p class="text" dir="auto">${shown}</p>`;
 }

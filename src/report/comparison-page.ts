@@ -18,7 +18,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.5rem; font-size:
 h3 { margin: 0 0 .5rem; font-size: 1.05rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 h4 { margin: 0; font-size: .85rem; color: var(--soft); }
 dl { display: grid; gap: .25rem; margin: 0; } dl div { display: flex; gap: .75rem; }
-dt { min-width: 8rem; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+dt { min-width: 11rem; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }

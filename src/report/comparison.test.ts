@@ -102,6 +102,15 @@ describe("comparisonHtml", () => {
     expect(document.querySelector("#search")?.hasAttribute("hidden")).toBe(true);
     expect(page).not.toMatch(/\b(src|href)=|url\(|@import/);
   });
+  it("says so when an answer is empty or white space", () => {
+    const page = (text: string) =>
+      comparisonHtml({
+        ...sample(),
+        questions: [{ instruction: "x", answers: [{ model: "rt", text, finishReason: "stop", tokens: 1 }] }],
+      });
+    expect(page("")).toContain("(empty)");
+    expect(page("\n \n")).toContain("(only white space)");
+  });
   it("leaves the chart out without a curve", () => {
     expect(comparisonHtml({ ...sample(), models: [{ name: "base", figures: {} }] })).not.toContain("<figure>");
   });

@@ -32,6 +32,8 @@ export function lossChart(curves: readonly Curve[]): Html | undefined {
     width: 760,
     height: 320,
     marginLeft: 48,
+    marginTop: 32,
+    marginBottom: 44,
     style: { fontSize: "13px", background: "transparent" },
     x: { label: "step", grid: false },
     y: { label: "training loss (nats per token)", grid: true, nice: true },
