@@ -68,7 +68,8 @@ export function serveCommand(): Command {
           say: log,
           signal: opening.signal,
         });
-        opening.signal.throwIfAborted();
+        // Compiles the graphs, so that the first client does not wait for that.
+        await generator.generate({ prompt: "", maxTokens: 2, adapter: null }, { signal: opening.signal });
         const backend = generatorBackend(generator, { name: flags.name, adapters: flags.adapter, maxBatch });
         const server = await startServer(backend, { host, port, token, origins, maxQueue, log });
         const models = backend.models.map(({ id }) => id);
