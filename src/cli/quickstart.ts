@@ -194,6 +194,7 @@ async function ask(
   );
   progress.finish();
   model.close();
+  await embedded.dispose?.();
   return results.map((result) => {
     if (result instanceof Error) throw result;
     return result;
