@@ -63,7 +63,11 @@ export async function withModel<T>(
   process.on("SIGINT", stop).on("SIGTERM", stop);
   try {
     const model = await resolveLanguageModel(reference, { ...options, signal: controller.signal });
-    return await work(model, controller.signal);
+    try {
+      return await work(model, controller.signal);
+    } finally {
+      await model.dispose?.();
+    }
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }

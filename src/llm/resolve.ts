@@ -6,9 +6,11 @@ import type { Usage } from "./usage.js";
 
 export interface ResolveOptions extends OpenAiOptions, EmbeddedModelOptions {}
 
-/** A model that may tell what it has used so far (servers do). */
+/** A model that may tell what it has used so far (servers do), and may hold memory (local ones do). */
 export interface ResolvedModel extends LanguageModel {
   readonly usage?: Usage;
+  /** Frees what a local model holds. */
+  dispose?(): Promise<void>;
 }
 
 /**
