@@ -20,6 +20,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "serve", summary: "offer a model over the OpenAI API", group: "Use a model", load: async () => (await import("./serve.js")).serveCommand },
   { name: "data", summary: "get, prepare, refine, mix and inspect data", group: "Data", load: async () => (await import("./data.js")).dataCommand },
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
+  { name: "eval", summary: "evaluate a model, or report judged files", group: "Evaluate", load: async () => (await import("./eval.js")).evalCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
   { name: "schema", summary: "print the JSON Schema of recipe files", group: "Tools", load: async () => (await import("./schema.js")).schemaCommand },
 ];

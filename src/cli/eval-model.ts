@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import { UsageError } from "../errors.js";
+import type { SuiteContext } from "../eval/suite.js";
+import type { JournaledModel } from "../llm/journal.js";
+import type { ResolvedModel } from "../llm/resolve.js";
+import { createProgress } from "../progress/progress.js";
+import type { EvalFlags } from "./eval.js";
+import type { GlobalOptions } from "./output.js";
+
+interface Parts {
+  model?: ResolvedModel;
+  judge?: ResolvedModel;
+  out: string;
+  flags: EvalFlags;
+  suites: readonly string[];
+  say: (line: string) => void;
+}
+
+/** Journals around model and judge, and the way conversations become text for this model. */
+export async function openEvalModel({ model, judge, out, flags }: Parts): Promise<{
+  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "prompt">;
+  progress: (globals: GlobalOptions) => SuiteContext["progress"];
+  close: () => void;
+}> {
+  const { withJournal } = await import("../llm/journal.js");
+  const { loadPromptFile } = await import("../eval/prompt-file.js");
+  const prompt = flags.prompt === undefined ? undefined : loadPromptFile(flags.prompt);
+  if (prompt && flags.chatTemplate && flags.chatTemplate !== "none")
+    throw new UsageError("eval: --prompt writes no conversation; leave --chat-template out");
+  const rendering = model ? await renderingOf(model, flags) : {};
+  const opened: JournaledModel[] = [];
+  const journal = (each: ResolvedModel | undefined, name: string): JournaledModel | undefined => {
+    if (!each) return undefined;
+    const journaled = withJournal(each, join(out, name));
+    opened.push(journaled);
+    return journaled;
+  };
+  return {
+    context: {
+      model: journal(model, "journal.jsonl"),
+      judge: journal(judge, "journal-judge.jsonl"),
+      prompt,
+      ...rendering,
+    },
+    progress: (globals) => (label, total) => {
+      const line = createProgress({ label, total, unit: "rows", quiet: globals.quiet });
+      return (done) => (done === undefined ? line.finish() : line.update(done));
+    },
+    close: () => {
+      for (const each of opened) each.close();
+    },
+  };
+}
+
+/** A local model's tokenizer knows its template; a server is sent the paper's tags as plain text. */
+async function renderingOf(
+  model: ResolvedModel,
+  { chatTemplate: template }: EvalFlags,
+): Promise<Pick<SuiteContext, "chat" | "sendsText">> {
+  if (template === undefined || template === "none") return {};
+  const { EmbeddedModel } = await import("../llm/embedded.js");
+  if (model instanceof EmbeddedModel) {
+    const { renderPrompt } = await import("../generate/prompt.js");
+    return { chat: (messages) => renderPrompt(model.generator.tokenizer, messages, template) };
+  }
+  if (template === "model") return {};
+  const { renderTulu } = await import("../model/chat-template.js");
+  return {
+    sendsText: true,
+    chat: (messages) => {
+      if (messages.some(({ role }) => role === "assistant"))
+        throw new UsageError("eval: --chat-template tulu: a server's end-of-text token is not known; use --shots 0");
+      return renderTulu(messages, "", { addGenerationPrompt: true });
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import { UsageError } from "../errors.js";
+import type { EvalFlags } from "./eval.js";
+import { type GlobalOptions, globalOptions, parseCount, printJson } from "./output.js";
+
+/** Metrics of a file that was judged before: no model is asked. */
+export async function reportFile(suites: readonly string[], flags: EvalFlags, globals: GlobalOptions): Promise<void> {
+  const [suite] = suites;
+  if (suites.length !== 1) throw new UsageError("eval: report one suite's file at a time");
+  const report = await reportOf(suite!, flags);
+  if (globals.json) printJson(report);
+  else process.stdout.write(plainText(report));
+}
+
+async function reportOf(suite: string, flags: EvalFlags): Promise<Record<string, unknown>> {
+  if (flags.annotations) {
+    if (suite !== "alpaca_eval") throw new UsageError(`eval ${suite}: --annotations belongs to alpaca_eval`);
+    const { readAnnotations, reportAnnotations, annotationSummary } = await import(
+      "../eval/suites/alpaca-annotations.js"
+    );
+    const { rows, recomputed } = await readAnnotations(flags.annotations);
+    const others = [];
+    for (const path of flags.against ?? []) others.push((await readAnnotations(path)).rows);
+    return annotationSummary(reportAnnotations(rows, { others, difficulty: flags.difficulty, recomputed }));
+  }
+  if (flags.judgements) {
+    if (suite !== "just_eval") throw new UsageError(`eval ${suite}: --judgements belongs to just_eval`);
+    const { reportJudgements } = await import("../eval/suites/just-eval.js");
+    return { ...(await reportJudgements(flags.judgements, flags.notApplicable)) };
+  }
+  const { reportRefusalLabels } = await import("../eval/suites/refusal-labels.js");
+  return { ...(await reportRefusalLabels(flags.labels!)) };
+}
+
+/** Nested figures, one a line: `metrics.acc.value  0.5`. */
+function plainText(report: unknown, prefix = ""): string {
+  if (typeof report !== "object" || report === null) return `${prefix.padEnd(36)} ${report}\n`;
+  return Object.entries(report)
+    .map(([name, value]) => plainText(value, prefix ? `${prefix}.${name}` : name))
+    .join("");
+}
+
+/** `evoke eval compare A B` */
+export function evalCompareCommand(): Command {
+  return new Command("compare")
+    .description("Compare two result folders row by row: paired bootstrap and sign test.")
+    .argument("<a>", "results folder of an evaluation")
+    .argument("<b>", "results folder of another evaluation on the same rows")
+    .option("--samples <n>", "bootstrap resamples", parseCount, 10_000)
+    .action(async (a: string, b: string, { samples }: { samples: number }, self: Command) => {
+      const globals = globalOptions(self);
+      const { compareRuns, comparisonText } = await import("../eval/compare.js");
+      const comparisons = await compareRuns(a, b, { samples, seed: globals.seed });
+      if (globals.json) printJson(comparisons);
+      else process.stdout.write(comparisonText(comparisons));
+    });
+}

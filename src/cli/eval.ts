@@ -1,0 +1,184 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { UsageError } from "../errors.js";
+import { openEvalModel } from "./eval-model.js";
+import { evalCompareCommand, reportFile } from "./eval-report.js";
+import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
+
+export interface EvalFlags extends LlmFlags {
+  model?: string;
+  out?: string;
+  limit?: number;
+  shots?: number;
+  chatTemplate?: "tulu" | "model" | "none";
+  prompt?: string;
+  rows?: string[];
+  outputs?: string;
+  judge?: string;
+  judgePrompt?: string;
+  reference?: string;
+  difficulty?: string;
+  maxNewTokens?: number;
+  skipInvalid?: boolean;
+  mirror?: string;
+  annotations?: string;
+  against?: string[];
+  judgements?: string;
+  labels?: string;
+  notApplicable?: "missing" | "original-report";
+}
+
+/** `evoke eval SUITE… --model MODEL`, `evoke eval compare A B`, and reports of files that were judged already. */
+export function evalCommand(): Command {
+  const command = new Command("eval")
+    .description("Evaluate a model on benchmarks, judged suites and the 252 user tasks; or report on judged files.")
+    .argument("<suite...>", "benchmarks, suites or sets of them (`evoke eval list` names all)")
+    .option("--model <model>", "model folder, .gguf, hf:…, pip:…, run folder, or openai:NAME@BASE_URL")
+    .option("--out <dir>", "folder for results.json and samples/ (default: eval/MODEL)")
+    .option("--limit <n>", "only the first rows (MMLU: of each subject)", parseCount)
+    .option("--shots <n>", "worked examples before each question (default: the benchmark's own)", parseCount)
+    .addOption(new Option("--chat-template <name>", "how conversations become text").choices(["tulu", "model", "none"]))
+    .option("--prompt <name>", "in-context prompt in place of a conversation: urial, urial_r, 0shot, or a file")
+    .option("--rows <suite=file...>", "rows of a suite from this file", collect)
+    .option("--outputs <file>", "judge the answers in this file in place of a model's")
+    .option("--judge <model>", "language model that judges answers")
+    .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
+    .option("--reference <file>", "alpaca_eval: outputs to compare with (default: gpt4_1106_preview's)")
+    .option("--difficulty <file>", "alpaca_eval: official difficulty table, for the length-controlled win rate")
+    .option("--max-new-tokens <n>", "most tokens of an answer (default: the suite's own)", parseCount)
+    .option("--skip-invalid", "leave malformed rows out and count them as missing")
+    .option("--mirror <url>", "base URL used in place of the Hugging Face Hub")
+    .option("--annotations <file>", "alpaca_eval: report this file of annotations")
+    .option("--against <file...>", "alpaca_eval: other models' annotations, to fit the difficulty from", collect)
+    .option("--judgements <file>", "just_eval: report this file of judgements")
+    .addOption(
+      new Option("--not-applicable <how>", 'just_eval: what "N/A" counts as')
+        .choices(["missing", "original-report"])
+        .default("missing"),
+    )
+    .option("--labels <file>", "refusal: report this file of labels");
+  addLlmOptions(command).addCommand(evalCompareCommand()).action(evaluate);
+  return command;
+}
+
+function collect(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}
+
+async function evaluate(suites: string[], flags: EvalFlags, self: Command): Promise<void> {
+  const globals = globalOptions(self);
+  const { expandSuites, SUITE_NAMES } = await import("../eval/run-suites.js");
+  if (suites.length === 1 && suites[0] === "list") {
+    if (globals.json) printJson(SUITE_NAMES);
+    else process.stdout.write(`${SUITE_NAMES.join("\n")}\n`);
+    return;
+  }
+  if (flags.annotations ?? flags.judgements ?? flags.labels) return reportFile(suites, flags, globals);
+  expandSuites(suites); // unknown names are told before a model is opened
+  const modelName = flags.model ?? flags.outputs;
+  if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
+  if (!flags.model) return run(suites, flags, globals, modelName);
+  await withModel(flags.model, evalOptions(flags, globals), (model, signal) =>
+    run(suites, flags, globals, modelName, { model, signal }),
+  );
+}
+
+/** The template goes to the model as well, which renders conversations by it. */
+function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
+  const options = resolveOptions(llmFlags(flags), globals);
+  return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
+}
+
+function llmFlags(flags: EvalFlags): LlmFlags {
+  const { adapter, concurrency, retries, timeout, maxRequests, maxTokens, apiKeyEnv, price, api } = flags;
+  return { adapter, concurrency, retries, timeout, maxRequests, maxTokens, apiKeyEnv, price, api };
+}
+
+type Opened = Parameters<Parameters<typeof withModel>[2]>;
+
+async function run(
+  suites: string[],
+  flags: EvalFlags,
+  globals: GlobalOptions,
+  modelName: string,
+  opened?: { model: Opened[0]; signal: Opened[1] },
+): Promise<void> {
+  if (flags.judge && flags.judge !== flags.model) {
+    const { adapter: _, ...rest } = llmFlags(flags);
+    return withModel(flags.judge, resolveOptions(rest, globals), (judge, signal) =>
+      runOpened(suites, flags, globals, modelName, { ...opened, signal: opened?.signal ?? signal, judge }),
+    );
+  }
+  return runOpened(suites, flags, globals, modelName, { ...opened, ...(flags.judge ? { judge: opened?.model } : {}) });
+}
+
+async function runOpened(
+  suites: string[],
+  flags: EvalFlags,
+  globals: GlobalOptions,
+  modelName: string,
+  { model, judge, signal }: { model?: Opened[0]; judge?: Opened[0]; signal?: AbortSignal },
+): Promise<void> {
+  const { runSuites } = await import("../eval/run-suites.js");
+  const { resultTable } = await import("../eval/results.js");
+  const out = flags.out ?? `eval/${shortName(modelName)}`;
+  const lines = (line: string) => say(line, globals);
+  const evalModel = await openEvalModel({ model, judge, out, flags, suites, say: lines });
+  try {
+    const results = await runSuites(suites, {
+      ...evalModel.context,
+      generator: shortName(modelName),
+      judgeName: flags.judge,
+      out,
+      limit: flags.limit,
+      shots: flags.shots,
+      template: flags.chatTemplate,
+      source: { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal },
+      files: rowFiles(flags.rows ?? [], suites),
+      outputs: flags.outputs,
+      judgePrompt: flags.judgePrompt,
+      reference: flags.reference,
+      difficulty: flags.difficulty,
+      maxNewTokens: flags.maxNewTokens,
+      skipInvalid: flags.skipInvalid === true,
+      signal,
+      say: lines,
+      progress: evalModel.progress(globals),
+    });
+    for (const result of Object.values(results))
+      if (result.config) Object.assign(result.config, { model: modelName, evoke: packageVersion() });
+    const { writeFileAtomically } = await import("../files/atomic-write.js");
+    writeFileAtomically(`${out}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
+    if (globals.json) printJson(results);
+    else process.stdout.write(resultTable(results));
+    if (model) sayUsage(model, globals);
+    lines(`results: ${out}/results.json`);
+  } finally {
+    evalModel.close();
+  }
+}
+
+/** `--rows SUITE=FILE`, or a bare FILE when there is one suite. */
+function rowFiles(given: readonly string[], suites: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.search(/^[a-z0-9_]+=/) === 0 ? text.indexOf("=") : -1;
+      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+      if (suites.length !== 1) throw new InvalidArgumentError(`--rows ${text}: write SUITE=FILE with several suites`);
+      return [suites[0]!, text];
+    }),
+  );
+}
+
+/** `openai:org/Big@http://…` → `Big`; a path's last part. */
+function shortName(reference: string): string {
+  const name = basename(reference.split(/@https?:\/\//)[0]!.replace(/[/\\]+$/, ""));
+  return name.replace(/^(?:openai|hf|pip|bundled):/, "").replace(/\.(?:gguf|jsonl?|csv)$/i, "") || "model";
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,104 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { UsageError } from "../errors.js";
+import { writeFileAtomically } from "../files/atomic-write.js";
+import { writeJsonl } from "../files/jsonl.js";
+import { averageMetric, type MetricValue, type SuiteOutput, type SuiteResult } from "./results.js";
+import { runAnswerTask } from "./run-answer-task.js";
+import { runChoiceTask } from "./run-choice-task.js";
+import type { SuiteContext } from "./suite.js";
+import { runAlpacaEval } from "./suites/alpaca-eval.js";
+import { runInstruct } from "./suites/instruct.js";
+import { runJustEval } from "./suites/just-eval.js";
+import { runRefusalSet } from "./suites/refusal.js";
+import { REFUSAL_SETS, type RefusalSet } from "./suites/refusal-sets.js";
+import { runUserTasks } from "./suites/user-tasks.js";
+import { TASK_SETS, TASKS } from "./tasks/index.js";
+
+const SUITES: Readonly<Record<string, (context: SuiteContext) => Promise<SuiteOutput>>> = {
+  ...Object.fromEntries(
+    TASKS.map((task) => [
+      task.name,
+      (context: SuiteContext) => (task.kind === "choice" ? runChoiceTask(task, context) : runAnswerTask(task, context)),
+    ]),
+  ),
+  alpaca_eval: runAlpacaEval,
+  just_eval: runJustEval,
+  ...Object.fromEntries(
+    REFUSAL_SETS.map((set: RefusalSet) => [set, (context: SuiteContext) => runRefusalSet(set, context)]),
+  ),
+  user_tasks: runUserTasks,
+  instruct: runInstruct,
+};
+
+/** Names that stand for several suites. */
+const SETS: Readonly<Record<string, readonly string[]>> = { ...TASK_SETS, refusal: REFUSAL_SETS };
+
+/** Every name that `evoke eval` takes. */
+export const SUITE_NAMES: readonly string[] = [...Object.keys(SUITES), ...Object.keys(SETS)];
+
+/** Suites that score text rather than write it. */
+export const isChoiceSuite = (name: string): boolean =>
+  TASKS.some((task) => task.name === name && task.kind === "choice");
+
+/**
+ * The single suites behind some names, each once, in the order given.
+ *
+ * @throws UsageError for an unknown name.
+ */
+export function expandSuites(names: readonly string[]): string[] {
+  const found = names.flatMap((name): string[] => {
+    if (Object.hasOwn(SETS, name)) return expandSuites(SETS[name]!);
+    if (Object.hasOwn(SUITES, name)) return [name];
+    throw new UsageError(`${name}: no such suite; there are ${SUITE_NAMES.join(", ")}`);
+  });
+  return [...new Set(found)];
+}
+
+/**
+ * Runs suites one after another. After each one its samples and the results so far are on the disk; a run that is started
+ * again in the same folder takes finished calls from its journals.
+ *
+ * @param names as given by the user; sets among them get a result of their own.
+ */
+export async function runSuites(names: readonly string[], context: SuiteContext): Promise<Record<string, SuiteResult>> {
+  const results: Record<string, SuiteResult> = {};
+  const resultsPath = join(context.out, "results.json");
+  rmSync(resultsPath, { force: true }); // figures of an earlier run must not pass for this one's
+  for (const name of expandSuites(names)) {
+    const output = await SUITES[name]!(context);
+    for (const [file, samples] of Object.entries(output.samples))
+      writeJsonl(join(context.out, "samples", `${file}.jsonl`), samples);
+    Object.assign(results, output.results);
+    writeFileAtomically(resultsPath, resultsText(results));
+  }
+  for (const name of names) if (Object.hasOwn(SETS, name)) addSet(name, results);
+  writeFileAtomically(resultsPath, resultsText(results));
+  return results;
+}
+
+const resultsText = (results: Record<string, SuiteResult>): string => `${JSON.stringify(results, null, 2)}\n`;
+
+/** The figure by which a suite enters the mean of a set. */
+const LEADING = ["acc", "exact_match_strict", "defense_success_rate", "unsafe_defense_rate"];
+
+function leading(result: SuiteResult): [string, MetricValue] {
+  const name = LEADING.find((each) => result.metrics[each] !== undefined)!;
+  return [name, result.metrics[name]!];
+}
+
+/** A set's result: the plain mean over its members' leading figures. Sets within it come first. */
+function addSet(name: string, results: Record<string, SuiteResult>): void {
+  const members = SETS[name]!.map((member) => {
+    if (Object.hasOwn(SETS, member)) addSet(member, results);
+    return [member, results[member]!] as const;
+  });
+  const figures = members.map(([member, result]) => [member, ...leading(result)] as const);
+  const own = name === "arc" ? "acc" : "average";
+  results[name] = {
+    n: members.reduce((sum, [, { n }]) => sum + n, 0),
+    missing: members.reduce((sum, [, { missing }]) => sum + missing, 0),
+    metrics: { [own]: averageMetric(figures.map(([, , metric]) => metric)) },
+    details: { mean_of: Object.fromEntries(figures.map(([member, metric]) => [member, metric])) },
+  };
+}

@@ -1,0 +1,176 @@
+import { join } from "node:path";
+import { readRows } from "../../data/read-rows.js";
+import { UsageError } from "../../errors.js";
+import { writeFileAtomically } from "../../files/atomic-write.js";
+import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
+import { areOutputsSwitched, preferenceFromLogprobs } from "../../metrics/alpaca-preference.js";
+import { answerConfig, writeAnswers } from "../answers.js";
+import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { loadJudgePrompt } from "../judge-prompt.js";
+import { readFiles } from "../load-rows.js";
+import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
+import { answersOf, type SuiteContext } from "../suite.js";
+import { type Annotation, reportAnnotations } from "./alpaca-annotations.js";
+
+const MAX_NEW_TOKENS = 2048;
+const JUDGE_ALTERNATIVES = 5;
+
+/**
+ * AlpacaEval 2 (Dubois et al. 2024, arXiv 2404.04475): answers to 805 instructions, each compared by a judge with a
+ * reference's answer. Writes `model_outputs.json` and `annotations.json` in the public formats.
+ */
+export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput> {
+  const path = context.files.alpaca_eval ?? (await locateEvalFile(EVAL_FILES.alpacaEval, context.source));
+  const rows = (await readFiles([path], context.source)).rows.slice(0, context.limit);
+  const instructions = rows.map((row) => row.text("instruction"));
+  const answers = await writeAnswers(context, instructions, { label: "alpaca_eval", maxTokens: MAX_NEW_TOKENS });
+  const outputs = rows.flatMap((row, i) => {
+    const { output } = answers[i]!;
+    const dataset = row.optionalText("dataset") ?? "alpaca_eval";
+    return output === undefined
+      ? []
+      : [{ instruction: instructions[i]!, output, generator: context.generator, dataset }];
+  });
+  writeJson(context, "model_outputs.json", outputs);
+
+  const config: Record<string, unknown> = answerConfig(context, MAX_NEW_TOKENS);
+  const characters = meanMetric(outputs.map(({ output }) => [...output].length));
+  const empty = outputs.filter(({ output }) => output === "").length;
+  if (!context.judge) {
+    context.say(`alpaca_eval: no --judge given; wrote the answers only. To judge them with the original tool:`);
+    context.say(`  alpaca_eval --model_outputs ${join(context.out, "alpaca_eval", "model_outputs.json")}`);
+    const samples = rows.map((_, i) => sampleBase(instructions[i]!, answers[i]!, i));
+    const missing = samples.length - outputs.length;
+    const result = { n: outputs.length, missing, metrics: { characters }, details: { empty, judged: false }, config };
+    return { results: { alpaca_eval: result }, samples: { alpaca_eval: samples } };
+  }
+
+  const reference = await readReference(context);
+  const prompt = loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
+  const comparisons = instructions.map((instruction, i): Comparison => {
+    const output = answers[i]!.output;
+    const other = reference.outputs.get(instruction.trim());
+    if (output === undefined) return { problem: answers[i]!.problem ?? "no answer" };
+    if (other === undefined) return { problem: "the reference has no answer to it" };
+    const switched = areOutputsSwitched(instruction);
+    const [output_1, output_2] = switched ? [output, other] : [other, output];
+    const content = prompt.fill({ instruction, output_1, output_2 });
+    return { switched, other, request: judgeRequest(content) };
+  });
+  const asked = comparisons.filter(({ request }) => request);
+  const results = await answersOf(
+    context,
+    context.judge,
+    "alpaca_eval: judging",
+    asked.map(({ request }) => request!),
+  );
+  const resultOf = new Map(asked.map((comparison, i) => [comparison, results[i]!]));
+  const samples = comparisons.map((comparison, i) => ({
+    ...sampleBase(instructions[i]!, answers[i]!, i),
+    ...judged(comparison, resultOf.get(comparison)),
+  })) as Sample[];
+  const annotations = samples.flatMap((sample, i): Annotation[] => {
+    const { other } = comparisons[i]!;
+    if (other === undefined) return [];
+    return [
+      {
+        instruction: instructions[i]!,
+        output_1: other,
+        output_2: String(sample.output),
+        generator_2: context.generator,
+        preference: (sample.preference as number | undefined) ?? null,
+      },
+    ];
+  });
+  writeJson(
+    context,
+    "annotations.json",
+    annotations.map((row) => ({ ...row, generator_1: reference.name, annotator: context.judgeName })),
+  );
+  const report = reportAnnotations(annotations, { difficulty: context.difficulty });
+  const { winRate: wins, lengthControlled } = report;
+  const metrics: Record<string, MetricValue> = {
+    win_rate: plainMetric(wins.winRate, wins.standardError),
+    ...(lengthControlled ? { lc_win_rate: plainMetric(lengthControlled.winRate, lengthControlled.standardError) } : {}),
+    discrete_win_rate: plainMetric(wins.discreteWinRate),
+    characters,
+  };
+  const details = {
+    empty,
+    wins: wins.wins,
+    losses: wins.losses,
+    draws: wins.draws,
+    ...(lengthControlled
+      ? { lc_difficulty: lengthControlled.difficulty }
+      : { lc_problem: report.lengthControlledProblem }),
+  };
+  Object.assign(config, {
+    judge: context.judgeName,
+    judge_prompt_sha256: prompt.sha256,
+    reference: reference.name,
+    reference_file: reference.file,
+  });
+  return {
+    results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n, metrics, details, config } },
+    samples: { alpaca_eval: samples },
+  };
+}
+
+interface Comparison {
+  problem?: string;
+  switched?: boolean;
+  /** The reference's output. */
+  other?: string;
+  request?: GenerateRequest;
+}
+
+const judgeRequest = (content: string): GenerateRequest => ({
+  messages: [{ role: "user", content }],
+  maxTokens: 1,
+  temperature: 1,
+  logprobs: JUDGE_ALTERNATIVES,
+  seed: 0,
+});
+
+function sampleBase(
+  instruction: string,
+  { output, problem }: { output?: string; problem?: string },
+  index: number,
+): Sample {
+  return { index, instruction, ...(output === undefined ? { missing: problem ?? "no answer" } : { output }) };
+}
+
+function judged({ problem, switched, other }: Comparison, result: GenerateResult | Error | undefined): Sample {
+  if (problem !== undefined) return { missing: problem };
+  const given = { reference: other, switched };
+  if (result === undefined || result instanceof Error)
+    return { ...given, missing: `the judge failed: ${result?.message ?? "not asked"}` };
+  const top = result.logprobs?.[0]?.top ?? [];
+  // Local tokenizers write the letter with the blank before it; the letters' meaning is the same.
+  const letters = top.map(({ token, logprob }) => ({ token: token.trim(), logprob }));
+  const preference = preferenceFromLogprobs(letters, switched!);
+  const raw = { judgement: result.text, top_logprobs: top };
+  if (preference === undefined) return { ...given, ...raw, missing: 'the judge names neither "m" nor "M"' };
+  return { ...given, ...raw, preference };
+}
+
+/** Outputs of the reference by instruction. */
+async function readReference(
+  context: SuiteContext,
+): Promise<{ name: string; file: string; outputs: Map<string, string> }> {
+  const path = context.reference ?? (await locateEvalFile(EVAL_FILES.alpacaReference, context.source));
+  const outputs = new Map<string, string>();
+  let name = "reference";
+  for await (const { row, line } of readRows(path)) {
+    if (typeof row.instruction !== "string" || typeof row.output !== "string")
+      throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
+    if (typeof row.generator === "string") name = row.generator;
+    outputs.set(row.instruction.trim(), row.output);
+  }
+  if (outputs.size === 0) throw new UsageError(`${path}: holds no outputs`);
+  return { name, file: path, outputs };
+}
+
+function writeJson(context: SuiteContext, name: string, value: unknown): void {
+  writeFileAtomically(join(context.out, "alpaca_eval", name), `${JSON.stringify(value, null, 2)}\n`);
+}

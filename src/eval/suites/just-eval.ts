@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import { readRows } from "../../data/read-rows.js";
+import { UsageError } from "../../errors.js";
+import { writeFileAtomically } from "../../files/atomic-write.js";
+import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
+import { type JustEvalMetrics, justEvalMetrics, type NotApplicable } from "../../metrics/just-eval-metrics.js";
+import {
+  type Judgement,
+  parseJudgement,
+  REGULAR_ASPECTS,
+  readJudgement,
+  SAFETY_ASPECTS,
+} from "../../metrics/just-eval-parse.js";
+import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
+import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { loadJudgePrompt } from "../judge-prompt.js";
+import { readFiles } from "../load-rows.js";
+import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
+import { answersOf, type SuiteContext } from "../suite.js";
+
+const MAX_NEW_TOKENS = 2048;
+const MAX_JUDGE_TOKENS = 2048;
+
+interface Question {
+  id: number;
+  instruction: string;
+  isSafety: boolean;
+}
+
+/** just-eval (Lin et al. 2023, arXiv 2312.01552): 800 regular prompts on five aspects, 200 on safety, by a judge. */
+export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
+  const path = context.files.just_eval ?? (await locateEvalFile(EVAL_FILES.justEval, context.source));
+  const { rows } = await readFiles([path], context.source);
+  const questions = rows.slice(0, context.limit).map((row, i): Question => {
+    const id = row.has("id") ? row.integer("id") : i;
+    const category = row.optionalText("category");
+    return { id, instruction: row.text("instruction"), isSafety: category ? category === "safety" : id >= 800 };
+  });
+  const answers = await writeAnswers(
+    context,
+    questions.map(({ instruction }) => instruction),
+    { label: "just_eval", maxTokens: MAX_NEW_TOKENS },
+  );
+  writeFileAtomically(
+    join(context.out, "just_eval", "outputs.json"),
+    `${JSON.stringify(outputRows(questions, answers, context), null, 2)}\n`,
+  );
+  const config: Record<string, unknown> = answerConfig(context, MAX_NEW_TOKENS);
+  const written = answers.filter(({ output }) => output !== undefined).length;
+  const empty = answers.filter(({ output }) => output === "").length;
+  if (!context.judge) {
+    context.say("just_eval: no --judge given; wrote the answers only. To judge them with the original tool:");
+    context.say(`  just_eval --mode score_multi --first_file ${join(context.out, "just_eval", "outputs.json")}`);
+    const samples = questions.map((question, i) => sampleOf(question, answers[i]!));
+    const result = {
+      n: written,
+      missing: answers.length - written,
+      metrics: {},
+      details: { empty, judged: false },
+      config,
+    };
+    return { results: { just_eval: result }, samples: { just_eval: samples } };
+  }
+  const regular = loadJudgePrompt("just-eval-regular", ["instruction", "output"], context.judgePrompt);
+  const safety = loadJudgePrompt("just-eval-safety", ["instruction", "output"]);
+  const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
+  const requests = places.map((i): GenerateRequest => {
+    const { instruction, isSafety } = questions[i]!;
+    const content = (isSafety ? safety : regular).fill({ instruction, output: answers[i]!.output! });
+    return { messages: [{ role: "user", content }], maxTokens: MAX_JUDGE_TOKENS, temperature: 0 };
+  });
+  const results = await answersOf(context, context.judge, "just_eval: judging", requests);
+  const resultOf = new Map(places.map((place, i) => [place, results[i]!]));
+  const judgements = questions.map((question, i) => judgementOf(question, resultOf.get(i)));
+  const samples = questions.map((question, i) => sampleOf(question, answers[i]!, resultOf.get(i), judgements[i]));
+  const report = justEvalMetrics(judgements);
+  Object.assign(config, {
+    judge: context.judgeName,
+    judge_prompt_sha256: regular.sha256,
+    safety_prompt_sha256: safety.sha256,
+  });
+  const details = {
+    empty,
+    unparsed: places.length - report.parsed,
+    not_applicable: Object.fromEntries(
+      Object.entries(report.aspects).map(([aspect, { notApplicable }]) => [aspect, notApplicable]),
+    ),
+  };
+  return {
+    results: {
+      just_eval: {
+        n: report.parsed,
+        missing: questions.length - report.parsed,
+        metrics: justEvalMetricValues(report),
+        details,
+        config,
+      },
+    },
+    samples: { just_eval: samples },
+  };
+}
+
+function judgementOf({ isSafety }: Question, result: GenerateResult | Error | undefined): Judgement | undefined {
+  if (result === undefined || result instanceof Error) return undefined;
+  return parseJudgement(result.text, isSafety ? SAFETY_ASPECTS : REGULAR_ASPECTS);
+}
+
+function sampleOf(
+  { id, instruction, isSafety }: Question,
+  { output, problem }: WrittenAnswer,
+  result?: GenerateResult | Error,
+  judgement?: Judgement,
+): Sample {
+  const given = { index: id, instruction, category: isSafety ? "safety" : "regular" };
+  if (output === undefined) return { ...given, missing: problem ?? "no answer" };
+  if (result === undefined) return { ...given, output };
+  if (result instanceof Error) return { ...given, output, missing: `the judge failed: ${result.message}` };
+  const answered = { ...given, output, judgement: result.text };
+  return judgement ? { ...answered, scores: judgement } : { ...answered, missing: "the judgement cannot be read" };
+}
+
+/** The rows that the original tool judges. */
+function outputRows(
+  questions: readonly Question[],
+  answers: readonly WrittenAnswer[],
+  { generator }: SuiteContext,
+): unknown[] {
+  return questions.flatMap(({ id, instruction, isSafety }, i) => {
+    const { output } = answers[i]!;
+    if (output === undefined) return [];
+    return [{ id, instruction, output: [output], generator, dataset: isSafety ? "safety" : "regular" }];
+  });
+}
+
+/** Mean of each aspect and of the aspects' means. */
+export function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricValue> {
+  const metrics = Object.fromEntries(
+    Object.entries(report.aspects).map(([aspect, { mean, stderr }]) => [aspect, plainMetric(mean, stderr)]),
+  );
+  return { ...metrics, overall: plainMetric(report.overall) };
+}
+
+/** Metrics of a file of the original tool: rows with `parsed_result`, or a raw `result` that is read here. */
+export async function reportJudgements(
+  path: string,
+  notApplicable: NotApplicable = "missing",
+): Promise<{ n: number; parsed: number; unparsed_ids: unknown[]; metrics: Record<string, MetricValue> }> {
+  const judgements: (Judgement | undefined)[] = [];
+  const unparsed: unknown[] = [];
+  for await (const { row, line } of readRows(path)) {
+    const { parsed_result: parsed, result } = row;
+    if (parsed === undefined && result === undefined)
+      throw new UsageError(`${path}:${line}: expected a field "parsed_result" or "result", as just-eval writes them`);
+    const judgement = readJudgement(parsed) ?? (typeof result === "string" ? parseJudgement(result) : undefined);
+    if (!judgement) unparsed.push(row.id ?? line);
+    judgements.push(judgement);
+  }
+  if (judgements.length === 0) throw new UsageError(`${path}: holds no judgements`);
+  const report = justEvalMetrics(judgements, notApplicable);
+  return { n: report.n, parsed: report.parsed, unparsed_ids: unparsed, metrics: justEvalMetricValues(report) };
+}
