@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { type Layer, mergeLayers, overrideLayer, parseOverride, valueAt } from "../recipe/overrides.js";
@@ -8,6 +9,8 @@ import { readYaml } from "../recipe/yaml-source.js";
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
+const STARTER_SEEDS = fileURLToPath(new URL("../../examples/self-instruct/seed_tasks.jsonl", import.meta.url));
+
 /** A Self-Instruct recipe. Defaults are the paper's and its code's. */
 export const selfInstructSchema = z.strictObject({
   model: z.string().min(1).describe("who writes: a local model or openai:NAME@BASE_URL"),
@@ -15,8 +18,10 @@ export const selfInstructSchema = z.strictObject({
   out: z.string().optional().describe("run folder; default runs/NAME"),
   seed_tasks: z
     .string()
-    .default("seed_tasks.jsonl")
-    .describe("JSON Lines of seed tasks, or a name of `evoke data list`"),
+    .default(STARTER_SEEDS)
+    .describe(
+      "JSON Lines of seed tasks, or a name of `evoke data list`; default: the starter set that ships with evoke",
+    ),
   seed: z.int().min(0).default(42),
   num_instructions: count.default(100).describe("machine-made instructions to reach"),
   classification_seeds_only: z.boolean().default(false).describe("prompt with classification seed tasks alone"),

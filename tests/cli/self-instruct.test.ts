@@ -142,6 +142,23 @@ describe("evoke self-instruct", () => {
     expect(Math.max(...server.answered.values())).toBe(1);
   }, 120_000);
 
+  it("exits 130 on SIGINT with finished work kept", async () => {
+    const server = await start({ delayMs: 20 });
+    const { recipe, out } = newRun(server.url, 12);
+    const child = spawn(process.execPath, [programPath, "self-instruct", recipe, "--out", out], { stdio: "ignore" });
+    const watch = setInterval(() => {
+      if (server.answered.size >= 12) child.kill("SIGINT");
+    }, 1);
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    clearInterval(watch);
+    expect(code).toBe(130);
+    const kept = journalLines(out);
+    expect(kept).toBeGreaterThan(5);
+    const sent = server.received.length;
+    expect((await evoke(["self-instruct", recipe, "--out", out])).code).toBe(0);
+    expect(server.received.length - sent).toBe(server.answered.size - kept);
+  }, 120_000);
+
   it("parses transcripts without metadata as complete", async () => {
     const folder = mkdtempSync(join(tmpdir(), "parse-"));
     const write = (name: string, rows: object[]): string => {

@@ -4,7 +4,9 @@ Runs the original project's own functions (https://github.com/yizhongw/self-inst
 transcripts written or generated here, and stores inputs and results. Nothing of the original's code or prompts is
 stored.
 
-Usage: python tools/golden/self_instruct.py PATH/TO/self-instruct/self_instruct src/self-instruct/fixtures/original.json
+Usage: python tools/golden/self_instruct.py PATH/TO/self-instruct/self_instruct src/self-instruct/fixtures/original.json [RUN]
+
+RUN is a folder written by `evoke self-instruct`; its answers are added as they are (SmolLM2's in the stored file).
 """
 
 import ast
@@ -121,7 +123,20 @@ def random_text(rng):
     return "".join(rng.choice(PIECES) for _ in range(rng.randint(1, 14)))
 
 
-def main(folder, target):
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf8").split("\n") if line]
+
+
+def real_answers(run):
+    """Distinct (text, finish reason) of a run: continued lists, and transcripts with both kinds of reading."""
+    lists = [row["metadata"]["response"]["choices"][0] for row in rows_of(run / "machine_generated_instructions.jsonl")]
+    rows = rows_of(run / "machine_generated_instances.jsonl")
+    transcripts = [row["instance_metadata"]["response"]["choices"][0] for row in rows]
+    distinct = lambda choices: sorted({(choice["text"], choice["finish_reason"]) for choice in choices})
+    return distinct(lists)[:12], distinct(transcripts)[:24]
+
+
+def main(folder, target, run=None):
     functions = original(folder)
     rng = random.Random(20221220)
     lists, instances, prompts = [], [], []
@@ -138,6 +153,15 @@ def main(folder, target):
             found = parse(text, " Do it \n", {"response": answer(text, finish)})
             # the original removes duplicates through a set, whose order means nothing
             instances.append([text, classification, finish, sorted([i, o] for _, i, o in found)])
+    real_lists, real_transcripts = real_answers(Path(run)) if run else ([], [])
+    for text, finish in real_lists:
+        for end in {finish, "stop"}:
+            lists.append([text, end, functions["post_process_gpt3_response"](answer(text, end))])
+    for text, finish in real_transcripts:
+        for classification in [False, True]:
+            name = "classification" if classification else "generation"
+            found = functions[f"parse_instances_for_{name}_task"](text, "Do it", {"response": answer(text, finish)})
+            instances.append([text, classification, finish, sorted([i, o] for _, i, o in found)])
     for batch in [["Do this:", "  do\n that  ::", "x"], ["One."], ["a:b:", "trailing : ", "\u2003wide\u2003space"]]:
         body = functions["encode_prompt"](batch)
         prompts.append([batch, body[body.index("\n") + 1 :]])  # without the original's lead sentence
@@ -150,4 +174,4 @@ def main(folder, target):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
