@@ -134,7 +134,8 @@ export function annotationSummary(report: AnnotationReport): Record<string, unkn
     ...(lengthControlled
       ? {
           lc_win_rate: lengthControlled.winRate,
-          lc_standard_error: lengthControlled.standardError,
+          // Without difficulties the prediction is the same for every row, and its spread says nothing.
+          lc_standard_error: lengthControlled.difficulty === "none" ? null : lengthControlled.standardError,
           lc_difficulty: lengthControlled.difficulty,
         }
       : {}),

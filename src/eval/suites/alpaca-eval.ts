@@ -91,7 +91,14 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   const { winRate: wins, lengthControlled } = report;
   const metrics: Record<string, MetricValue> = {
     win_rate: plainMetric(wins.winRate, wins.standardError),
-    ...(lengthControlled ? { lc_win_rate: plainMetric(lengthControlled.winRate, lengthControlled.standardError) } : {}),
+    ...(lengthControlled
+      ? {
+          lc_win_rate: plainMetric(
+            lengthControlled.winRate,
+            lengthControlled.difficulty === "none" ? Number.NaN : lengthControlled.standardError,
+          ),
+        }
+      : {}),
     discrete_win_rate: plainMetric(wins.discreteWinRate),
     characters,
   };
