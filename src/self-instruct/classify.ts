@@ -1,9 +1,8 @@
 import { strip } from "../data/python-text.js";
-import { writeJsonl } from "../files/jsonl.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import { type AskReport, askEach, asRequest } from "./ask.js";
 import { fillPrompt } from "./prompts.js";
-import { type ClassificationRow, readStage } from "./stage-files.js";
+import { type ClassificationRow, readStage, writeStage } from "./stage-files.js";
 
 export interface ClassifyOptions {
   model: LanguageModel;
@@ -33,7 +32,7 @@ export async function classifyInstructions(options: ClassifyOptions): Promise<As
     known: (instruction) => known.get(instruction),
     request: (instruction) => asRequest(fillPrompt(options.prompt, instruction), SAMPLING, options.chat),
     row: (instruction, answer): ClassificationRow => ({ instruction, is_classification: answer?.text ?? "" }),
-    save: (rows) => writeJsonl(options.path, rows),
+    save: (rows) => writeStage(options.path, rows),
   });
 }
 

@@ -1,8 +1,7 @@
-import { writeJsonl } from "../files/jsonl.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import { type AskReport, askEach, asRequest } from "./ask.js";
 import { fillPrompt } from "./prompts.js";
-import { type InstancesRow, type InstructionRow, readStage } from "./stage-files.js";
+import { type InstancesRow, type InstructionRow, readStage, writeStage } from "./stage-files.js";
 
 export interface InstancesOptions {
   model: LanguageModel;
@@ -51,6 +50,6 @@ export async function generateInstances(options: InstancesOptions): Promise<AskR
       most_similar,
       avg_similarity_score,
     }),
-    save: (rows) => writeJsonl(options.path, rows),
+    save: (rows) => writeStage(options.path, rows),
   });
 }

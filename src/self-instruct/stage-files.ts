@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { UsageError } from "../errors.js";
-import { writeFully } from "../files/atomic-write.js";
+import { fsyncFolder, writeFully } from "../files/atomic-write.js";
 import { type JsonRow, readJsonl } from "../files/jsonl.js";
 
 /** Names of the stages' files in a run folder (the original project's, without its model's name). */
@@ -72,6 +72,24 @@ export function classificationFile(folder: string): string {
   if (others.length > 1)
     throw new UsageError(`${folder}: several classification files (${others.join(", ")}); keep one`);
   return others[0] ? join(folder, others[0]) : own;
+}
+
+const PIECE = 4096;
+
+/** Replaces a stage file in one step, a piece at a time: 52,000 transcripts with their prompts are too long for one text. */
+export function writeStage(path: string, rows: readonly unknown[]): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    rmSync(temporary, { force: true });
+    for (let start = 0; start === 0 || start < rows.length; start += PIECE) {
+      const piece = rows.slice(start, start + PIECE);
+      appendDurably(temporary, piece.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    }
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  fsyncFolder(dirname(path));
 }
 
 /** Adds lines to the end of a file and flushes them to disk. */
