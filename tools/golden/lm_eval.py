@@ -118,7 +118,7 @@ def main():
         task = task_of(name, file, splits)
         tokenizer.chat_template = TULU if options else None
         result = lm_eval.simple_evaluate(
-            model=lm, tasks=[task], num_fewshot=shots, limit=rows, log_samples=True, bootstrap_iters=0,
+            model=lm, tasks=[task], num_fewshot=shots, limit=rows, log_samples=True, bootstrap_iters=2,
             gen_kwargs="max_gen_toks=256" if name == "gsm8k" else None, **options,
         )
         samples = sorted(result["samples"][name], key=lambda sample: (sample["doc_id"], sample["filter"]))
@@ -127,14 +127,14 @@ def main():
         if name == "gsm8k":
             entry["answers"] = [
                 dict(doc=s["doc_id"], filter=s["filter"], answer=s["filtered_resps"][0], exact_match=s["exact_match"],
-                     context=digest(s["arguments"]["gen_args_0"]["arg_0"]))
+                     context=digest(s["arguments"][0][0]))
                 for s in samples
             ]
         else:
             entry["samples"] = [
                 [
-                    dict(request=digest(a["arg_0"], a["arg_1"]), logprob=float(f"{float(r[0]):.7g}"), greedy=r[1] in (True, "True"))
-                    for a, r in zip(s["arguments"].values(), s["filtered_resps"])
+                    dict(request=digest(a[0], a[1]), logprob=float(f"{float(r[0]):.7g}"), greedy=r[1] in (True, "True"))
+                    for a, r in zip(s["arguments"], s["filtered_resps"])
                 ]
                 for s in samples
             ]
