@@ -1,5 +1,5 @@
 import { FailureError } from "../errors.js";
-import type { Checkpoint, WeightInfo } from "./checkpoint.js";
+import type { Checkpoint, WeightInfo } from "./checkpoint-interface.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
 import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./gguf-config.js";
 import { hfName, normOffset, permutedHeads, unpermute } from "./gguf-names.js";

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { FailureError, UsageError } from "../errors.js";
 import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
-import type { Checkpoint, WeightInfo } from "./checkpoint.js";
+import type { Checkpoint, WeightInfo } from "./checkpoint-interface.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
 import { readJsonObject } from "./json-file.js";
 import { SafetensorsFile } from "./safetensors.js";
