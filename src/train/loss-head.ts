@@ -12,7 +12,7 @@ export function headBlockRows(vocabSize: number): number {
 }
 
 /**
- * Inputs: x [rows, hidden], targets int64 [rows, 1], weights [rows, 1] (1 / targets of the step; 0 for padding), head, norm.
+ * Inputs: x [rows, hidden], targets int32 [rows, 1], weights [rows, 1] (1 / targets of the step; 0 for padding), head, norm.
  * Outputs: loss (Σ of weighted losses), dx; with `trainable` also head.sum and norm.sum, the gradients added to the
  * inputs head.acc and norm.acc.
  */
@@ -23,7 +23,7 @@ export function lossHeadGraph(
 ): Graph {
   const graph = new Graph();
   const { x, head, norm, logits } = headLogits(graph, weights, rows);
-  const targets = graph.input("targets", "int64", [rows, 1]);
+  const targets = graph.input("targets", "int32", [rows, 1]);
   const weight = graph.input("weights", "float32", [rows, 1]);
 
   const shifted = ops.sub(logits, ops.reduceMax(logits, [-1], true));
@@ -35,10 +35,11 @@ export function lossHeadGraph(
 
   // d loss / d logits = weight · (softmax − one-hot), written out: the general rules would make three more passes.
   const { vocabSize } = weights.config;
+  // int32: WebGPU compares no 64-bit integers.
   const classes = graph.constant(
-    "int64",
+    "int32",
     [1, vocabSize],
-    BigInt64Array.from({ length: vocabSize }, (_, i) => BigInt(i)),
+    Int32Array.from({ length: vocabSize }, (_, i) => i),
   );
   const oneHot = ops.cast(ops.equal(classes, targets), "float32");
   const gradient = ops.mul(ops.sub(ops.div(exponentials, total), oneHot), weight);

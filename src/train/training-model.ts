@@ -196,18 +196,18 @@ export class TrainingModel {
       const some = targets.slice(at, at + this.headRows);
       const rows = some.length === this.headRows ? this.headRows : Math.max(8, 2 ** Math.ceil(Math.log2(some.length)));
       const x = new Float32Array(rows * hiddenSize);
-      const ids = new BigInt64Array(rows);
+      const ids = new Int32Array(rows);
       const weights = new Float32Array(rows);
       some.forEach((target, i) => {
         x.set(states.subarray((target - 1) * hiddenSize, target * hiddenSize), i * hiddenSize);
-        ids[i] = BigInt(row.tokens[target]!);
+        ids[i] = row.tokens[target]!;
         weights[i] = 1 / normaliser;
       });
       const executable = await this.headFor(rows, trainable, backward);
       const feeds: Record<string, Tensor> = {
         ...fixed,
         x: await this.device.upload("float32", x, [rows, hiddenSize]),
-        targets: await this.device.upload("int64", ids, [rows, 1]),
+        targets: await this.device.upload("int32", ids, [rows, 1]),
         weights: await this.device.upload("float32", weights, [rows, 1]),
       };
       if (trainable && backward)

@@ -82,7 +82,7 @@ export function expandLike(x: Value, like: Value): Value {
   return graph.node("Expand", [x, target], [{ dtype: x.dtype, shape: like.shape }])[0]!;
 }
 
-/** For each row of x [n, m], the element at column `indices` int64 [n, 1]; result [n, 1]. */
+/** For each row of x [n, m], the element at column `indices` int32 or int64 [n, 1]; result [n, 1]. */
 export function pick(x: Value, indices: Value): Value {
   const attributes = { axis: { int: 1 } };
   return x.graph.node("GatherElements", [x, indices], [{ dtype: x.dtype, shape: indices.shape }], { attributes })[0]!;
