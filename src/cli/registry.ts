@@ -11,6 +11,7 @@ export interface CommandEntry {
 // biome-ignore format: one line per command reads as the table it is
 export const commands: readonly CommandEntry[] = [
   { name: "quickstart", summary: "tune a small model two ways and compare", group: "Train", load: async () => (await import("./quickstart.js")).quickstartCommand },
+  { name: "init", summary: "write a commented recipe to start from", group: "Train", load: async () => (await import("./init.js")).initCommand },
   { name: "train", summary: "tune a model as a recipe says", group: "Train", load: async () => (await import("./train.js")).trainCommand },
   { name: "merge", summary: "fold an adapter into its base model", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
   { name: "chat", summary: "talk to a model", group: "Use a model", load: async () => (await import("./chat.js")).chatCommand },
@@ -22,5 +23,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
   { name: "eval", summary: "evaluate a model, or report judged files", group: "Evaluate", load: async () => (await import("./eval.js")).evalCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
+  { name: "doctor", summary: "check this machine, with advice", group: "Tools", load: async () => (await import("./doctor.js")).doctorCommand },
+  { name: "completion", summary: "print a completion script for a shell", group: "Tools", load: async () => (await import("./completion.js")).completionCommand },
   { name: "schema", summary: "print the JSON Schema of recipe files", group: "Tools", load: async () => (await import("./schema.js")).schemaCommand },
 ];

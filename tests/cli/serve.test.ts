@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { evoke, programPath } from "../program.js";
+import { writeTinyModel } from "../support/tiny-model.js";
+
+const folder = mkdtempSync(join(tmpdir(), "evoke-serve-"));
+beforeAll(() => writeTinyModel(join(folder, "tiny")));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Program {
+  child: ChildProcess;
+  url: string;
+  stderr: () => string;
+  code: Promise<number | null>;
+}
+
+/** Starts the program and waits for its line about the address. */
+async function serve(...flags: string[]): Promise<Program> {
+  const args = ["serve", join(folder, "tiny"), "--port", "0", "--device", "cpu", "--json", ...flags];
+  const child = spawn(process.execPath, [programPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      if (stdout.endsWith("}\n")) resolve();
+    });
+    void code.then(() => reject(new Error(stderr)));
+  });
+  return { child, url: (JSON.parse(stdout) as { url: string }).url, stderr: () => stderr, code };
+}
+
+describe("evoke serve", () => {
+  it("finishes a running stream after SIGTERM and exits with 143", async () => {
+    const { child, url, stderr, code } = await serve("--name", "tiny");
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "unused", maxRetries: 0 });
+    const stream = await client.completions.create({
+      model: "tiny",
+      prompt: "the river",
+      max_tokens: 150,
+      stream: true,
+      seed: 1,
+      logprobs: 0,
+    });
+    let stopped = false;
+    let tokens = 0;
+    for await (const { choices } of stream) {
+      if (!stopped) child.kill("SIGTERM");
+      stopped = true;
+      tokens += choices[0]?.logprobs?.tokens?.length ?? 0;
+      if (choices[0]?.finish_reason === "length") expect(tokens).toBe(150);
+    }
+    expect(await code).toBe(143);
+    expect(tokens).toBeGreaterThan(0);
+    expect(stderr()).toContain("finishing the running answers");
+    expect(stderr()).toMatch(/POST \/v1\/completions 200 \d+ ms/);
+    expect(stderr()).not.toContain("river");
+  });
+
+  it("stops at once on a second signal", async () => {
+    const { child, url, code } = await serve("--quiet");
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "unused", maxRetries: 0 });
+    const stream = await client.completions.create({ model: "tiny", prompt: "a", max_tokens: 500, n: 8, stream: true });
+    const read = async () => {
+      for await (const _ of stream) child.kill("SIGINT");
+    };
+    await read().catch(() => {});
+    expect(await code).toBe(130);
+  });
+
+  it.each([
+    [
+      ["--host", "0.0.0.0"],
+      "evoke: --host 0.0.0.0 can be reached from other machines: give a token (--token or EVOKE_TOKEN), or leave --host away\n",
+    ],
+    [
+      ["--adapter", "nothing"],
+      "evoke: option '--adapter <name=dir>' argument 'nothing' is invalid. expected NAME=FOLDER.\n",
+    ],
+    [["--port", "70000"], "evoke: option '--port <n>' argument '70000' is invalid. a port is at most 65535.\n"],
+    [["--adapter", "a=x", "--adapter", "a=y"], "evoke: --adapter a is given twice\n"],
+  ])("refuses %j with one line", async (flags, line) => {
+    const outcome = await evoke(["serve", join(folder, "tiny"), ...flags], { env: { EVOKE_TOKEN: "" } });
+    expect(outcome).toEqual({ code: 2, stdout: "", stderr: line });
+  });
+});
