@@ -4,7 +4,7 @@ import type { SuiteContext } from "../eval/suite.js";
 import type { JournaledModel } from "../llm/journal.js";
 import type { ResolvedModel } from "../llm/resolve.js";
 import { createProgress } from "../progress/progress.js";
-import type { EvalFlags } from "./eval.js";
+import type { EvalFlags } from "./eval-flags.js";
 import type { GlobalOptions } from "./output.js";
 
 interface Parts {

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { UsageError } from "../errors.js";
-import type { EvalFlags } from "./eval.js";
+import type { EvalFlags } from "./eval-flags.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson } from "./output.js";
 
 /** Metrics of a file that was judged before: no model is asked. */

@@ -2,33 +2,11 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../errors.js";
+import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { evalCompareCommand, reportFile } from "./eval-report.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
-
-export interface EvalFlags extends LlmFlags {
-  model?: string;
-  out?: string;
-  limit?: number;
-  shots?: number;
-  chatTemplate?: "tulu" | "model" | "none";
-  prompt?: string;
-  rows?: string[];
-  outputs?: string;
-  judge?: string;
-  judgePrompt?: string;
-  reference?: string;
-  difficulty?: string;
-  maxNewTokens?: number;
-  skipInvalid?: boolean;
-  mirror?: string;
-  annotations?: string;
-  against?: string[];
-  judgements?: string;
-  labels?: string;
-  notApplicable?: "missing" | "original-report";
-}
 
 /** `evoke eval SUITE… --model MODEL`, `evoke eval compare A B`, and reports of files that were judged already. */
 export function evalCommand(): Command {

@@ -1,0 +1,25 @@
+import type { LlmFlags } from "./llm-options.js";
+
+/** Flags of `evoke eval`. */
+export interface EvalFlags extends LlmFlags {
+  model?: string;
+  out?: string;
+  limit?: number;
+  shots?: number;
+  chatTemplate?: "tulu" | "model" | "none";
+  prompt?: string;
+  rows?: string[];
+  outputs?: string;
+  judge?: string;
+  judgePrompt?: string;
+  reference?: string;
+  difficulty?: string;
+  maxNewTokens?: number;
+  skipInvalid?: boolean;
+  mirror?: string;
+  annotations?: string;
+  against?: string[];
+  judgements?: string;
+  labels?: string;
+  notApplicable?: "missing" | "original-report";
+}
