@@ -1,0 +1,65 @@
+/**
+ * llama.cpp (node-llama-cpp) on the work of bench/generate.ts. Prints one JSON line.
+ *
+ *   node bench/peers/llama-cpp.mjs MODEL.gguf --threads 2 [--past 200] [--steps 48] [--prefill 512]
+ */
+import { parseArgs } from "node:util";
+import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    threads: { type: "string", default: "2" },
+    past: { type: "string", default: "200" },
+    steps: { type: "string", default: "48" },
+    prefill: { type: "string", default: "512" },
+  },
+});
+const [past, steps, prefill, threads] = [values.past, values.steps, values.prefill, values.threads].map(Number);
+
+const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: threads });
+const model = await llama.loadModel({ modelPath: positionals[0], useMmap: true });
+const context = await model.createContext({
+  contextSize: Math.max(past + 3 * steps, prefill) + 64,
+  batchSize: 512,
+  threads,
+});
+const sequence = context.getSequence();
+const token = (i) => 1000 + ((i * 7919) % 20000);
+const prompt = (count) => Array.from({ length: count }, (_, i) => token(i));
+
+/** Tokens a second of `count` greedy tokens after `past` others; the best of three. */
+async function decode() {
+  await sequence.clearHistory();
+  await sequence.evaluateWithoutGeneratingNewTokens(prompt(past));
+  let best = 0;
+  let last = token(past);
+  for (let round = 0; round < 3; round++) {
+    let done = 0;
+    let started = performance.now();
+    for await (const next of sequence.evaluate([last], { temperature: 0, yieldEogToken: true })) {
+      last = next;
+      if (done++ === 0) started = performance.now(); // the first one pays for starting up
+      else if (done > steps) break;
+    }
+    best = Math.max(best, ((done - 1) * 1000) / (performance.now() - started));
+  }
+  return best;
+}
+
+async function read() {
+  let best = 0;
+  for (let round = 0; round < 3; round++) {
+    await sequence.clearHistory();
+    const started = performance.now();
+    await sequence.evaluateWithoutGeneratingNewTokens(prompt(prefill));
+    best = Math.max(best, (prefill * 1000) / (performance.now() - started));
+  }
+  return best;
+}
+
+const result = { decode: await decode(), prefill: await read() };
+console.log(JSON.stringify(result));
+await context.dispose();
+await model.dispose();
+process.exit(0);

@@ -1,0 +1,67 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { randomAdapter } from "../../tests/support/fixture-model.js";
+import { writeTinyModel } from "../../tests/support/tiny-model.js";
+import { saveAdapter } from "./adapter-io.js";
+import { decoderConfig } from "./architectures/index.js";
+import { openCheckpoint } from "./checkpoint.js";
+import { loadModel, locateModel, modelFingerprint } from "./load-model.js";
+
+const root = mkdtempSync(join(tmpdir(), "evoke-load-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const base = join(root, "base");
+writeTinyModel(base);
+const checkpoint = openCheckpoint(base);
+const config = decoderConfig(checkpoint.config, base);
+checkpoint.close();
+
+/** A run folder as the trainer leaves it. */
+async function run(name: string, record: Record<string, unknown>, adapter?: string): Promise<string> {
+  const folder = join(root, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "run.json"), JSON.stringify({ status: "done", ...record }));
+  if (adapter) await saveAdapter(join(folder, "adapter"), randomAdapter(config, ["self_attn.q_proj"], 2, adapter));
+  return folder;
+}
+
+describe("a model argument", () => {
+  it("may be a model, with adapters on top", async () => {
+    const other = await run("other", { model: "hf:NOT/HERE" }, "other");
+    const model = await loadModel(base, { adapters: [other] });
+    expect(model).toMatchObject({ path: base, reference: base, config: { hiddenSize: 64, layers: 2 } });
+    expect(model.adapters.map(({ name }) => name)).toEqual([other]);
+    expect(model.tokenizer.encode("a").length).toBeGreaterThan(0);
+    expect(model.weights.layers[0]!.linear.get("mlp.up_proj")!.kind).toBe("float32");
+  });
+
+  it("may be a run: its base, its adapter, its template", async () => {
+    const folder = await run("run", { model: base, modelPath: join(root, "moved away"), template: "tulu" }, "run");
+    expect(await locateModel(folder)).toEqual({ path: base, adapterPath: join(folder, "adapter"), template: "tulu" });
+    const more = await run("more", {}, "more");
+    const model = await loadModel(folder, { adapters: [more] });
+    expect(model.adapters.map(({ name }) => name)).toEqual([more, folder]);
+    expect(model.template).toBe("tulu");
+  });
+
+  it("may be a run that trained all weights", async () => {
+    const folder = await run("full", { model: "hf:NOT/HERE", template: "model" });
+    cpSync(base, join(folder, "model"), { recursive: true });
+    expect(await locateModel(folder)).toEqual({ path: join(folder, "model"), template: "model" });
+  });
+
+  it("is refused in one line when the run has no result yet", async () => {
+    const folder = await run("young", { model: base, status: "interrupted" });
+    await expect(locateModel(folder)).rejects.toThrow(/no adapter yet \(status: interrupted\)/);
+    await expect(locateModel(join(root, "none"))).rejects.toThrow(/no such model/);
+  });
+});
+
+it("names content: a copy has the same fingerprint, a changed byte another", () => {
+  const copy = join(root, "copy");
+  cpSync(base, copy, { recursive: true });
+  expect(modelFingerprint([copy])).toBe(modelFingerprint([base]));
+  writeFileSync(join(copy, "generation_config.json"), '{"eos_token_id": 3}');
+  expect(modelFingerprint([copy])).not.toBe(modelFingerprint([base]));
+});
