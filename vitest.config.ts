@@ -8,7 +8,15 @@ export default defineConfig({
     projects: [
       { test: { ...shared, name: "unit", include: ["src/**/*.test.ts", "tools/**/*.test.ts"] } },
       // Black-box tests run the built program, so they build it first.
-      { test: { ...shared, name: "program", include: ["tests/cli/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
+      {
+        test: {
+          ...shared,
+          name: "program",
+          include: ["tests/**/*.test.ts"],
+          exclude: ["tests/slow/**"],
+          globalSetup: ["tests/build.ts"],
+        },
+      },
       // Minutes each: kills and resumes, a GPU in software, real models. `npm run test:slow`, and continuous integration.
       { test: { ...shared, name: "slow", include: ["tests/slow/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
     ],
