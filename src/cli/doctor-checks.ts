@@ -93,28 +93,28 @@ function disk(): Finding {
   }
 }
 
+const ADVICE: Record<DeviceName, string> = {
+  cpu: "reinstall evoke for this platform",
+  webgpu: "fine without a graphics card; with one, update its driver",
+  cuda: "fine without an NVIDIA card; with one, install CUDA and the CUDA libraries of onnxruntime-node",
+};
+
 async function devices(): Promise<Finding[]> {
   const findings: Finding[] = [];
   const offered = ort.listSupportedBackends().map(({ name }) => name);
-  for (const name of ["cpu", "webgpu", "cuda"] satisfies DeviceName[]) {
-    const label = `device ${name}`;
-    if (!offered.includes(name)) {
-      const advice =
-        name === "cuda" ? "install onnxruntime-node with its CUDA libraries to use an NVIDIA card" : undefined;
-      findings.push({ name: label, status: "ok", found: "not part of this build of ONNX Runtime", advice });
+  for (const device of ["cpu", "webgpu", "cuda"] satisfies DeviceName[]) {
+    const name = `device ${device}`;
+    if (!offered.includes(device)) {
+      findings.push({ name, status: "ok", found: "not part of this build of ONNX Runtime" });
       continue;
     }
     try {
-      await Device.open({ device: name });
-      findings.push({ name: label, status: "ok", found: "works" });
+      await Device.open({ device });
+      findings.push({ name, status: "ok", found: "works" });
     } catch (error) {
-      const found = (error as Error).message.split("\n")[0]!;
-      findings.push({
-        name: label,
-        status: "warn",
-        found,
-        advice: "check the graphics driver; --device cpu always works",
-      });
+      const reason = /Failed to [^;)]*/.exec((error as Error).message)?.[0];
+      const found = `does not work here${reason === undefined ? "" : ` (${reason})`}`;
+      findings.push({ name, status: device === "cpu" ? "fail" : "warn", found, advice: ADVICE[device] });
     }
   }
   return findings;

@@ -27,8 +27,11 @@ describe.each(cases)("a starter recipe with $preset and $mode", ({ preset, mode 
   it("names every field, and its comments hold the values in force", () => {
     const { properties } = recipeJsonSchema() as { properties: Record<string, unknown> };
     for (const name of Object.keys(properties)) expect(text).toMatch(new RegExp(`^(# )?${name}:`, "m"));
-    // Fields are one "# " away from being in force; lines of explanation are not "name:".
-    const open = text.replace(/^( *)# (?=( {2})*(# )?([a-z_]+:( |$)|$))/gm, "$1").replace(/^# {3}/gm, "  ");
+    const settings = text.split("\n").filter((line) => !/^[ #]*## /.test(line));
+    const open = settings
+      .slice(2)
+      .map((line) => line.replace("# ", ""))
+      .join("\n");
     const values = withoutEmpty(parse(open) as Record<string, unknown>);
     const { early_stop: _, ...rest } = values; // commented out with its defaults, which turn it on
     expect(parseRecipe(rest)).toEqual(parseRecipe(given));

@@ -33,7 +33,7 @@ export function starterRecipe({ model, data, mode, preset }: Starter, path: stri
   const { properties = {} } = recipeJsonSchema() as SchemaNode;
   const lines = [
     `# A training recipe: evoke train ${path}`,
-    "# Lines that begin with # show what holds unless you change it.",
+    "# ## explains the line below it; # before a setting shows what holds unless you change it.",
     "",
   ];
   const write = (name: string, node: SchemaNode, value: unknown, given: unknown, indent: string): void => {
@@ -68,7 +68,7 @@ export function starterRecipe({ model, data, mode, preset }: Starter, path: stri
 
 /** The description as comment lines of bounded width. */
 function wrapped(text: string, indent: string): string[] {
-  const open = `${indent}# `;
+  const open = `${indent}## `;
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(/\s+/).filter((part) => part !== "")) {
