@@ -133,7 +133,7 @@ async function bundledModel(): Promise<Finding> {
 
 function localData({ dataDir }: DoctorOptions): Finding {
   const name = "local data";
-  if (dataDir === undefined) return { name, status: "ok", found: "none named; data comes from the network" };
+  if (!dataDir) return { name, status: "ok", found: "none named; data comes from the network" };
   if (existsSync(dataDir)) return { name, status: "ok", found: dataDir };
   return { name, status: "fail", found: `${dataDir} does not exist`, advice: "correct --data-dir or EVOKE_DATA" };
 }

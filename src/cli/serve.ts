@@ -47,7 +47,8 @@ export function serveCommand(): Command {
     )
     .action(async (reference: string, flags: ServeFlags, command: Command) => {
       const global = globalOptions(command);
-      const { host, port, token, allowOrigin: origins, maxBatch, maxQueue, weights, template } = flags;
+      const { host, port, allowOrigin: origins, maxBatch, maxQueue, weights, template } = flags;
+      const token = flags.token || undefined; // an empty variable is none
       const log = (line: string): void => say(line, global);
       checkRules({ host, token, origins });
       const opening = new AbortController();
