@@ -43,6 +43,14 @@ const cases: Record<string, Case> = {
   Transpose: { inputs: { a: [2, 3, 4] }, build: ({ a }) => ops.transpose(a!, [2, 0, 1]) },
   Concat: { inputs: { a: [2, 3], b: [2, 2] }, build: ({ a, b }) => ops.concat([a!, b!], 1) },
   Slice: { inputs: { a: [5, 3] }, build: ({ a }) => ops.slice(a!, 0, 1, 4) },
+  "Slice whose start is fed": {
+    inputs: { a: [5, 3] },
+    build: ({ a }, g) =>
+      ops.reshape(
+        ops.sliceFrom(a!, g.constant("int64", [1], [2]), 4, "rows", g.constant("int64", [4], [2, 0, 1, 0])),
+        [2, 3],
+      ),
+  },
   Gemm: { inputs: { a: [3, 4], b: [4, 2] }, build: ({ a, b }) => ops.gemm(a!, b!, { alpha: 0.5 }) },
   "Gemm, b transposed, with bias": {
     inputs: { a: [3, 4], b: [2, 4], c: [2] },

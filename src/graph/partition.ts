@@ -2,10 +2,14 @@
  * Splits one graph that holds a forward and a backward pass into two: the first also puts out what was marked with
  * `keep`, the second takes that in and recomputes the rest. The choice of what to keep is the trade of memory for time.
  */
-import { Graph, type Node, Value } from "./graph.js";
+import { Graph, type Node, type Value } from "./graph.js";
 
 /** Copies the parts of `source` that `outputs` depend on, with `replaced` values turned into inputs of the given names. */
-export function extract(source: Graph, outputs: ReadonlyMap<string, Value>, replaced: ReadonlyMap<Value, string>): Graph {
+export function extract(
+  source: Graph,
+  outputs: ReadonlyMap<string, Value>,
+  replaced: ReadonlyMap<Value, string>,
+): Graph {
   const live = new Set<Value>(outputs.values());
   const nodes: Node[] = [];
   for (let i = source.nodes.length - 1; i >= 0; i--) {
@@ -31,7 +35,10 @@ export function extract(source: Graph, outputs: ReadonlyMap<string, Value>, repl
   };
   for (const node of nodes) {
     const inputs = node.inputs.map((input) => input && copy(input));
-    const made = result.node(node.op, inputs, node.outputs, { domain: node.domain, attributes: { ...node.attributes } });
+    const made = result.node(node.op, inputs, node.outputs, {
+      domain: node.domain,
+      attributes: { ...node.attributes },
+    });
     node.outputs.forEach((output, i) => {
       if (!replaced.has(output)) copies.set(output, made[i]!);
     });

@@ -108,6 +108,16 @@ describe("training trajectories", () => {
     expect(Math.max(...norms.map((x, i) => Math.abs(x / g.gradNorms[i]! - 1)))).toBeLessThan(0.01);
   });
 
+  it("gives PEFT's logits with the adapter PEFT trained", async () => {
+    const { ids, logits } = golden("lora").final;
+    const weights = base("lora", "float32");
+    const adapter = await loadAdapter(fixture("lora-final"), weights.config);
+    const forward = new PackedModel(weights, await Device.open({ threads: 1 }));
+    const hidden = await forward.hidden(packRow([ids]), { adapter });
+    const found = await forward.logits(hidden, [ids.length - 3, ids.length - 2, ids.length - 1]);
+    expect(Math.max(...differences(logits.flat(), [...found]))).toBeLessThan(1e-4);
+  });
+
   it("one trajectory for every equivalent setting", async () => {
     const settings: Setting[] = [
       { rowsOf: 4, keptLayers: 0 },
