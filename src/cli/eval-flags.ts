@@ -12,6 +12,7 @@ export interface EvalFlags extends LlmFlags {
   outputs?: string;
   judge?: string;
   judgePrompt?: string;
+  originalPrompts?: boolean;
   reference?: string;
   difficulty?: string;
   maxNewTokens?: number;

@@ -23,6 +23,10 @@ export function evalCommand(): Command {
     .option("--outputs <file>", "judge the answers in this file in place of a model's")
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
+    .option(
+      "--original-prompts",
+      "fetch the original tools' judge prompts and worked examples (just_eval, gsm8k_cot_llama)",
+    )
     .option("--reference <file>", "alpaca_eval: outputs to compare with (default: gpt4_1106_preview's)")
     .option("--difficulty <file>", "alpaca_eval: official difficulty table, for the length-controlled win rate")
     .option("--max-new-tokens <n>", "most tokens of an answer (default: the suite's own)", parseCount)
@@ -117,6 +121,7 @@ async function runOpened(
       files: rowFiles(flags.rows ?? [], suites),
       outputs: flags.outputs,
       judgePrompt: flags.judgePrompt,
+      originalPrompts: flags.originalPrompts,
       reference: flags.reference,
       difficulty: flags.difficulty,
       maxNewTokens: flags.maxNewTokens,

@@ -19,6 +19,7 @@ const github = (repository: string, commit: string, path: string, sha256: string
 });
 
 const ALPACA = ["tatsu-lab/alpaca_eval", "cd543a149df89434d8a54582c0151c0b945c3d20"] as const;
+const JUST_EVAL = ["Re-Align/just-eval", "3e1a1265e210be1d6ad71624c91da3efc36493ca"] as const;
 const SELF_INSTRUCT = ["yizhongw/self-instruct", "0b26ccaa415992100fa32df62d41b994cf928e23"] as const;
 
 export const EVAL_FILES = {
@@ -78,6 +79,31 @@ export const EVAL_FILES = {
       ...SELF_INSTRUCT,
       "human_eval/user_oriented_instructions.jsonl",
       "81d60a117db495cecedecd9193504fd07c5b5a42f6699ef6b0f9da10fc22f42e",
+    ),
+  },
+  gsm8kShots: {
+    local: ["originals/gsm8k-cot-llama.yaml"],
+    remote: github(
+      "EleutherAI/lm-evaluation-harness",
+      "4e7e0d47f33bc71070c1d38394bafbb52b117163",
+      "lm_eval/tasks/gsm8k/gsm8k-cot-llama.yaml",
+      "c295bc7e942e8f3a51b91d14d5e592d2b037330c831f4ab5b2f8ddca27e031d6",
+    ),
+  },
+  justEvalRegular: {
+    local: ["originals/just-eval-multi.py"],
+    remote: github(
+      ...JUST_EVAL,
+      "just_eval/_MULTI_SCORE_TEMPLATE.py",
+      "6bdabf59b1cd4693d20aeff4ff0d4651a14d2ddcd445c13db9cd847ca7c26925",
+    ),
+  },
+  justEvalSafety: {
+    local: ["originals/just-eval-safety.py"],
+    remote: github(
+      ...JUST_EVAL,
+      "just_eval/_SAFETY_SCORE_TEMPLATE.py",
+      "6cbc853795184a2ed2488561d111821728f829a25aeeeaf0b4cedbd23d06d400",
     ),
   },
 } satisfies Record<string, EvalFile>;

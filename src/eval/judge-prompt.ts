@@ -19,7 +19,11 @@ export interface JudgePrompt {
 export function loadJudgePrompt(name: string, places: readonly string[], path?: string): JudgePrompt {
   const file = path ?? fileURLToPath(new URL(`../../prompts/eval/${name}.txt`, import.meta.url));
   if (!existsSync(file)) throw new UsageError(`${file}: no such prompt`);
-  const template = readFileSync(file, "utf8").trimEnd();
+  return judgePromptOf(readFileSync(file, "utf8").trimEnd(), places, file);
+}
+
+/** A judge's prompt from its text. @param file what to call it in messages. */
+export function judgePromptOf(template: string, places: readonly string[], file: string): JudgePrompt {
   const absent = places.filter((place) => !template.includes(`{${place}}`));
   if (absent.length > 0) throw new UsageError(`${file}: the prompt lacks {${absent.join("}, {")}}`);
   const pattern = new RegExp(`\\{(${places.join("|")})\\}`, "g");

@@ -3,6 +3,7 @@ import { sha256 } from "../files/sha256.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
 import { exactMatch, extractAnswer } from "../metrics/exact-match.js";
 import { loadSplit } from "./load-rows.js";
+import { originalGsm8kShots } from "./originals.js";
 import { contextOf, messagesOf, ShotSampler } from "./prompts.js";
 import { meanMetric, type Sample, type SuiteOutput } from "./results.js";
 import { answersOf, conversationRequest, type SuiteContext } from "./suite.js";
@@ -16,7 +17,8 @@ interface Prepared {
 }
 
 /** Runs a benchmark whose answers are written: greedy, then found in the text by each filter and compared. */
-export async function runAnswerTask(task: AnswerTask, context: SuiteContext): Promise<SuiteOutput> {
+export async function runAnswerTask(declared: AnswerTask, context: SuiteContext): Promise<SuiteOutput> {
+  const task = await withOriginalShots(declared, context);
   const { source, skipInvalid, limit } = context;
   const shots = context.shots ?? task.shots;
   const invalid: string[] = [];
@@ -78,6 +80,12 @@ export async function runAnswerTask(task: AnswerTask, context: SuiteContext): Pr
     },
     samples: { [task.name]: samples },
   };
+}
+
+/** The task with the original's worked examples in place of ours, where the run asks for them. */
+async function withOriginalShots(task: AnswerTask, { originalPrompts, source }: SuiteContext): Promise<AnswerTask> {
+  if (!originalPrompts || !task.fewShot.fixed) return task;
+  return { ...task, fewShot: { ...task.fewShot, fixed: await originalGsm8kShots(source) } };
 }
 
 function requestOf(task: AnswerTask, doc: AnswerDoc, shots: readonly Shot[], context: SuiteContext): GenerateRequest {

@@ -34,6 +34,8 @@ export interface SuiteContext {
   files: Readonly<Record<string, string>>;
   /** Answers that exist already, in place of the model's: a file of rows with `output` or `response`. */
   outputs?: string;
+  /** Take judge prompts and worked examples from the original tools' repositories (pinned) where they can be had. */
+  originalPrompts?: boolean;
   /** Judge prompt in place of the built-in one. */
   judgePrompt?: string;
   /** AlpacaEval: outputs to compare with. */

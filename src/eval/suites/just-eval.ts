@@ -13,8 +13,9 @@ import {
 } from "../../metrics/just-eval-parse.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
-import { loadJudgePrompt } from "../judge-prompt.js";
+import { type JudgePrompt, judgePromptOf, loadJudgePrompt } from "../judge-prompt.js";
 import { readFiles } from "../load-rows.js";
+import { originalJustEvalPrompts } from "../originals.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import { answersOf, type SuiteContext } from "../suite.js";
 
@@ -61,8 +62,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     };
     return { results: { just_eval: result }, samples: { just_eval: samples } };
   }
-  const regular = loadJudgePrompt("just-eval-regular", ["instruction", "output"], context.judgePrompt);
-  const safety = loadJudgePrompt("just-eval-safety", ["instruction", "output"]);
+  const { regular, safety } = await judgePrompts(context);
   const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
   const requests = places.map((i): GenerateRequest => {
     const { instruction, isSafety } = questions[i]!;
@@ -97,6 +97,22 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
       },
     },
     samples: { just_eval: samples },
+  };
+}
+
+const PLACES = ["instruction", "output"];
+
+async function judgePrompts(context: SuiteContext): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
+  if (context.originalPrompts) {
+    const originals = await originalJustEvalPrompts(context.source);
+    return {
+      regular: judgePromptOf(originals.regular, PLACES, "just-eval's prompt"),
+      safety: judgePromptOf(originals.safety, PLACES, "just-eval's safety prompt"),
+    };
+  }
+  return {
+    regular: loadJudgePrompt("just-eval-regular", PLACES, context.judgePrompt),
+    safety: loadJudgePrompt("just-eval-safety", PLACES),
   };
 }
 
