@@ -1,0 +1,101 @@
+/**
+ * Decoding and reading speed on a GGUF model, next to llama.cpp in the same run:
+ *
+ *   npx tsx bench/generate.ts MODEL.gguf [--threads 2] [--peer-q8 Q8_0.gguf --peer-f32 F32.gguf] [--json]
+ *
+ * The peer runs in a process of its own (bench/peers/llama-cpp.mjs, after `npm install` in bench/peers); its files come
+ * from bench/peers/requantise_gguf.py. Every figure is the best of several rounds, the two programs taking turns: a
+ * machine that does other work as well makes all figures worthless.
+ */
+import { execFileSync } from "node:child_process";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Decoder } from "../src/generate/decoder.js";
+import { KvCache } from "../src/generate/kv-cache.js";
+import { prefill } from "../src/generate/prefill.js";
+import { openCheckpoint } from "../src/model/checkpoint.js";
+import { PackedModel } from "../src/model/packed-model.js";
+import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
+import { Device } from "../src/runtime/device.js";
+
+/** Cached positions when a measured step begins, and steps in a round. */
+const PAST = 200;
+const STEPS = 48;
+const PREFILL = 512;
+const ROUNDS = 3;
+const BATCHES = [1, 4, 16];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    threads: { type: "string", default: String(cpus().length) },
+    weights: { type: "string", default: "int8" },
+    "peer-q8": { type: "string" },
+    "peer-f32": { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [path] = positionals;
+if (path === undefined) throw new Error("usage: npx tsx bench/generate.ts MODEL.gguf");
+const threads = Number(values.threads);
+
+const prompt = (count: number): number[] => Array.from({ length: count }, (_, i) => 1000 + ((i * 7919) % 20000));
+
+/** Tokens a second of decoding steps over `batch` sequences. */
+async function decodeRate(decoder: Decoder, weights: DecoderWeights, batch: number): Promise<number> {
+  const cache = new KvCache(weights.config);
+  cache.reserve(batch, PAST + STEPS + 3);
+  for (let i = 0; i < batch; i++) cache.add(PAST);
+  const tokens = prompt(batch);
+  for (let i = 0; i < 2; i++) await decoder.step(cache, tokens);
+  const started = performance.now();
+  for (let i = 0; i < STEPS; i++) await decoder.step(cache, tokens);
+  return (batch * STEPS * 1000) / (performance.now() - started);
+}
+
+async function prefillRate(model: PackedModel, weights: DecoderWeights): Promise<number> {
+  const cache = new KvCache(weights.config);
+  const started = performance.now();
+  await prefill(model, cache, [prompt(PREFILL)]);
+  return (PREFILL * 1000) / (performance.now() - started);
+}
+
+function peer(file: string): { decode: number; prefill: number } {
+  const script = fileURLToPath(new URL("peers/llama-cpp.mjs", import.meta.url));
+  const sizes = ["--past", PAST, "--steps", STEPS, "--prefill", PREFILL, "--threads", threads].map(String);
+  const output = execFileSync(process.execPath, [script, file, ...sizes], { encoding: "utf8", timeout: 300_000 });
+  return JSON.parse(output.trim().split("\n").at(-1)!);
+}
+
+const device = await Device.open({ threads });
+const checkpoint = openCheckpoint(path);
+const weights = loadDecoderWeights(checkpoint);
+checkpoint.close();
+const decoder = new Decoder(weights, device, values.weights as "float32" | "int8" | "int4");
+const model = new PackedModel(weights, device);
+await prefillRate(model, weights);
+
+const best: Record<string, number> = {};
+const note = (name: string, rate: number): void => void (best[name] = Math.max(best[name] ?? 0, rate));
+for (let round = 0; round < ROUNDS; round++) {
+  for (const batch of BATCHES) note(`decode ${batch}`, await decodeRate(decoder, weights, batch));
+  note("prefill", await prefillRate(model, weights));
+  if (values["peer-q8"]) note("llama.cpp Q8_0 decode 1", peer(values["peer-q8"]).decode);
+  if (values["peer-f32"]) note("llama.cpp F32 prefill", peer(values["peer-f32"]).prefill);
+}
+await decoder.dispose();
+await model.dispose();
+
+const ratios: Record<string, number> = {};
+const ratio = (name: string, ours: string, theirs: string): void => {
+  if (best[ours] !== undefined && best[theirs] !== undefined) ratios[name] = best[ours] / best[theirs];
+};
+ratio("batch 1 / llama.cpp Q8_0", "decode 1", "llama.cpp Q8_0 decode 1");
+ratio("batch 16 / llama.cpp Q8_0", "decode 16", "llama.cpp Q8_0 decode 1");
+ratio("prefill / llama.cpp F32", "prefill", "llama.cpp F32 prefill");
+if (values.json) console.log(JSON.stringify({ threads, weights: values.weights, tokens_per_s: best, ratios }));
+else {
+  for (const [name, rate] of Object.entries(best)) console.log(`${name.padEnd(26)} ${rate.toFixed(1)} tokens/s`);
+  for (const [name, value] of Object.entries(ratios)) console.log(`${name.padEnd(26)} ${value.toFixed(2)}×`);
+}
