@@ -13,7 +13,8 @@ describe("originals", () => {
   });
 
   it("reads a prompt out of a Python file, with its places as ours", () => {
-    const source = 'T = """\\\nAsked: ${instruction}\nSaid: ${candidate}\n{"a": 1}\n"""\n';
+    const place = (name: string) => `$\{${name}}`;
+    const source = `T = """\\\nAsked: ${place("instruction")}\nSaid: ${place("candidate")}\n{"a": 1}\n"""\n`;
     const prompt = judgePromptOf(readPythonTemplate(source, "t.py"), ["instruction", "output"], "t.py");
     expect(prompt.fill({ instruction: "{output}", output: "$&" })).toBe('Asked: {output}\nSaid: $&\n{"a": 1}\n');
     expect(() => readPythonTemplate("T = 1", "t.py")).toThrow("t.py: holds no prompt");
