@@ -9,7 +9,7 @@ import type { AdapterShape } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
-import { type DecoderWeights, decodeWeight } from "../model/weights.js";
+import { type DecoderWeights, decodeWeight, type StoredLayer } from "../model/weights.js";
 import { BLOCK, type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
 
 /** How the decoding step holds its weights: full precision, or blocks of 32 weights in 8 or 4 bits. */
@@ -83,12 +83,15 @@ export function decodeGraph(
     const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, headDim, "capacity"]);
     const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, "capacity", headDim]);
 
+    const products = new Map<LinearName, Value>();
     x = decoderLayer(config, x, {
       linear: (name, input) => {
-        const [out, width] = linearShape(config, name);
-        const data = decodeWeight(stored.linear.get(name)!, () => new Float32Array(out * width));
-        const offset = hasBias(config, name) ? stored.biases.get(name) : undefined;
-        const base = product(input, data, [out, width], precision, offset);
+        if (!products.has(name)) {
+          const group = SAME_INPUT.find((names) => names.includes(name)) ?? [name];
+          const parts = jointProduct(config, stored, group, input, precision);
+          group.forEach((member, i) => void products.set(member, parts[i]!));
+        }
+        const base = products.get(name)!;
         return adapter?.targets.includes(name) ? adapted(graph, config, layer, name, input, base, adapter) : base;
       },
       vector: (name, size) => graph.constant("float32", [size], stored.vectors.get(name)!),
@@ -124,6 +127,46 @@ export function decodeGraph(
   const logits = product(last, weights.head, [config.vocabSize, hiddenSize], headPrecision);
   graph.output("logits", config.finalSoftCap === undefined ? logits : ops.softCap(logits, config.finalSoftCap));
   return graph;
+}
+
+/** Linear layers that read the same input: one larger product each, which is less overhead for small batches. */
+const SAME_INPUT: readonly (readonly LinearName[])[] = [
+  ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+  ["mlp.gate_proj", "mlp.up_proj"],
+];
+
+/** The results of linear layers with the same input, computed in one product. */
+function jointProduct(
+  config: DecoderConfig,
+  stored: StoredLayer,
+  names: readonly LinearName[],
+  x: Value,
+  precision: DecodePrecision,
+): Value[] {
+  const { graph } = x;
+  const sizes = names.map((name) => linearShape(config, name)[0]);
+  const width = linearShape(config, names[0]!)[1];
+  const out = sizes.reduce((sum, size) => sum + size, 0);
+  const data = joined(
+    names.map((name, i) => decodeWeight(stored.linear.get(name)!, () => new Float32Array(sizes[i]! * width))),
+  );
+  const offset = hasBias(config, names[0]!) ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
+  const y = product(x, data, [out, width], precision, offset);
+  if (names.length === 1) return [y];
+  const parts = sizes.map((size) => ({ dtype: y.dtype, shape: [y.shape[0]!, size] }));
+  const sizesInput = graph.constant("int64", [sizes.length], sizes);
+  return graph.node("Split", [y, sizesInput], parts, { attributes: { axis: { int: 1 } } });
+}
+
+function joined(arrays: readonly Float32Array[]): Float32Array {
+  if (arrays.length === 1) return arrays[0]!;
+  const result = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    result.set(array, at);
+    at += array.length;
+  }
+  return result;
 }
 
 /** x · Wᵀ (+ offset) with the weight held in the graph. */
