@@ -1,12 +1,12 @@
 import { Argument, Command } from "commander";
 import { globalFlags } from "./output.js";
-import { commands } from "./registry.js";
+import type { CommandEntry } from "./registry.js";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
 /** `evoke completion SHELL`: a script that completes commands, subcommands and flags, made from the command table. */
-export function completionCommand(): Command {
+export function completionCommand(table: readonly CommandEntry[]): Command {
   return new Command("completion")
     .description("Print a completion script for a shell.")
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
@@ -19,7 +19,7 @@ Install:
   fish  evoke completion fish > ~/.config/fish/completions/evoke.fish`,
     )
     .action(async (shell: Shell) => {
-      process.stdout.write(WRITERS[shell](await readTree()));
+      process.stdout.write(WRITERS[shell](await readTree(table)));
     });
 }
 
@@ -37,8 +37,8 @@ export interface CompletionNode {
 }
 
 /** The command table as nodes, the program's first. A name that is listed twice counts once. */
-async function readTree(): Promise<CompletionNode[]> {
-  const entries = [...new Map(commands.map((entry) => [entry.name, entry])).values()];
+async function readTree(table: readonly CommandEntry[]): Promise<CompletionNode[]> {
+  const entries = [...new Map(table.map((entry) => [entry.name, entry])).values()];
   const shared = [
     ...globalFlags().map((flag) => ({ word: flag.long!, about: flag.description })),
     { word: "--help", about: "show help" },

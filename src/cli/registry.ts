@@ -24,6 +24,6 @@ export const commands: readonly CommandEntry[] = [
   { name: "eval", summary: "evaluate a model, or report judged files", group: "Evaluate", load: async () => (await import("./eval.js")).evalCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
   { name: "doctor", summary: "check this machine, with advice", group: "Tools", load: async () => (await import("./doctor.js")).doctorCommand },
-  { name: "completion", summary: "print a completion script for a shell", group: "Tools", load: async () => (await import("./completion.js")).completionCommand },
+  { name: "completion", summary: "print a completion script for a shell", group: "Tools", load: async () => { const { completionCommand } = await import("./completion.js"); return () => completionCommand(commands); } },
   { name: "schema", summary: "print the JSON Schema of recipe files", group: "Tools", load: async () => (await import("./schema.js")).schemaCommand },
 ];

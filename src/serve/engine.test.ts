@@ -148,3 +148,27 @@ describe("the name of a model", () => {
     [".", "model"],
   ])("%s is %s", (reference, name) => expect(modelName(reference)).toBe(name));
 });
+
+describe("the names of adapters", () => {
+  const opened = (reference: string, adapterPath?: string): Generator =>
+    ({ model: { reference, adapterPath, weights: {} }, device: {}, tokenizer: {} }) as unknown as Generator;
+
+  it("offers a run and its base, and each adapter by its name", () => {
+    const adapters = { it: "runs/it" };
+    expect(generatorBackend(opened("models/base"), { maxBatch: 1, adapters }).models).toEqual([
+      { id: "base", adapter: null },
+      { id: "it", adapter: "runs/it" },
+    ]);
+    expect(generatorBackend(opened("runs/rt", "runs/rt/adapter"), { maxBatch: 1, adapters }).models).toEqual([
+      { id: "rt", adapter: "runs/rt" },
+      { id: "rt:base", adapter: null },
+      { id: "it", adapter: "runs/it" },
+    ]);
+  });
+
+  it("refuses one name for two models", () => {
+    expect(() => generatorBackend(opened("models/it"), { maxBatch: 1, adapters: { it: "runs/it" } })).toThrow(
+      "two models would be called it",
+    );
+  });
+});
