@@ -1,12 +1,18 @@
 import { Argument, Command } from "commander";
 import { globalFlags } from "./output.js";
-import type { CommandEntry } from "./registry.js";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
+/** What is read of the command table (which lists this file, so that it is handed over instead of imported). */
+export interface ListedCommand {
+  name: string;
+  summary: string;
+  load: () => Promise<() => Command>;
+}
+
 /** `evoke completion SHELL`: a script that completes commands, subcommands and flags, made from the command table. */
-export function completionCommand(table: readonly CommandEntry[]): Command {
+export function completionCommand(table: readonly ListedCommand[]): Command {
   return new Command("completion")
     .description("Print a completion script for a shell.")
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
@@ -37,7 +43,7 @@ export interface CompletionNode {
 }
 
 /** The command table as nodes, the program's first. A name that is listed twice counts once. */
-async function readTree(table: readonly CommandEntry[]): Promise<CompletionNode[]> {
+async function readTree(table: readonly ListedCommand[]): Promise<CompletionNode[]> {
   const entries = [...new Map(table.map((entry) => [entry.name, entry])).values()];
   const shared = [
     ...globalFlags().map((flag) => ({ word: flag.long!, about: flag.description })),
