@@ -1,11 +1,14 @@
 /** Derivatives of the fused transformer operations. */
 import type { Value } from "../graph.js";
-import { mul, neg, reduceMean, reduceSum, sub } from "../ops/index.js";
+import { add, div, mul, neg, reduceMean, reduceSum, sqrt, sub } from "../ops/index.js";
 import { defineVjp } from "./vjp.js";
 
 defineVjp("SimplifiedLayerNormalization", (node, [g], needs) => {
   const [x, weight] = node.inputs as [Value, Value];
-  const inverse = node.outputs[1]!;
+  // The kernel's own second output would do, but WebGPU's (ONNX Runtime 1.30) does not hold it.
+  const epsilon = (node.attributes.epsilon as { float: number }).float;
+  const one = x.graph.scalar(1);
+  const inverse = div(one, sqrt(add(reduceMean(mul(x, x), [-1], true), x.graph.scalar(epsilon))));
   const normal = mul(x, inverse);
   let dx: Value | undefined;
   if (needs[0]) {

@@ -10,16 +10,9 @@ import { reshape } from "./shape-ops.js";
  */
 export function rmsNorm(x: Value, weight: Value, epsilon: number): Value {
   const attributes = { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } };
-  const inverse = x.shape.map((dim, i) => (i === x.shape.length - 1 ? 1 : dim));
-  return x.graph.node(
-    "SimplifiedLayerNormalization",
-    [x, weight],
-    [
-      { dtype: x.dtype, shape: x.shape },
-      { dtype: "float32", shape: inverse },
-    ],
-    { attributes },
-  )[0]!;
+  return x.graph.node("SimplifiedLayerNormalization", [x, weight], [{ dtype: x.dtype, shape: x.shape }], {
+    attributes,
+  })[0]!;
 }
 
 /** (x − mean) / √(variance + ε) over the last axis, then · weight + bias when given (Ba et al. 2016). Built from parts. */
