@@ -6,8 +6,8 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { Graph, ops } from "../src/graph/index.js";
-import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
 import { openCheckpoint } from "../src/model/checkpoint.js";
+import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
 import { resolveModel } from "../src/model/reference.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { Device, hostTensor } from "../src/runtime/device.js";

@@ -20,4 +20,4 @@ export { dequantizeNf4, quantizeNf4 } from "./quant/nf4.js";
 export { loadRecipe, parseRecipe } from "./recipe/load.js";
 export { recipeJsonSchema, type TrainingRecipe } from "./recipe/schema.js";
 export { Device } from "./runtime/device.js";
-export { trainRun, type TrainRunOptions } from "./train/run.js";
+export { type TrainRunOptions, trainRun } from "./train/run.js";

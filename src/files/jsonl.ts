@@ -76,7 +76,10 @@ export async function* readLines(path: string): AsyncGenerator<string> {
 }
 
 /** All rows of a JSON Lines file, as `readJsonl`. */
-export async function readAllJsonl(path: string, onInvalid?: (message: string, line: number) => void): Promise<JsonRow[]> {
+export async function readAllJsonl(
+  path: string,
+  onInvalid?: (message: string, line: number) => void,
+): Promise<JsonRow[]> {
   const rows: JsonRow[] = [];
   for await (const { row } of readJsonl(path, onInvalid)) rows.push(row);
   return rows;
