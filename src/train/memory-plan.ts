@@ -20,12 +20,14 @@ export interface MemoryRequest {
   /** Bytes the run may use; undefined: what is free. */
   budgetBytes?: number;
   recompute: "auto" | "all" | "none";
+  /** Row length that a run began with: a resumed run keeps it, whatever memory is free now. */
+  rowTokens?: number;
   /** Whether activations live in host memory (then what is free there bounds them). */
   onHost: boolean;
 }
 
 export interface MemoryPlan {
-  /** Longest row in tokens: a micro-batch of more is computed in several rows, with the same result. */
+  /** Limit of a row in tokens: a micro-batch of more is computed in several rows, with the same result. */
   rowTokens: number;
   keptLayers: number;
   /** Σ of the row lengths whose compiled passes may be held at once: each has a workspace of its own. */
@@ -51,8 +53,12 @@ export function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape)
   return 4 * (floats + adapter.targets.length * adapter.rank) + masks;
 }
 
-/** Row lengths to choose from: longer ones decode quantised weights less often, shorter ones take less memory. */
+/**
+ * Row lengths to choose from: longer ones decode quantised weights less often, shorter ones take less memory. How rows
+ * are laid can change the last bits of a sum, so free memory must not decide: without a budget the second is taken.
+ */
 const ROW_TOKENS = [2048, 1024, 512];
+const USUAL_ROW_TOKENS = [1024, 512];
 
 /** Share of a step that recomputing all blocks adds, and that decoding NF4 weights costs at 2048 tokens a row. */
 const RECOMPUTE_COST = 0.33;
@@ -64,11 +70,13 @@ const DECODE_COST = 0.025;
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
   const longest = Math.max(...request.lengths);
-  const limits = [...new Set(ROW_TOKENS.map((tokens) => Math.max(tokens, longest)))];
+  const lengths = request.rowTokens ? [request.rowTokens] : request.budgetBytes ? ROW_TOKENS : USUAL_ROW_TOKENS;
+  const limits = [...new Set(lengths.map((tokens) => Math.max(tokens, longest)))];
   const plans = limits.map((limit) => planRow(request, limit, longest));
   const cost = (plan: MemoryPlan): number =>
     RECOMPUTE_COST * (1 - plan.keptLayers / request.config.layers) + (DECODE_COST * 2048) / plan.rowTokens;
   const fitting = plans.filter((plan) => plan.estimate <= plan.budget);
+  if (fitting.length && !request.budgetBytes) return fitting[0]!;
   if (fitting.length) return fitting.reduce((best, plan) => (cost(plan) < cost(best) ? plan : best));
   const smallest = plans[plans.length - 1]!;
   throw new FailureError(
@@ -112,7 +120,7 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const estimate = fixed + workspaceOf(keptLayers) + activations;
   const spare = Number.isFinite(budget) ? Math.max(0, budget - estimate) : 0;
   return {
-    rowTokens,
+    rowTokens: limit,
     keptLayers,
     compiledTokens: rowTokens + Math.floor((spare * rowTokens) / workspaceOf(keptLayers)),
     estimate,

@@ -23,7 +23,7 @@ export interface RunRecord {
   versions: Record<string, string>;
   device: { name: string; threads: number };
   data: { files: Record<string, string>; examples: number; validation: number; truncated: number; dropped: number };
-  memory: { keptLayers: number; estimateBytes: number };
+  memory: { keptLayers: number; rowTokens: number; estimateBytes: number };
   progress: { step: number; steps: number; epoch: number };
   started: string;
   finished?: string;

@@ -88,6 +88,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     microBatch: recipe.batch.micro,
     budgetBytes: recipe.memory.budget_gb === undefined ? undefined : recipe.memory.budget_gb * 1e9,
     recompute: recipe.memory.recompute,
+    rowTokens: options.resume && folder.exists() ? folder.record().memory?.rowTokens : undefined,
     onHost: device.name === "cpu",
   });
   const { perEpoch, steps } = plannedSteps(train.examples.length, batchSize, {
@@ -113,14 +114,14 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       truncated: train.truncated,
       dropped,
     },
-    memory: { keptLayers: plan.keptLayers, estimateBytes: Math.round(plan.estimate) },
+    memory: { keptLayers: plan.keptLayers, rowTokens: plan.rowTokens, estimateBytes: Math.round(plan.estimate) },
     progress: { step: 0, steps, epoch: 0 },
     started,
   };
 
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => say(`${signal}: finishing the step and saving; once more to quit at once`));
-  const writer = new EventFileWriter(folder.tensorboard());
+  let writer: EventFileWriter | undefined;
   try {
     if (options.resume && folder.exists()) {
       const before = folder.record();
@@ -189,12 +190,12 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       {
         step: (metrics) => {
           folder.append(metrics);
-          writer.scalar("train/loss", metrics.loss, metrics.step);
-          writer.scalar("train/learning_rate", metrics.lr, metrics.step);
-          writer.scalar("train/grad_norm", metrics.grad_norm, metrics.step);
-          writer.scalar("train/tokens_per_s", metrics.tokens_per_s, metrics.step);
+          writer?.scalar("train/loss", metrics.loss, metrics.step);
+          writer?.scalar("train/learning_rate", metrics.lr, metrics.step);
+          writer?.scalar("train/grad_norm", metrics.grad_norm, metrics.step);
+          writer?.scalar("train/tokens_per_s", metrics.tokens_per_s, metrics.step);
           if (metrics.validation_loss !== undefined) {
-            writer.scalar("validation/loss", metrics.validation_loss, metrics.step);
+            writer?.scalar("validation/loss", metrics.validation_loss, metrics.step);
             record.validationLoss = metrics.validation_loss;
           }
           record.loss = metrics.loss;
@@ -214,6 +215,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       say(`continuing after step ${done}`);
     }
     folder.truncateMetrics(done);
+    writer = new EventFileWriter(folder.tensorboard(), from ? { fromStep: done + 1 } : {});
     const tokensPerEpoch = lengths.reduce((a, b) => a + b, 0);
     options.onPlan?.({ steps, done, examples: train.examples.length, tokensPerEpoch });
     folder.log(`${perEpoch} steps an epoch, ${plan.keptLayers} of ${config.layers} layers keep their activations`);
@@ -234,7 +236,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     throw diskFull(error) ?? error;
   } finally {
     if (folder.exists()) folder.write(record);
-    writer.close();
+    writer?.close();
     checkpoint.close();
     stop.release();
     lock.release();
