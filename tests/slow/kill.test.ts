@@ -12,7 +12,7 @@ import { writeTinyModel, writeTinyRows } from "../support/tiny-model.js";
 const folder = mkdtempSync(join(tmpdir(), "evoke-kill-"));
 const recipe = join(folder, "recipe.yaml");
 const KILLS = 20;
-const STEPS = 60;
+const STEPS = 500;
 
 const adapterHash = (run: string): string => sha256OfFile(join(run, "adapter", "adapter_model.safetensors"));
 
@@ -43,7 +43,9 @@ function stopInTheMiddle(run: string): Promise<number | null> {
     const child = spawn(process.execPath, [programPath, "train", recipe, "--out", run], { stdio: "ignore" });
     const timer = setInterval(() => {
       const metrics = join(run, "metrics.jsonl");
-      if (existsSync(metrics) && readFileSync(metrics, "utf8").split("\n").length > 5) child.kill("SIGTERM");
+      if (!existsSync(metrics) || readFileSync(metrics, "utf8").split("\n").length <= 5) return;
+      clearInterval(timer); // a second signal would end the run at once
+      child.kill("SIGTERM");
     }, 5);
     child.on("close", (code) => {
       clearInterval(timer);
@@ -52,18 +54,31 @@ function stopInTheMiddle(run: string): Promise<number | null> {
   });
 }
 
-/** Starts or resumes a run and sends a signal after `delay` ms. Resolves with the exit code, null when killed. */
-function runFor(run: string, delay: number, signal: NodeJS.Signals): Promise<{ code: number | null; stderr: string }> {
+/**
+ * Starts or resumes a run and kills it: `delay` ms after it made its first step in this life, or after its start.
+ * Resolves with the exit code, null when it was killed.
+ */
+function killAfter(run: string, delay: number, from: "start" | "progress"): Promise<number | null> {
   return new Promise((resolve) => {
+    const metrics = join(run, "metrics.jsonl");
+    const before = existsSync(metrics) ? readFileSync(metrics, "utf8") : "";
     const child = spawn(process.execPath, [programPath, "train", recipe, "--out", run, "--resume"], {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: "ignore",
     });
-    let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const timer = setTimeout(() => child.kill(signal), delay);
+    const kill = (): void => void setTimeout(() => child.kill("SIGKILL"), delay);
+    const timer = setInterval(() => {
+      if (existsSync(metrics) && readFileSync(metrics, "utf8").length > before.length) {
+        clearInterval(timer);
+        kill();
+      }
+    }, 5);
+    if (from === "start") {
+      clearInterval(timer);
+      kill();
+    }
     child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ code, stderr });
+      clearInterval(timer);
+      resolve(code);
     });
   });
 }
@@ -72,14 +87,11 @@ describe("an interrupted run", () => {
   it(`ends with the same adapter after ${KILLS} kills`, async () => {
     const random = new Random("kill moments");
     const run = join(folder, "killed");
-    let kills = 0;
-    for (let delay = 300; kills < KILLS; kills++) {
-      const { code } = await runFor(run, delay + random.below(1500), "SIGKILL");
-      if (code === 0) break; // finished between kills
-      expect(code).toBeNull();
-      delay = 300 + 100 * random.below(10);
+    for (let kill = 0; kill < KILLS; kill++) {
+      const early = kill % 4 === 3; // while loading, saving nothing or removing an old checkpoint
+      const code = await killAfter(run, early ? random.below(800) : random.below(120), early ? "start" : "progress");
+      expect(code, `kill ${kill}`).toBeNull();
     }
-    expect(kills).toBeGreaterThanOrEqual(2);
     const outcome = await evoke(["train", recipe, "--out", run, "--resume"]);
     expect(outcome.code, outcome.stderr).toBe(0);
     expect(adapterHash(run)).toBe(adapterHash(join(folder, "calm")));
