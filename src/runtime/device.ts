@@ -112,7 +112,9 @@ export class Device {
           if (!outputs) return (await session.run(feeds)) as Record<string, Tensor>;
           const fetches: Record<string, Tensor | null> = {};
           for (const name of session.outputNames) fetches[name] = outputs[name] ?? null;
-          return (await session.run(feeds, fetches)) as Record<string, Tensor>;
+          const results = (await session.run(feeds, fetches)) as Record<string, Tensor>;
+          // The binding writes into the given tensors, but hands back copies: the copies are let go at once.
+          return { ...results, ...outputs };
         } catch (error) {
           throw memoryError(error) ?? error;
         }
