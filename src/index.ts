@@ -3,7 +3,7 @@ export { type Conversation, loadConversations } from "./data/conversation.js";
 export { encodeConversation, type TrainingExample } from "./data/encode.js";
 export { EvokeError, FailureError, InterruptedError, UsageError } from "./errors.js";
 export { Generator, type GeneratorOptions } from "./generate/generator.js";
-export type { GenerationRequest, GenerationResult } from "./generate/request.js";
+export type { GenerationOptions, GenerationRequest, GenerationResult, WrittenToken } from "./generate/request.js";
 export { createEmbeddedModel } from "./llm/embedded.js";
 export { withJournal } from "./llm/journal.js";
 export type { GenerateRequest, GenerateResult, LanguageModel } from "./llm/language-model.js";

@@ -113,6 +113,34 @@ describe("generate", () => {
     expect(streamed).toBe(cut.text);
   });
 
+  it("tells each token as it is made, before its text", async () => {
+    const events: string[] = [];
+    const answers = [0, 1].map(() => ({ ids: [] as number[], text: "", pieces: "", logprobs: [] as unknown[] }));
+    const result = await generator.generate(
+      { tokens: first, adapter: null, maxTokens: 6, n: 2, temperature: 1, seed: 3, logprobs: 2 },
+      {
+        onToken({ id, piece, logprob }, answer) {
+          events.push("token");
+          answers[answer]!.ids.push(id);
+          answers[answer]!.pieces += piece;
+          answers[answer]!.logprobs.push(logprob);
+        },
+        onText(text, answer) {
+          events.push("text");
+          answers[answer]!.text += text;
+        },
+      },
+    );
+    [result, ...result.alternatives!].forEach(({ tokens, text, logprobs }, i) => {
+      expect(answers[i]).toEqual({ ids: tokens, text, pieces: text, logprobs });
+    });
+    expect(events).toEqual(Array.from({ length: 12 }, () => ["token", "text"]).flat());
+    await generator.generate(
+      { tokens: first, ...greedy, maxTokens: 1 },
+      { onToken: (token) => expect(Object.keys(token)).toEqual(["id", "piece"]) },
+    );
+  });
+
   it("ends at the model's own end tokens unless told otherwise", async () => {
     const [token] = await slowGreedy(first, 1);
     const ending = await Generator.of(fixtureModel(name, letterTokenizer({ eosIds: [token!] })), device, {

@@ -97,7 +97,7 @@ export class Generator {
    * @throws UsageError for a request that cannot be met; the signal's reason when it is aborted.
    */
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
-    const { signal, onText } = options;
+    const { signal, onText, onToken } = options;
     signal?.throwIfAborted();
     this.check(request);
     const prompt = this.promptTokens(request);
@@ -110,7 +110,7 @@ export class Generator {
     const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
     const answers = Array.from(
       { length: request.n ?? 1 },
-      (_, index) => new Sequence(this.tokenizer, { request, prompt, index, seed, limit, onText }, ends),
+      (_, index) => new Sequence(this.tokenizer, { request, prompt, index, seed, limit, onText, onToken }, ends),
     );
     await new Promise<void>((resolve, reject) => {
       this.scheduler.submit({

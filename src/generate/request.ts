@@ -74,8 +74,22 @@ export interface GenerationResult extends Answer {
   alternatives?: Answer[];
 }
 
+/** A token of an answer as it is made; the one that ends the answer is not among them. */
+export interface WrittenToken {
+  id: number;
+  /**
+   * The text it adds, "" inside a character that later tokens complete. Joined they are the answer's text, but for a
+   * stop string that they run into and for half a character at the end.
+   */
+  piece: string;
+  /** When the request asks for log-probabilities. */
+  logprob?: TokenLogprob;
+}
+
 export interface GenerationOptions {
   signal?: AbortSignal;
+  /** Told each token at once, before the text that it makes certain, with the number of the answer it belongs to. */
+  onToken?: (token: WrittenToken, answer: number) => void;
   /** Told each piece of text as it is certain, with the number of the answer it belongs to. */
   onText?: (text: string, answer: number) => void;
 }

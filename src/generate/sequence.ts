@@ -1,11 +1,11 @@
 /** One answer being written: its sampler, its text, and what ends it. */
 import type { Tokenizer, TokenStream } from "../model/tokenizer.js";
 import { Random } from "../random/counter.js";
-import type { Answer, GenerationRequest, TokenLogprob } from "./request.js";
+import type { Answer, GenerationOptions, GenerationRequest, TokenLogprob } from "./request.js";
 import { logProbabilities, Sampler } from "./sampler.js";
 import { StopStrings } from "./stop-strings.js";
 
-export interface SequenceOptions {
+export interface SequenceOptions extends Pick<GenerationOptions, "onText" | "onToken"> {
   request: GenerationRequest;
   prompt: readonly number[];
   /** Number of this answer among those to one prompt. */
@@ -13,7 +13,6 @@ export interface SequenceOptions {
   seed: number;
   /** Most tokens to write. */
   limit: number;
-  onText?: (text: string, answer: number) => void;
 }
 
 export class Sequence {
@@ -42,7 +41,7 @@ export class Sequence {
 
   /** Draws the next token from logits (which it may change) and takes note of what that ends. */
   advance(logits: Float32Array): void {
-    const { request, limit } = this.options;
+    const { request, limit, index, onToken } = this.options;
     const raw = request.logprobs === undefined ? undefined : logits.slice();
     const token = this.sampler.choose(logits);
     this.drawn++;
@@ -52,8 +51,10 @@ export class Sequence {
     }
     this.last = token;
     this.tokens.push(token);
-    if (raw) this.note(raw, token);
-    this.emit(this.stops.push(this.stream.push(token)));
+    const logprob = raw && this.note(raw, token);
+    const piece = this.stream.push(token);
+    onToken?.({ id: token, piece, ...(logprob ? { logprob } : {}) }, index);
+    this.emit(this.stops.push(piece));
     if (this.stops.found !== undefined) this.finishReason = "stop";
     else if (this.drawn >= limit) this.finish("length");
   }
@@ -71,14 +72,16 @@ export class Sequence {
     this.options.onText?.(text, this.options.index);
   }
 
-  private note(logits: Float32Array, token: number): void {
+  private note(logits: Float32Array, token: number): TokenLogprob {
     const { logprob, top } = logProbabilities(logits, token, this.options.request.logprobs ?? 0);
     const text = (id: number): string => this.tokenizer.decode([id]);
-    this.logprobs.push({
+    const noted: TokenLogprob = {
       token: text(token),
       logprob,
       top: top.map((entry) => ({ token: text(entry.token), logprob: entry.logprob })),
-    });
+    };
+    this.logprobs.push(noted);
+    return noted;
   }
 
   answer(): Answer {

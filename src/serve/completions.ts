@@ -1,13 +1,13 @@
 /** Answers /v1/chat/completions and /v1/completions. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { GenerationResult } from "../generate/request.js";
+import type { GenerationResult, TokenLogprob } from "../generate/request.js";
 import type { Admission } from "./admission.js";
 import type { ServeBackend, ServedModel } from "./backend.js";
 import { EventStream } from "./event-stream.js";
 import { HttpError } from "./http-error.js";
 import type { ServerMetrics } from "./metrics.js";
 import type { Prompt, WireRequest } from "./wire-request.js";
-import type { Dialect, Usage, WireChoice, WireLogprobs } from "./wire-response.js";
+import { characters, type Dialect, type Usage, type WireChoice, type WireLogprobs } from "./wire-response.js";
 
 export interface CompletionContext {
   backend: ServeBackend;
@@ -54,12 +54,16 @@ export async function complete(
     heard = true;
   };
   const stream = wanted.stream ? new StreamedAnswer(new EventStream(response), dialect) : undefined;
+  const listener: Listener = {
+    text(index, text) {
+      onFirstText();
+      stream?.text(index, text);
+    },
+    ...(stream ? { token: (...given) => stream.token(...given) } : {}),
+  };
   try {
     const work = wanted.prompts.map((prompt, i) =>
-      answerPrompt(backend, wanted, model, { prompt, number: i }, gone.signal, (index, text) => {
-        onFirstText();
-        stream?.text(index, text);
-      }),
+      answerPrompt(backend, wanted, model, { prompt, number: i }, gone.signal, listener),
     );
     // One failure ends the request: the other prompts stop too, and their places are free only then.
     for (const one of work) one.catch((error: unknown) => gone.abort(error));
@@ -78,9 +82,18 @@ export async function complete(
   }
 }
 
+/** What is told while answers are written, with the number of the choice. */
+interface Listener {
+  text(index: number, text: string): void;
+  /** Each token before the text that it makes certain. */
+  token?(index: number, piece: string, logprob: TokenLogprob | undefined): void;
+}
+
 /** A stream whose head goes out with the first text, so that early errors still get their own status. */
 class StreamedAnswer {
   private readonly opened = new Set<number>();
+  /** By choice, the tokens since its last chunk. */
+  private readonly unsent = new Map<number, WireLogprobs>();
 
   constructor(
     private readonly events: EventStream,
@@ -94,15 +107,30 @@ class StreamedAnswer {
     if (opening) this.events.send(opening);
   }
 
+  /** Goes out with the next text: tokens inside a character or a possible stop string have none of their own yet. */
+  token(index: number, piece: string, logprob: TokenLogprob | undefined): void {
+    let unsent = this.unsent.get(index);
+    if (!unsent) this.unsent.set(index, (unsent = { entries: [], pieces: [], offset: 0 }));
+    unsent.entries.push(logprob);
+    unsent.pieces.push(piece);
+  }
+
   text(index: number, text: string): void {
     this.open(index);
-    this.events.send(this.dialect.text(index, text));
+    this.events.send(this.dialect.text(index, text, this.taken(index)));
+  }
+
+  private taken(index: number): WireLogprobs | undefined {
+    const unsent = this.unsent.get(index);
+    if (!unsent || unsent.pieces.length === 0) return undefined;
+    this.unsent.set(index, { entries: [], pieces: [], offset: unsent.offset + characters(unsent.pieces.join("")) });
+    return unsent;
   }
 
   finish(choices: readonly WireChoice[], usage?: Usage): void {
     for (const choice of choices) {
       this.open(choice.index);
-      this.events.send(this.dialect.closing(choice));
+      this.events.send(this.dialect.closing({ ...choice, logprobs: this.taken(choice.index) }));
     }
     if (usage) this.events.send(this.dialect.usage(usage));
     this.events.done();
@@ -115,7 +143,7 @@ async function answerPrompt(
   { adapter }: ServedModel,
   { prompt, number }: { prompt: Prompt; number: number },
   signal: AbortSignal,
-  onText: (index: number, text: string) => void,
+  { text: onText, token: onToken }: Listener,
 ): Promise<PromptOutcome> {
   const first = number * options.n;
   let echoed = "";
@@ -127,9 +155,12 @@ async function answerPrompt(
       const read = await backend.readPrompt({ ...prompt, adapter }, options.logprobs ?? 0, signal);
       promptTokens = read.tokens.length;
       if (options.logprobs !== undefined)
-        before = { entries: [undefined, ...read.logprobs], pieces: backend.pieces(read.tokens) };
+        before = { entries: [undefined, ...read.logprobs], pieces: backend.pieces(read.tokens), offset: 0 };
     }
-    for (let i = 0; i < options.n && echoed !== ""; i++) onText(first + i, echoed);
+    for (let i = 0; i < options.n && echoed !== ""; i++) {
+      before?.pieces.forEach((piece, at) => void onToken?.(first + i, piece, before?.entries[at]));
+      onText(first + i, echoed);
+    }
   }
   const { n } = options;
   if (options.maxTokens === 0) {
@@ -140,7 +171,13 @@ async function answerPrompt(
   }
   const result: GenerationResult = await backend.generate(
     { ...options, ...prompt, adapter, trial: number },
-    { signal, onText: (text, answer) => onText(first + answer, text) },
+    {
+      signal,
+      onText: (text, answer) => onText(first + answer, text),
+      ...(onToken && options.logprobs !== undefined
+        ? { onToken: ({ piece, logprob }, answer) => onToken(first + answer, piece, logprob) }
+        : {}),
+    },
   );
   const choices = [result, ...(result.alternatives ?? [])].map((answer, i): WireChoice => {
     const choice: WireChoice = { index: first + i, text: echoed + answer.text, finishReason: answer.finishReason };
@@ -148,6 +185,7 @@ async function answerPrompt(
       choice.logprobs = {
         entries: [...(before?.entries ?? []), ...answer.logprobs],
         pieces: [...(before?.pieces ?? []), ...backend.pieces(answer.tokens)],
+        offset: 0,
       };
     return choice;
   });

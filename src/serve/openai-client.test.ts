@@ -137,6 +137,13 @@ describe("the openai client", () => {
     const streamed = await client.chat.completions.stream(body).finalChatCompletion();
     expect(streamed.choices[0]!.logprobs!.content).toEqual(expected);
     expect(streamed.choices[0]!.message.content).toBe("bare/0: hé");
+    const chunks: [string, unknown][] = [];
+    for await (const { choices } of await client.chat.completions.create({ ...body, stream: true }))
+      if (choices[0]?.logprobs?.content) chunks.push([choices[0].delta.content!, choices[0].logprobs.content]);
+    expect(chunks).toEqual([
+      ["bare/0:", [expected[0]]],
+      [" hé", [expected[1]]],
+    ]);
   });
 
   it("completes several prompts, texts or tokens, each with n answers", async () => {
@@ -172,16 +179,22 @@ describe("the openai client", () => {
     const alone = await client.completions.create({ model: "base", prompt: "a b", echo: true, max_tokens: 0 });
     expect(alone.choices[0]!.text).toBe("a b");
     expect(alone.usage).toEqual({ prompt_tokens: 2, completion_tokens: 0, total_tokens: 2 });
-    let streamed = "";
+    const streamed: [string, string[], number[]][] = [];
     for await (const { choices } of await client.completions.create({
       model: "base",
       prompt: "a b",
       echo: true,
-      max_tokens: 1,
+      logprobs: 1,
+      max_tokens: 2,
       stream: true,
     }))
-      streamed += choices[0]?.text ?? "";
-    expect(streamed).toBe("a bbare/0:");
+      if (choices[0]?.text)
+        streamed.push([choices[0].text, choices[0].logprobs!.tokens!, choices[0].logprobs!.text_offset!]);
+    expect(streamed).toEqual([
+      ["a b", ["😀.", "w1"], [0, 2]],
+      ["bare/0:", ["bare/0:"], [4]],
+      [" a", [" a"], [11]],
+    ]);
   });
 
   it.each([

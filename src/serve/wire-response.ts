@@ -22,6 +22,8 @@ export interface WireLogprobs {
   entries: (TokenLogprob | undefined)[];
   /** Text that each token adds. */
   pieces: string[];
+  /** Characters of the choice before the first piece. */
+  offset: number;
 }
 
 /** The two endpoints differ in how a choice looks, and in nothing else. */
@@ -30,8 +32,9 @@ export interface Dialect {
   whole(choices: readonly WireChoice[], usage: Usage): object;
   /** First chunk of a choice, where the dialect has one. */
   opening?(index: number): object;
-  text(index: number, text: string): object;
-  /** Last chunk of a choice. */
+  /** Text as it comes, with the tokens that it was made of where they are asked for. */
+  text(index: number, text: string, logprobs?: WireLogprobs): object;
+  /** Last chunk of a choice; its log-probabilities are those that no text chunk held. */
   closing(choice: WireChoice): object;
   /** Chunk after all choices. */
   usage(usage: Usage): object;
@@ -57,7 +60,8 @@ export function chatDialect(model: string): Dialect {
       usage,
     }),
     opening: (index) => chunk(index, { role: "assistant", content: "" }),
-    text: (index, text) => chunk(index, { content: text }),
+    text: (index, text, logprobs) =>
+      chunk(index, { content: text }, { logprobs: logprobs ? chatLogprobs(logprobs) : null }),
     closing: ({ index, finishReason, logprobs }) =>
       chunk(index, {}, { logprobs: logprobs ? chatLogprobs(logprobs) : null, finish_reason: finishReason }),
     usage: (usage) => ({ ...head, object: "chat.completion.chunk", choices: [], usage }),
@@ -70,7 +74,7 @@ export function completionDialect(model: string): Dialect {
     ...head,
     choices: [{ index, text, logprobs: null, finish_reason: null, ...rest }],
   });
-  const logprobsOf = ({ logprobs }: WireChoice) => (logprobs ? completionLogprobs(logprobs) : null);
+  const logprobsOf = ({ logprobs }: Pick<WireChoice, "logprobs">) => (logprobs ? completionLogprobs(logprobs) : null);
   return {
     whole: (choices, usage) => ({
       ...head,
@@ -80,7 +84,7 @@ export function completionDialect(model: string): Dialect {
       }),
       usage,
     }),
-    text: (index, text) => chunk(index, text),
+    text: (index, text, logprobs) => chunk(index, text, { logprobs: logprobsOf({ logprobs }) }),
     closing: (choice) => chunk(choice.index, "", { logprobs: logprobsOf(choice), finish_reason: choice.finishReason }),
     usage: (usage) => ({ ...head, choices: [], usage }),
   };
@@ -103,12 +107,18 @@ function chatLogprobs({ entries }: WireLogprobs): object {
   return { content, refusal: null };
 }
 
-function completionLogprobs({ entries, pieces }: WireLogprobs): object {
-  // Offsets count characters, as Python does, not UTF-16 units.
-  let offset = 0;
+/** Characters as Python counts them, not UTF-16 units. */
+export function characters(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+function completionLogprobs({ entries, pieces, offset }: WireLogprobs): object {
+  let end = offset;
   const offsets = pieces.map((piece) => {
-    const start = offset;
-    for (const _ of piece) offset++;
+    const start = end;
+    end += characters(piece);
     return start;
   });
   return {

@@ -59,7 +59,7 @@ export class ScriptedBackend implements ServeBackend {
     { adapter, maxTokens, logprobs }: GenerationRequest,
     said: string,
     index: number,
-    { signal, onText }: GenerationOptions,
+    { signal, onText, onToken }: GenerationOptions,
   ): Promise<Answer> {
     const all = words(`${adapter ?? "bare"}/${index}: ${said}`);
     const written = all.slice(0, maxTokens);
@@ -70,6 +70,8 @@ export class ScriptedBackend implements ServeBackend {
         this.aborted++;
         throw signal.reason;
       }
+      const logprob = logprobs === undefined ? undefined : scored(written[i]!, logprobs);
+      onToken?.({ id: i, piece: word, ...(logprob ? { logprob } : {}) }, index);
       onText?.(word, index);
       if (i === 1 && said.includes(BREAKS)) throw new Error(`cannot read ${SECRET_PATH}`);
     }
