@@ -13,6 +13,9 @@ for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[
 // The trainer writes TensorBoard events as it goes.
 below.train = [...shared, "report/tensorboard", "progress"];
 below.report = [...shared, "train", "eval", "self-instruct"];
+// An experiment is made of everything else; its record is what the server shows.
+below.experiment = [...shared, "train", "eval", "self-instruct", "report", "progress"];
+below.serve = [...below.serve, "experiment/record"];
 
 module.exports = {
   forbidden: [

@@ -1,0 +1,104 @@
+import type { Layer } from "../recipe/overrides.js";
+import type { TrainingRecipe } from "../recipe/schema.js";
+import type { StepKind } from "./record.js";
+
+/** A file that a step reads: one of the user's, or one that an earlier step makes. */
+export type FileRef = { file: string } | { step: string; path: string };
+
+/** A model that a step uses: a reference, or the run of an earlier step. */
+export type ModelRef = { model: string } | { run: string };
+
+/** Rows that have a name in the catalogue or on the Hub; `files` are the local copies found while planning. */
+export interface SourceRef {
+  source: string;
+  files?: { file: string }[];
+}
+
+export interface PrepareJob {
+  kind: "prepare";
+  source: SourceRef | FileRef;
+  maxExamples?: number;
+  seed: number;
+  columns?: { prompt: string; completion: string; input?: string };
+  skipInvalid: boolean;
+}
+
+export interface RefineJob {
+  kind: "refine";
+  rows: FileRef;
+  refiner: ModelRef;
+  template: FileRef;
+  marker: string;
+  maxNewTokens: number;
+  temperature: number;
+}
+
+export interface MixJob {
+  kind: "mix";
+  rows: FileRef;
+  safety: SourceRef | FileRef;
+  count: number;
+  seed: number;
+}
+
+export interface SelfInstructJob {
+  kind: "self-instruct";
+  /** Fields of a Self-Instruct recipe. */
+  recipe: Layer;
+  seedTasks: SourceRef | FileRef;
+  model: ModelRef;
+}
+
+export interface TrainJob {
+  kind: "train";
+  model: ModelRef;
+  rows: FileRef[];
+  validation?: FileRef;
+  /** The whole recipe; model and files are those above. */
+  recipe: TrainingRecipe;
+}
+
+export interface EvalJob {
+  kind: "eval" | "answers";
+  /** What the arm is called in files that are written. */
+  generator: string;
+  /** The model under test; absent when answers are judged that an earlier step wrote. */
+  model?: ModelRef;
+  /** Folder of an earlier step whose answers are judged. */
+  answers?: { step: string; path: string };
+  judge?: ModelRef;
+  suites: string[];
+  prompt?: string | FileRef;
+  template?: "tulu" | "model" | "none";
+  limit?: number;
+  shots?: number;
+  maxNewTokens?: number;
+  judgePrompt?: FileRef;
+  originalPrompts: boolean;
+  rows: Record<string, FileRef>;
+  reference?: FileRef;
+  difficulty?: FileRef;
+  skipInvalid: boolean;
+}
+
+export type Job = PrepareJob | RefineJob | MixJob | SelfInstructJob | TrainJob | EvalJob;
+
+/** A step of the plan. */
+export interface Step {
+  id: string;
+  kind: StepKind;
+  title: string;
+  needs: string[];
+  lane: "local" | "remote";
+  key: string;
+  /** Relative to the experiment's folder. */
+  folder: string;
+  arm?: string;
+  evaluation?: string;
+  seed?: number;
+  job: Job;
+}
+
+/** What a step's own output is called in its folder. */
+export const ROWS_FILE = "rows.jsonl";
+export const FINETUNING_FILE = "finetuning.jsonl";
