@@ -12,6 +12,8 @@ const shared = ["graph", "quant", "runtime", "files", "random", "errors", "model
 for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[top] = shared;
 // The trainer writes TensorBoard events as it goes.
 below.train = [...shared, "report/tensorboard", "progress"];
+// The studio reads the folders that training runs leave.
+below.serve = [...shared, "train/run-folder"];
 below.report = [...shared, "train", "eval", "self-instruct"];
 // An experiment is made of everything else; its record is what the server shows.
 below.experiment = [...shared, "train", "eval", "self-instruct", "report", "progress"];

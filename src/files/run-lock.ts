@@ -41,6 +41,13 @@ export function acquireRunLock(folder: string): RunLock {
   throw new FailureError(`${folder}: other processes keep taking its lock; try again`);
 }
 
+/** Whether a process, of this machine or another, holds the folder now. */
+export function isLocked(folder: string): boolean {
+  const held = readText(join(folder, LOCK_NAME));
+  const holder = held === undefined ? undefined : parse(held);
+  return holder !== undefined && isAlive(holder);
+}
+
 /** Creates the lock with its content in one step (a link fails if the name exists). */
 function claim(path: string, text: string, aside: string): boolean {
   writeFileSync(aside, text);

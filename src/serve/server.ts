@@ -1,13 +1,13 @@
 /** The HTTP server: routes, limits, errors and an orderly end. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { FailureError, UsageError } from "../errors.js";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { UsageError } from "../errors.js";
 import { Admission } from "./admission.js";
 import type { ServeBackend } from "./backend.js";
 import { complete, findModel, sendJson } from "./completions.js";
 import { EventStream } from "./event-stream.js";
 import { type AccessRules, checkContentType, checkOrigin, checkRules, checkToken } from "./guard.js";
 import { HttpError } from "./http-error.js";
+import { createGuardedServer, listen } from "./listen.js";
 import { ServerMetrics } from "./metrics.js";
 import { readJson } from "./read-body.js";
 import { readChatRequest, readCompletionRequest } from "./wire-request.js";
@@ -39,39 +39,14 @@ const LAST_BYTES_MS = 2_000;
 export async function startServer(backend: ServeBackend, options: ServeOptions): Promise<RunningServer> {
   checkRules(options);
   const service = new Service(backend, options);
-  const server = createServer({
-    headersTimeout: 10_000,
-    requestTimeout: 30_000,
-    connectionsCheckingInterval: 5_000,
-    keepAliveTimeout: 10_000,
-    maxHeaderSize: 16_384,
-  });
-  server.maxHeadersCount = 100;
-  server.maxConnections = 1_000;
+  const server = createGuardedServer();
   server.on("request", (request, response) => void service.handle(request, response));
   // A client that asks before it sends a large body is answered before it does.
   server.on("checkContinue", (request, response) => void service.handle(request, response));
-  await listen(server, options);
-  const { address, family, port } = server.address() as AddressInfo;
   return {
-    url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
+    url: await listen(server, options),
     close: () => service.close(server),
   };
-}
-
-function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const reasons: Record<string, string> = {
-        EADDRINUSE: "the port is taken; choose another with --port",
-        EACCES: "the port needs more rights; choose one above 1023 with --port",
-        EADDRNOTAVAIL: "this machine does not have that address",
-        ENOTFOUND: "that host name is not known",
-      };
-      reject(new FailureError(`cannot listen on ${host}:${port}: ${reasons[error.code ?? ""] ?? error.message}`));
-    });
-    server.listen({ host, port }, resolve);
-  });
 }
 
 class Service {
