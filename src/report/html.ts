@@ -34,9 +34,9 @@ export function visible(text: string): string {
 export interface Page {
   title: string;
   body: Html;
-  /** CSS and JavaScript of ours: never made from data. */
+  /** CSS and JavaScript of ours (a page can do without): never made from data. */
   style: string;
-  script: string;
+  script?: string;
 }
 
 /**
@@ -44,8 +44,9 @@ export interface Page {
  * model could do nothing even if it got through the escaping.
  */
 export function htmlPage({ title, body, style, script }: Page): string {
-  const hash = createHash("sha256").update(script).digest("base64");
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+  const hash = script && createHash("sha256").update(script).digest("base64");
+  const scripts = hash ? `'sha256-${hash}'` : "'none'";
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${scripts}; base-uri 'none'; form-action 'none'`;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -58,7 +59,7 @@ export function htmlPage({ title, body, style, script }: Page): string {
 </head>
 <body>
 ${body}
-<script>${new Html(script)}</script>
+${script ? html`<script>${new Html(script)}</script>` : undefined}
 </body>
 </html>
 `.text;

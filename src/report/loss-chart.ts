@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
-import { type Html, Html as RawHtml } from "./html.js";
+import type { Html } from "./html.js";
+import { plotSvg } from "./plot-svg.js";
 
 export interface Curve {
   name: string;
@@ -26,31 +26,27 @@ export function curveColour(n: number): string {
 export function lossChart(curves: readonly Curve[]): Html | undefined {
   const drawn = curves.map(({ name, points }) => ({ name, points: thin(points.filter(isFinitePoint)) }));
   if (drawn.every(({ points }) => points.length === 0)) return undefined;
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const svg = Plot.plot({
-    document,
-    width: 760,
-    height: 320,
-    marginLeft: 48,
-    marginTop: 32,
-    marginBottom: 44,
-    style: { fontSize: "13px", background: "transparent" },
-    x: { label: "step", grid: false },
-    y: { label: "training loss (nats per token)", grid: true, nice: true },
-    marks: drawn.map(({ points }, n) =>
-      Plot.line(points as { step: number; loss: number }[], {
-        x: "step",
-        y: "loss",
-        stroke: curveColour(n),
-        strokeWidth: 2,
-        strokeDasharray: curveDash(n),
-      }),
-    ),
-  });
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", describe(drawn));
-  svg.removeAttribute("height");
-  return new RawHtml(svg.outerHTML);
+  return plotSvg(
+    {
+      width: 760,
+      height: 320,
+      marginLeft: 48,
+      marginTop: 32,
+      marginBottom: 44,
+      x: { label: "step", grid: false },
+      y: { label: "training loss (nats per token)", grid: true, nice: true },
+      marks: drawn.map(({ points }, n) =>
+        Plot.line(points as { step: number; loss: number }[], {
+          x: "step",
+          y: "loss",
+          stroke: curveColour(n),
+          strokeWidth: 2,
+          strokeDasharray: curveDash(n),
+        }),
+      ),
+    },
+    describe(drawn),
+  );
 }
 
 function isFinitePoint({ step, loss }: { step: number; loss: number }): boolean {
