@@ -1,9 +1,10 @@
 /**
- * AdamW (Loshchilov and Hutter 2019) as a graph, so that every device computes the same update. One graph updates all
- * tensors of a group; a sum of squares for the gradient norm comes from a graph of its own.
+ * AdamW (Loshchilov and Hutter 2019). On the processor a plain loop (adamw-host.ts); elsewhere a graph that updates all
+ * tensors of a group where they lie, and another for the sum of squares of the gradient norm.
  */
 import { Graph, ops } from "../graph/index.js";
 import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import { squaredNormOnHost, updateOnHost } from "./adamw-host.js";
 
 export interface AdamWOptions {
   betas: readonly [number, number];
@@ -35,8 +36,6 @@ export interface StepSizes {
 export class AdamW {
   private readonly updates = new Map<string, Promise<Executable>>();
   private readonly norms = new Map<string, Promise<Executable>>();
-  /** Output buffers, swapped with the ones an update replaces. */
-  private readonly spare = new Map<string, Tensor[]>();
 
   constructor(
     private readonly device: Device,
@@ -45,6 +44,8 @@ export class AdamW {
 
   /** Σ g² over a group. */
   async squaredNorm(group: readonly Parameter[]): Promise<number> {
+    if (this.device.name === "cpu")
+      return group.reduce((sum, { gradient }) => sum + squaredNormOnHost(gradient.data as Float32Array), 0);
     const executable = await compiled(this.norms, shapesKey(group), () => {
       const graph = new Graph();
       group.forEach(({ dims }, i) => {
@@ -59,8 +60,17 @@ export class AdamW {
     return Object.values(result).reduce((sum, tensor) => sum + (tensor.data as Float32Array)[0]!, 0);
   }
 
-  /** Updates the values and moments of a group in place (the tensors are replaced). */
+  /** Updates the values and moments of a group: in place on the processor, else the tensors are replaced. */
   async update(group: readonly Parameter[], sizes: StepSizes): Promise<void> {
+    if (this.device.name !== "cpu") return this.updateOnDevice(group, sizes);
+    for (const { dims, value, gradient, m, v } of group) {
+      const data = (tensor: Tensor) => tensor.data as Float32Array;
+      const parts = { value: data(value), gradient: data(gradient), m: data(m), v: data(v) };
+      updateOnHost(parts, decays(dims), this.options, sizes);
+    }
+  }
+
+  private async updateOnDevice(group: readonly Parameter[], sizes: StepSizes): Promise<void> {
     const executable = await compiled(this.updates, shapesKey(group), () =>
       this.device.compile(this.updateGraph(group)),
     );
@@ -72,22 +82,19 @@ export class AdamW {
       correction1: scalar(1 / (1 - betas[0] ** sizes.step)),
       correction2: scalar(1 / (1 - betas[1] ** sizes.step)),
     };
-    const outputs: Record<string, Tensor> = {};
     group.forEach((parameter, i) => {
       feeds[`p${i}`] = parameter.value;
       feeds[`g${i}`] = parameter.gradient;
       feeds[`m${i}`] = parameter.m;
       feeds[`v${i}`] = parameter.v;
-      if (this.device.name === "cpu")
-        for (const part of ["p", "m", "v"]) outputs[`${part}${i}.next`] = this.takeSpare(parameter.dims);
     });
-    const result = await executable.run(feeds, outputs);
+    const result = await executable.run(feeds);
     group.forEach((parameter, i) => {
       const replaced = [parameter.value, parameter.m, parameter.v];
       parameter.value = result[`p${i}.next`]!;
       parameter.m = result[`m${i}.next`]!;
       parameter.v = result[`v${i}.next`]!;
-      for (const tensor of replaced) this.giveSpare(parameter.dims, tensor);
+      for (const tensor of replaced) tensor.dispose();
     });
   }
 
@@ -106,29 +113,18 @@ export class AdamW {
       const v = ops.add(ops.scale(tensor("v"), betas[1]), ops.scale(ops.mul(g, g), 1 - betas[1]));
       const root = ops.add(ops.sqrt(ops.mul(v, correction2)), graph.scalar(epsilon));
       let p = tensor("p");
-      if (weightDecay > 0 && dims.length > 1) p = ops.mul(p, ops.sub(graph.scalar(1), ops.scale(lr, weightDecay)));
+      if (weightDecay > 0 && decays(dims)) p = ops.mul(p, ops.sub(graph.scalar(1), ops.scale(lr, weightDecay)));
       graph.output(`p${i}.next`, ops.sub(p, ops.mul(lr, ops.div(ops.mul(m, correction1), root))));
       graph.output(`m${i}.next`, m);
       graph.output(`v${i}.next`, v);
     });
     return graph;
   }
+}
 
-  private takeSpare(dims: readonly number[]): Tensor {
-    const found = this.spare.get(dims.join())?.pop();
-    return found ?? hostTensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
-  }
-
-  private giveSpare(dims: readonly number[], tensor: Tensor): void {
-    if (this.device.name !== "cpu") {
-      tensor.dispose();
-      return;
-    }
-    const key = dims.join();
-    const list = this.spare.get(key) ?? [];
-    list.push(tensor);
-    this.spare.set(key, list);
-  }
+/** Weight decay is for matrices only. */
+function decays(dims: readonly number[]): boolean {
+  return dims.length > 1;
 }
 
 function shapesKey(group: readonly Parameter[]): string {

@@ -1,0 +1,35 @@
+/**
+ * AdamW on host memory: one pass over each tensor, in place. The graph form (optimiser.ts) reads and writes memory some
+ * ten times for each parameter; here each value is touched once. Arithmetic in float64, rounded when stored.
+ */
+import type { AdamWOptions, StepSizes } from "./optimiser.js";
+
+/** Σ g². */
+export function squaredNormOnHost(gradient: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
+  return sum;
+}
+
+/** Updates `value` and its moments from `gradient`; the four have one length. `decays`: weight decay applies. */
+export function updateOnHost(
+  { value, gradient, m, v }: Record<"value" | "gradient" | "m" | "v", Float32Array>,
+  decays: boolean,
+  { betas, epsilon, weightDecay }: AdamWOptions,
+  { learningRate, gradientScale, step }: StepSizes,
+): void {
+  const [beta1, beta2] = betas;
+  const rest1 = (1 - beta1) * gradientScale;
+  const rest2 = (1 - beta2) * gradientScale * gradientScale;
+  const rate = learningRate / (1 - beta1 ** step);
+  const correction2 = 1 / (1 - beta2 ** step);
+  const keep = decays ? 1 - learningRate * weightDecay : 1;
+  for (let i = 0; i < value.length; i++) {
+    const g = gradient[i]!;
+    const first = beta1 * m[i]! + rest1 * g;
+    const second = beta2 * v[i]! + rest2 * g * g;
+    m[i] = first;
+    v[i] = second;
+    value[i] = keep * value[i]! - (rate * first) / (Math.sqrt(second * correction2) + epsilon);
+  }
+}
