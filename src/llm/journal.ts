@@ -1,3 +1,4 @@
+import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
 import { JournalFile, journalFailure } from "./journal-file.js";
 import type {
@@ -110,7 +111,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
   }
 
   async function score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
-    const keys = pairs.map((pair) => sha256(canonical(["score", model.id, pair])));
+    const keys = pairs.map((pair) => sha256(canonicalJson(["score", model.id, pair])));
     const missing = new Map<string, ScoreRequest>();
     for (const [i, key] of keys.entries()) if (!journal.has(key)) missing.set(key, pairs[i]!);
     calls.reused += pairs.length - missing.size;
@@ -133,16 +134,5 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
 
 /** Key of a call: SHA-256 over the model, every parameter, the prompt and the trial, independent of property order. */
 export function generateKey(modelId: string, request: GenerateRequest): string {
-  return sha256(canonical(["generate", modelId, request]));
-}
-
-/** JSON with sorted keys and without undefined members. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item)).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`);
-  return `{${members.join(",")}}`;
+  return sha256(canonicalJson(["generate", modelId, request]));
 }

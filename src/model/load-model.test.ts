@@ -7,7 +7,8 @@ import { writeTinyModel } from "../../tests/support/tiny-model.js";
 import { saveAdapter } from "./adapter-io.js";
 import { decoderConfig } from "./architectures/index.js";
 import { openCheckpoint } from "./checkpoint.js";
-import { loadModel, locateModel, modelFingerprint } from "./load-model.js";
+import { modelFingerprint } from "./fingerprint.js";
+import { loadModel, locateModel } from "./load-model.js";
 
 const root = mkdtempSync(join(tmpdir(), "evoke-load-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -1,7 +1,6 @@
 /** Opens what a MODEL argument names: a model by reference, or a training run, which is a base with its adapter. */
-import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import type { Adapter } from "./adapter.js";
 import { loadAdapter } from "./adapter-io.js";
@@ -9,6 +8,7 @@ import { decoderConfig } from "./architectures/index.js";
 import { openCheckpoint } from "./checkpoint.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { LINEAR_LAYERS, linearShape } from "./decoder-layer.js";
+import { modelFingerprint } from "./fingerprint.js";
 import { readJsonObject } from "./json-file.js";
 import { resolveModel } from "./reference.js";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
@@ -119,31 +119,4 @@ function linearWeights(config: DecoderConfig): number {
 /** A run folder stands for its adapter. */
 function adapterFolder(path: string): string {
   return existsSync(join(path, "run.json")) ? join(path, "adapter") : path;
-}
-
-/** Bytes at each end of a file that go into its fingerprint. */
-const SAMPLE = 1 << 20;
-const MODEL_FILE = /\.(json|jinja|safetensors|gguf|model|txt)$/;
-
-/** Names the content of model folders and files without reading gigabytes: names, sizes, both ends of every file. */
-export function modelFingerprint(paths: readonly string[]): string {
-  const hash = createHash("sha256");
-  const buffer = Buffer.alloc(SAMPLE);
-  const add = (path: string): void => {
-    const fd = openSync(path, "r");
-    try {
-      const { size } = fstatSync(fd);
-      hash.update(`${basename(path)} ${size}\n`);
-      hash.update(buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE, 0)));
-      if (size > SAMPLE)
-        hash.update(buffer.subarray(0, readSync(fd, buffer, 0, SAMPLE, Math.max(SAMPLE, size - SAMPLE))));
-    } finally {
-      closeSync(fd);
-    }
-  };
-  for (const path of paths) {
-    if (!statSync(path).isDirectory()) add(path);
-    else for (const name of readdirSync(path).sort()) if (MODEL_FILE.test(name)) add(join(path, name));
-  }
-  return hash.digest("hex");
 }

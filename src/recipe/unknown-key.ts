@@ -38,6 +38,13 @@ const familiar: readonly (readonly [string, string])[] = [
 /** The part of a JSON Schema that names the keys of an object. */
 interface ObjectSchema {
   properties?: Record<string, ObjectSchema>;
+  /** Of a map whose keys the user chooses: its entries. */
+  additionalProperties?: ObjectSchema | boolean;
+}
+
+function entriesOf(block: ObjectSchema | undefined): ObjectSchema | undefined {
+  const entries = block?.additionalProperties;
+  return typeof entries === "object" ? entries : undefined;
 }
 
 /** All dotted key paths of an object schema, outer keys first. */
@@ -55,7 +62,7 @@ function keyPaths(schema: ObjectSchema, prefix = ""): string[] {
  */
 export function unknownKeyMessage(key: string, parent: readonly string[], schema: object): string {
   let block: ObjectSchema | undefined = schema as ObjectSchema;
-  for (const part of parent) block = block?.properties?.[part];
+  for (const part of parent) block = block?.properties?.[part] ?? entriesOf(block);
   const here = Object.keys(block?.properties ?? {});
   const prefix = parent.length ? `${parent.join(".")}.` : "";
   // A key of the same block is written as it goes there, any other with its whole path.
