@@ -14,6 +14,8 @@ for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[
 below.train = [...shared, "report/tensorboard", "progress"];
 // The studio reads the folders that training runs leave.
 below.serve = [...shared, "train/run-folder"];
+// A job on a cluster fills the same run folder as the trainer.
+below.cluster = [...shared, "train", "report/tensorboard"];
 below.report = [...shared, "train", "eval", "self-instruct"];
 // An experiment is made of everything else; its record is what the server shows.
 below.experiment = [...shared, "train", "eval", "self-instruct", "report", "progress"];

@@ -7,6 +7,8 @@ export interface FetchOptions {
   /** Takes one line of progress at a time. */
   say?: (line: string) => void;
   signal?: AbortSignal;
+  /** false: of a model on the Hub, configuration and tokenizer are enough. Default true. */
+  weights?: boolean;
 }
 
 /** Where evoke keeps what it fetched: `EVOKE_CACHE`, else `~/.cache/evoke`. */

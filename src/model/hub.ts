@@ -32,7 +32,8 @@ export async function downloadFromHub(reference: string, options: HubOptions = {
   const repo = parseHubRepo(reference);
   const { endpoint, cache, token, offline } = hubSettings();
   const folder = join(cache, `models--${repo.name.replace("/", "--")}`);
-  const cached = cachedSnapshot(folder, repo);
+  const weights = options.weights ?? true;
+  const cached = cachedSnapshot(folder, repo, weights);
   if (offline) {
     if (cached) return cached;
     throw new FailureError(`hf:${reference}: is not complete in ${folder}, and HF_HUB_OFFLINE forbids fetching it`);
@@ -42,7 +43,7 @@ export async function downloadFromHub(reference: string, options: HubOptions = {
   const fetcher = hubFetch(token, options.signal);
   try {
     const { commit, files } = await describeRepo(repo, fetcher, endpoint);
-    const wanted = wantedFiles(repo, files);
+    const wanted = wantedFiles(repo, files, weights);
     const snapshot = join(folder, "snapshots", commit);
     const missing = wanted.filter((file) => !existsSync(join(snapshot, file.path)));
     if (missing.length) {
@@ -68,9 +69,10 @@ function isCommit(revision: string): boolean {
 }
 
 /** The files of a repository that a model is made of. Formats that double the safetensors are left out. */
-function wantedFiles(repo: HubRepo, files: HubFile[]): HubFile[] {
+function wantedFiles(repo: HubRepo, files: HubFile[], weights: boolean): HubFile[] {
   const top = files.filter((file) => !file.path.includes("/"));
   const small = top.filter((file) => /\.(json|jinja|txt|model)$/.test(file.path));
+  if (!weights && small.some((file) => file.path === "config.json")) return small;
   const safetensors = top.filter((file) => file.path.endsWith(".safetensors"));
   if (safetensors.length) {
     const model = safetensors.filter((file) => /^model(-\d+-of-\d+)?\.safetensors$/.test(file.path));
@@ -87,20 +89,21 @@ function wantedFiles(repo: HubRepo, files: HubFile[]): HubFile[] {
 }
 
 /** The snapshot that the cache holds of this revision, when it is complete enough to load. */
-function cachedSnapshot(folder: string, repo: HubRepo): string | undefined {
+function cachedSnapshot(folder: string, repo: HubRepo, weights: boolean): string | undefined {
   const ref = join(folder, "refs", ...repo.revision.split("/"));
   const commit = isCommit(repo.revision)
     ? repo.revision
     : existsSync(ref)
       ? readFileSync(ref, "utf8").trim()
       : undefined;
-  return commit === undefined || !isCommit(commit) ? undefined : modelIn(join(folder, "snapshots", commit));
+  return commit === undefined || !isCommit(commit) ? undefined : modelIn(join(folder, "snapshots", commit), weights);
 }
 
 /** The model of a snapshot: the folder when config and every weight file are there, or its one .gguf file. */
-function modelIn(snapshot: string): string | undefined {
+function modelIn(snapshot: string, weights = true): string | undefined {
   if (!existsSync(snapshot)) return undefined;
   if (existsSync(join(snapshot, "config.json"))) {
+    if (!weights && existsSync(join(snapshot, "tokenizer.json"))) return snapshot;
     const index = join(snapshot, "model.safetensors.index.json");
     if (existsSync(index)) {
       const shards = new Set(Object.values((readJsonObject(index).weight_map ?? {}) as Record<string, string>));

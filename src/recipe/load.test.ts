@@ -87,7 +87,7 @@ describe("loadRecipe", () => {
   });
 
   it("can be written out and read again unchanged", async () => {
-    const recipe = await load(minimal, ["cluster.image=x/y", "early_stop.patience=2", "data.validation=0.2"]);
+    const recipe = await load(minimal, ["cluster.workers=2", "early_stop.patience=2", "data.validation=0.2"]);
     expect(parseRecipe(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
   });
 

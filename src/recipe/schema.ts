@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSchema } from "./cluster.js";
 import { presetNames } from "./presets.js";
 
 /**
@@ -206,10 +207,7 @@ export const trainingRecipeSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("Run folder, relative to the current folder, as --out. Default: a new folder under runs/."),
-  cluster: z
-    .record(z.string(), z.unknown())
-    .optional()
-    .describe("Settings of a remote engine, passed to it unchanged."),
+  cluster: clusterSchema.optional().describe("A Ray cluster that trains instead of this machine."),
 });
 
 /** A recipe with every default filled in. Keys are those of the YAML file. */

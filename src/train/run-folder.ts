@@ -23,7 +23,10 @@ export interface RunRecord {
   versions: Record<string, string>;
   device: { name: string; threads: number };
   data: { files: Record<string, string>; examples: number; validation: number; truncated: number; dropped: number };
-  memory: { keptLayers: number; rowTokens: number; estimateBytes: number };
+  /** Absent when a cluster trained. */
+  memory?: { keptLayers: number; rowTokens: number; estimateBytes: number };
+  /** The job of a run that a cluster trained. */
+  cluster?: { address: string; job: string; storage: string };
   progress: { step: number; steps: number; epoch: number };
   started: string;
   finished?: string;

@@ -1,13 +1,12 @@
 /** A training run from recipe to adapter: loads, checks, trains, and leaves a run folder behind. */
 import { existsSync } from "node:fs";
 import { cp, mkdir, rename, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { encodeConversations, type TrainingExample } from "../data/encode.js";
+import { encodeConversations } from "../data/encode.js";
 import { loadTrainingData } from "../data/training-data.js";
 import { FailureError, InterruptedError, UsageError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
-import { sha256, sha256OfFile } from "../files/sha256.js";
+import { sha256OfFile } from "../files/sha256.js";
 import type { Adapter, AdapterShape } from "../model/adapter.js";
 import { targetLayers } from "../model/adapter.js";
 import { loadAdapter, saveAdapter } from "../model/adapter-io.js";
@@ -20,6 +19,7 @@ import type { TrainingRecipe } from "../recipe/schema.js";
 import { EventFileWriter } from "../report/tensorboard.js";
 import { Device } from "../runtime/device.js";
 import { openNewestCheckpoint } from "./checkpoint-folder.js";
+import { runIdentity, versions } from "./identity.js";
 import { planMemory } from "./memory-plan.js";
 import { AdamW } from "./optimiser.js";
 import { newAdapter, readAdapter } from "./parameter-store.js";
@@ -266,26 +266,4 @@ async function startingAdapter(
   if (recipe.adapter === undefined) return newAdapter({ config }, shape, recipe.seed);
   const loaded = await loadAdapter(recipe.adapter, config);
   return { ...loaded, shape: { ...loaded.shape, dropout: shape.dropout } };
-}
-
-/** Hash of what must be the same for a checkpoint to continue a run. */
-function runIdentity(
-  recipe: TrainingRecipe,
-  train: readonly TrainingExample[],
-  validation: readonly TrainingExample[],
-): string {
-  const { out: _out, cluster: _cluster, checkpoint: _checkpoint, memory: _memory, device: _device, ...rest } = recipe;
-  const files = { ...rest.data, path: rest.data.path.length };
-  const digest = (examples: readonly TrainingExample[]): string =>
-    sha256(examples.map(({ tokens, mask }) => `${tokens.join()};${mask.join("")}`).join("\n"));
-  return sha256(
-    JSON.stringify([{ ...rest, data: files, adapter: rest.adapter !== undefined }, digest(train), digest(validation)]),
-  );
-}
-
-function versions(): Record<string, string> {
-  const require = createRequire(import.meta.url);
-  const own = require("../../package.json") as { version: string };
-  const ort = require("onnxruntime-node/package.json") as { version: string };
-  return { evoke: own.version, "onnxruntime-node": ort.version, node: process.versions.node };
 }
