@@ -27,7 +27,8 @@ export async function openEvalModel({ model, judge, out, flags }: Parts): Promis
   const prompt = flags.prompt === undefined ? undefined : loadPromptFile(flags.prompt);
   if (prompt && flags.chatTemplate && flags.chatTemplate !== "none")
     throw new UsageError("eval: --prompt writes no conversation; leave --chat-template out");
-  const rendering = model ? await renderingOf(model, flags) : {};
+  const { chatRendering } = await import("../eval/chat-rendering.js");
+  const rendering = model ? await chatRendering(model, flags.chatTemplate) : {};
   const opened: JournaledModel[] = [];
   const journal = (each: ResolvedModel | undefined, name: string): JournaledModel | undefined => {
     if (!each) return undefined;
@@ -48,29 +49,6 @@ export async function openEvalModel({ model, judge, out, flags }: Parts): Promis
     },
     close: () => {
       for (const each of opened) each.close();
-    },
-  };
-}
-
-/** A local model's tokenizer knows its template; a server is sent the paper's tags as plain text. */
-async function renderingOf(
-  model: ResolvedModel,
-  { chatTemplate: template }: EvalFlags,
-): Promise<Pick<SuiteContext, "chat" | "sendsText">> {
-  if (template === undefined || template === "none") return {};
-  const { EmbeddedModel } = await import("../llm/embedded.js");
-  if (model instanceof EmbeddedModel) {
-    const { renderPrompt } = await import("../generate/prompt.js");
-    return { chat: (messages) => renderPrompt(model.generator.tokenizer, messages, template) };
-  }
-  if (template === "model") return {};
-  const { renderTulu } = await import("../model/chat-template.js");
-  return {
-    sendsText: true,
-    chat: (messages) => {
-      if (messages.some(({ role }) => role === "assistant"))
-        throw new UsageError("eval: --chat-template tulu: a server's end-of-text token is not known; use --shots 0");
-      return renderTulu(messages, "", { addGenerationPrompt: true });
     },
   };
 }

@@ -1,0 +1,26 @@
+import { UsageError } from "../errors.js";
+import type { LanguageModel } from "../llm/language-model.js";
+import type { ChatTemplate, SuiteContext } from "./suite.js";
+
+/** How conversations become text for a model: a local one's tokenizer knows its template; a server is sent the paper's tags as plain text. */
+export async function chatRendering(
+  model: LanguageModel,
+  template: ChatTemplate | undefined,
+): Promise<Pick<SuiteContext, "chat" | "sendsText">> {
+  if (template === undefined || template === "none") return {};
+  const { EmbeddedModel } = await import("../llm/embedded.js");
+  if (model instanceof EmbeddedModel) {
+    const { renderPrompt } = await import("../generate/prompt.js");
+    return { chat: (messages) => renderPrompt(model.generator.tokenizer, messages, template) };
+  }
+  if (template === "model") return {};
+  const { renderTulu } = await import("../model/chat-template.js");
+  return {
+    sendsText: true,
+    chat: (messages) => {
+      if (messages.some(({ role }) => role === "assistant"))
+        throw new UsageError("eval: --chat-template tulu: a server's end-of-text token is not known; use --shots 0");
+      return renderTulu(messages, "", { addGenerationPrompt: true });
+    },
+  };
+}
