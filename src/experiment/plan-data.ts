@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../errors.js";
+import type { DataEntry, Experiment } from "../recipe/experiment-schema.js";
+import { suggestName } from "../recipe/experiment-sweep.js";
+import type { Layer } from "../recipe/overrides.js";
+import { parseYaml } from "../recipe/yaml-source.js";
+import type { Draft, PlanContext } from "./plan.js";
+import { FINETUNING_FILE, type FileRef, ROWS_FILE, type SourceRef } from "./step.js";
+
+const KINDS = ["path", "prepare", "refine", "mix", "self_instruct"] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Fields that an entry of each kind may have beside the one that makes it this kind. */
+const FIELDS: Readonly<Record<Kind, readonly (keyof DataEntry)[]>> = {
+  path: [],
+  prepare: ["max_examples", "seed", "columns", "skip_invalid"],
+  refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature"],
+  mix: ["safety", "count", "seed"],
+  self_instruct: ["model"],
+};
+
+const REFINE_PROMPT = fileURLToPath(new URL("../../prompts/refine.txt", import.meta.url));
+const STARTER_SEEDS = fileURLToPath(new URL("../../examples/self-instruct/seed_tasks.jsonl", import.meta.url));
+
+/** Id of the step that makes a data entry. */
+export const dataStep = (name: string): string => `data.${name}`;
+
+/** Plans the steps that make data, and tells where each entry's rows will be. */
+export async function planData(experiment: Experiment, context: PlanContext): Promise<DataPlan> {
+  const drafts: Draft[] = [];
+  const kinds = new Map(Object.entries(experiment.data).map(([name, entry]) => [name, kindOf(name, entry, context)]));
+  const names = [...kinds.keys()];
+  const rowsOf = (name: string, at: readonly PropertyKey[]): FileRef[] => {
+    const kind = kinds.get(name);
+    if (kind === undefined)
+      return context.fail(at, `${at.join(".")}: no such data entry as "${name}"; ${suggestName(name, names)}`);
+    if (kind !== "path")
+      return [{ step: dataStep(name), path: kind === "self_instruct" ? FINETUNING_FILE : ROWS_FILE }];
+    const { path } = experiment.data[name]!;
+    return [path!].flat().map((file) => ({ file }));
+  };
+  const oneFile = (name: string, at: readonly PropertyKey[]): FileRef => {
+    const [rows, ...more] = rowsOf(name, at);
+    if (more.length > 0) context.fail(at, `${at.join(".")}: "${name}" has several files; one is expected here`);
+    return rows!;
+  };
+  const sourceOf = async (text: string, at: readonly PropertyKey[]): Promise<SourceRef | FileRef> => {
+    if (kinds.has(text)) return oneFile(text, at);
+    if (/^[A-Za-z]:[\\/]|^[\\/]/.test(text)) return { file: text };
+    return context.inputs.source(text);
+  };
+
+  for (const [name, entry] of Object.entries(experiment.data)) {
+    const kind = kinds.get(name)!;
+    const at = ["data", name, kind];
+    const id = dataStep(name);
+    if (kind === "prepare") {
+      const { max_examples: maxExamples, columns, skip_invalid: skipInvalid = false, seed = 0 } = entry;
+      const source = await sourceOf(entry.prepare!, at);
+      const some = maxExamples === undefined ? "" : `, ${maxExamples} rows`;
+      drafts.push({
+        id,
+        title: `prepare ${shortText(entry.prepare!)}${some}`,
+        lane: "local",
+        job: { kind, source, maxExamples, seed, columns, skipInvalid },
+      });
+    } else if (kind === "refine") {
+      const refinerName = entry.refiner;
+      if (refinerName === undefined)
+        return context.fail(at, `data.${name}: refine needs a refiner (the model that rewrites)`);
+      const refiner = context.model(refinerName);
+      drafts.push({
+        id,
+        title: `refine ${entry.refine} with ${refinerName}`,
+        lane: context.isRemote(refiner) ? "remote" : "local",
+        job: {
+          kind,
+          rows: oneFile(entry.refine!, at),
+          refiner,
+          template: { file: entry.prompt ?? REFINE_PROMPT },
+          marker: entry.marker ?? "Refined response:",
+          maxNewTokens: entry.max_new_tokens ?? 8192,
+          temperature: entry.temperature ?? 0,
+        },
+      });
+    } else if (kind === "mix") {
+      if (entry.count === undefined) context.fail(at, `data.${name}: mix needs a count (refusals to append)`);
+      drafts.push({
+        id,
+        title: `mix ${entry.count} refusals into ${entry.mix}`,
+        lane: "local",
+        job: {
+          kind,
+          rows: oneFile(entry.mix!, at),
+          safety: await sourceOf(entry.safety ?? "safety", ["data", name, "safety"]),
+          count: entry.count!,
+          seed: entry.seed ?? 0,
+        },
+      });
+    } else if (kind === "self_instruct") {
+      const recipe = selfInstructRecipe(entry.self_instruct!);
+      const given = entry.model ?? recipe.model;
+      const model = context.model(typeof given === "string" ? given : experiment.model!);
+      const seeds = typeof recipe.seed_tasks === "string" ? recipe.seed_tasks : STARTER_SEEDS;
+      const { model: _, seed_tasks: __, out: ___, train: ____, ...rest } = recipe;
+      drafts.push({
+        id,
+        title: `self-instruct: ${String(rest.num_instructions ?? 100)} instructions by ${String(given ?? experiment.model)}`,
+        lane: context.isRemote(model) ? "remote" : "local",
+        job: { kind: "self-instruct", recipe: rest, seedTasks: await sourceOf(seeds, at), model },
+      });
+    }
+  }
+  return { drafts, rowsOf };
+}
+
+export interface DataPlan {
+  drafts: Draft[];
+  /** The files that hold an entry's rows. @param at key path of the mention, for messages. */
+  rowsOf: (name: string, at: readonly PropertyKey[]) => FileRef[];
+}
+
+function kindOf(name: string, entry: DataEntry, { fail }: PlanContext): Kind {
+  const given = KINDS.filter((kind) => entry[kind] !== undefined);
+  const [kind, other] = given;
+  if (kind === undefined)
+    return fail(["data", name], `data.${name}: says not where rows are from; give one of ${KINDS.join(", ")}`);
+  if (other !== undefined) return fail(["data", name, other], `data.${name}: has both ${kind} and ${other}; give one`);
+  const stray = Object.keys(entry).find(
+    (key) =>
+      key !== kind && !(FIELDS[kind] as readonly string[]).includes(key) && entry[key as keyof DataEntry] !== undefined,
+  );
+  if (stray !== undefined)
+    return fail(
+      ["data", name, stray],
+      `data.${name}.${stray}: has no meaning beside ${kind}${FIELDS[kind].length ? `, which takes ${FIELDS[kind].join(", ")}` : ""}`,
+    );
+  return kind;
+}
+
+/** A Self-Instruct recipe given as a file or in place; paths count from the file's folder. */
+function selfInstructRecipe(given: string | Layer): Layer {
+  if (typeof given !== "string") return given;
+  let text: string;
+  try {
+    text = readFileSync(given, "utf8");
+  } catch {
+    throw new UsageError(`${given}: no such Self-Instruct recipe`);
+  }
+  const recipe = parseYaml(text, given).data;
+  const { seed_tasks: seeds } = recipe;
+  return typeof seeds === "string" && /[./\\]/.test(seeds)
+    ? { ...recipe, seed_tasks: resolve(dirname(given), seeds) }
+    : recipe;
+}
+
+/** The last part of a path, or a reference as it is. */
+const shortText = (text: string): string =>
+  text.replace(/^.*[\\/](?=[^\\/]+$)/, (lead) => (lead.includes(":") ? lead : ""));

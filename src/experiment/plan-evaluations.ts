@@ -1,0 +1,156 @@
+import { UsageError } from "../errors.js";
+import { expandSuites, SUITE_NAMES } from "../eval/run-suites.js";
+import { REFUSAL_SETS } from "../eval/suites/refusal-sets.js";
+import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
+import { suggestName } from "../recipe/experiment-sweep.js";
+import type { Draft, PlanContext, PlannedArm } from "./plan.js";
+import { armId } from "./plan.js";
+import type { EvalJob, FileRef } from "./step.js";
+
+/** Suites whose answers a judge reads. */
+const JUDGED: readonly string[] = ["alpaca_eval", "just_eval", ...REFUSAL_SETS];
+/** Suites that an in-context prompt can ask. */
+const ASKED: readonly string[] = [...JUDGED, "user_tasks", "instruct"];
+
+/** File in an `answers` step that a judging step reads. */
+export const ANSWERS_FILE = "answers.jsonl";
+
+/**
+ * Plans the evaluation of each arm. Where a server judges what a local model writes, writing and judging are two steps: the
+ * judge works while the next arm writes.
+ */
+export async function planEvaluations(
+  experiment: Experiment,
+  arms: readonly PlannedArm[],
+  context: PlanContext,
+): Promise<Draft[]> {
+  const drafts: Draft[] = [];
+  const names = arms.map(({ name }) => name);
+  const armOf = (name: string, at: readonly PropertyKey[]): PlannedArm =>
+    arms.find((arm) => arm.name === name) ??
+    context.fail(at, `${at.join(".")}: no such arm as "${name}"; ${suggestName(name, names)}`);
+
+  for (const [name, evaluation] of Object.entries(experiment.evaluations)) {
+    const at = ["evaluations", name];
+    const suites = checkedSuites(evaluation, at, context);
+    const against =
+      evaluation.reference_arm === undefined ? undefined : armOf(evaluation.reference_arm, [...at, "reference_arm"]);
+    if (against && evaluation.reference !== undefined)
+      context.fail([...at, "reference"], `evaluations.${name}: has both reference and reference_arm; give one`);
+    const chosen = evaluation.arms?.map((each) => armOf(each, [...at, "arms"])) ?? arms;
+    let reference: FileRef | undefined =
+      evaluation.reference === undefined ? undefined : { file: evaluation.reference };
+    if (against) {
+      const { model, seed } = against.models[0]!;
+      const id = `${armId("answers", against.name, seed)}.${name}`;
+      reference = { step: id, path: "alpaca_eval/model_outputs.json" };
+      const job: EvalJob = {
+        ...jobOf(evaluation, against),
+        ...asking(evaluation, against),
+        kind: "answers",
+        model,
+        suites,
+      };
+      drafts.push(draftOf(id, against, seed, name, job, context));
+    }
+    for (const arm of chosen) {
+      if (arm === against) continue;
+      const own = arm.prompt === undefined ? suites : suites.flatMap(askedOf);
+      if (own.length === 0) continue; // a prompt asks no multiple-choice question
+      const judge = evaluation.judge === undefined ? undefined : context.model(evaluation.judge);
+      const judged = own.filter((suite) => expandSuites([suite]).every((each) => JUDGED.includes(each)));
+      for (const { model, seed } of arm.models) {
+        const id = `${armId("eval", arm.name, seed)}.${name}`;
+        const write = { ...jobOf(evaluation, arm), ...asking(evaluation, arm), model, suites: own };
+        const judgeWith = { judge, reference, ...judging(evaluation) };
+        const apart = judge && judged.length > 0 && context.isRemote(judge) && !context.isRemote(model);
+        if (!apart) {
+          drafts.push(draftOf(id, arm, seed, name, { ...write, ...judgeWith }, context));
+          continue;
+        }
+        const answers = `${armId("answers", arm.name, seed)}.${name}`;
+        drafts.push(draftOf(answers, arm, seed, name, { ...write, kind: "answers" }, context));
+        const job: EvalJob = {
+          ...jobOf(evaluation, arm),
+          ...judgeWith,
+          suites: judged,
+          answers: { step: answers, path: ANSWERS_FILE },
+        };
+        drafts.push(draftOf(id, arm, seed, name, job, context));
+      }
+    }
+  }
+  return drafts;
+}
+
+function draftOf(
+  id: string,
+  { name }: PlannedArm,
+  seed: number | undefined,
+  evaluation: string,
+  job: EvalJob,
+  { isRemote }: PlanContext,
+): Draft {
+  const models = [job.model, job.judge].filter((model) => model !== undefined);
+  const verb = job.kind === "answers" ? "answers of" : job.answers ? "judge" : "evaluate";
+  return {
+    id,
+    title: `${verb} ${name}: ${job.suites.join(", ")}${seed === undefined ? "" : `, seed ${seed}`}`,
+    lane: models.every(isRemote) ? "remote" : "local",
+    arm: name,
+    evaluation,
+    ...(seed === undefined ? {} : { seed }),
+    job,
+  };
+}
+
+/** What writing and judging have in common. */
+function jobOf(evaluation: Evaluation, arm: PlannedArm): EvalJob {
+  return {
+    kind: "eval",
+    generator: arm.name,
+    suites: [],
+    limit: evaluation.limit,
+    originalPrompts: evaluation.original_prompts ?? false,
+    rows: Object.fromEntries(Object.entries(evaluation.rows ?? {}).map(([suite, file]) => [suite, { file }])),
+    skipInvalid: evaluation.skip_invalid ?? false,
+  };
+}
+
+/** How a model is asked. */
+function asking(evaluation: Evaluation, { prompt, template }: PlannedArm): Partial<EvalJob> {
+  return {
+    ...(prompt === undefined
+      ? { template: template ?? evaluation.chat_template }
+      : { prompt: /[\\/]/.test(prompt) ? { file: prompt } : prompt }),
+    shots: evaluation.shots,
+    maxNewTokens: evaluation.max_new_tokens,
+  };
+}
+
+function judging(evaluation: Evaluation): Partial<EvalJob> {
+  const file = (path: string | undefined): FileRef | undefined => (path === undefined ? undefined : { file: path });
+  return { judgePrompt: file(evaluation.judge_prompt), difficulty: file(evaluation.difficulty) };
+}
+
+function checkedSuites({ suites }: Evaluation, at: readonly PropertyKey[], { fail }: PlanContext): string[] {
+  for (const suite of suites) {
+    try {
+      expandSuites([suite]);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      fail(
+        [...at, "suites"],
+        `${at.join(".")}.suites: no such suite as "${suite}"; ${suggestName(suite, SUITE_NAMES)}`,
+      );
+    }
+  }
+  return [...suites];
+}
+
+/** What an in-context prompt can ask of a suite: the set itself, or the parts of it that are answered in writing. */
+function askedOf(suite: string): string[] {
+  const parts = expandSuites([suite]);
+  const asked = parts.filter((part) => ASKED.includes(part));
+  return asked.length === parts.length ? [suite] : asked;
+}
