@@ -4,6 +4,7 @@ import { dataFilterCommand } from "./data-filter.js";
 import { dataMixCommand } from "./data-mix.js";
 import { dataPrepareCommand } from "./data-prepare.js";
 import { dataRefineCommand } from "./data-refine.js";
+import { dataReportCommand } from "./data-report.js";
 import { globalOptions, parseCount, printJson, say } from "./output.js";
 
 /** `evoke data …`: public and own data in training form. */
@@ -17,7 +18,8 @@ export function dataCommand(): Command {
     .addCommand(headCommand())
     .addCommand(dataRefineCommand())
     .addCommand(dataMixCommand())
-    .addCommand(dataFilterCommand());
+    .addCommand(dataFilterCommand())
+    .addCommand(dataReportCommand());
 }
 
 function listCommand(): Command {

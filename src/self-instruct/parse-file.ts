@@ -47,7 +47,8 @@ export async function parseInstanceFile(
   return tasks;
 }
 
-function wasCut(metadata: unknown): boolean {
+/** Whether the metadata of a stored answer say that length cut it off. */
+export function wasCut(metadata: unknown): boolean {
   const response = (metadata as Partial<StoredAnswer> | null | undefined)?.response;
   return Array.isArray(response?.choices) && response.choices[0]?.finish_reason === "length";
 }

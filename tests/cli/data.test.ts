@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -131,12 +131,46 @@ describe("evoke data", () => {
     expect(gone.stderr).toMatch(/ECONNREFUSED/);
   });
 
+  it("reports what a data set holds, as page, Markdown and JSON", async () => {
+    const file = write("report-rows.jsonl", [
+      { instruction: "Write a poem about rain.", input: "", output: "Drops." },
+      { instruction: "Sort the list.", input: "b, a", output: "a, b" },
+      { instruction: "Sort the list.", input: "d, c", output: 7 },
+    ]);
+    const args = ["data", "report", file, "--out", at("report.html"), "--tokenizer", "bundled:mini", "--json"];
+    const strict = await evoke(args);
+    expect(strict.code).toBe(2);
+    expect(strict.stderr).toMatch(/^evoke: .*report-rows\.jsonl:3: the field "output" is not a text\n$/);
+    expect(existsSync(at("report.html"))).toBe(false);
+    const outcome = await evoke([...args, "--skip-invalid", "--seeds", file.replace("report-rows", "report-seeds")]);
+    expect(outcome.code).toBe(2); // no such seeds
+    write("report-seeds.jsonl", [
+      { instruction: "Sort it.", instances: [{ input: "", output: "x" }], is_classification: false },
+    ]);
+    const told = await evoke([...args, "--skip-invalid", "--seeds", at("report-seeds.jsonl")]);
+    expect(told.code, told.stderr).toBe(0);
+    const figures = JSON.parse(told.stdout) as Record<string, unknown>;
+    expect(figures).toMatchObject({
+      out: at("report.html"),
+      markdown: at("report.md"),
+      invalid: 1,
+      counts: { instructions: 2, instances: 2, emptyInputs: 1 },
+      similarity: { within: { compared: 2 }, toSeeds: { compared: 2 } },
+      tokens: { rows: 2, truncated: 0 },
+      languages: { texts: 2 },
+    });
+    expect(readFileSync(at("report.html"), "utf8")).toContain("report-rows.jsonl</h1>");
+    expect(readFileSync(at("report.md"), "utf8")).toContain("| instances | 2 |");
+  });
+
   it("exits 2 on bad usage", async () => {
     for (const args of [
       ["prepare", "lima"],
       ["prepare", "nothing", "--out", at("x")],
       ["mix", at("base.jsonl"), "--count", "x", "--out", at("x")],
       ["nonsense"],
+      ["report", at("base.jsonl"), "--out", at("x.pdf")],
+      ["report", at("nothing.jsonl"), "--out", at("x.html")],
       ["refine", at("base.jsonl"), "--refiner", "openai:@http://h"],
     ]) {
       const outcome = await evoke(["data", ...args]);

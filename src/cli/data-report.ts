@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { Command, Option } from "commander";
+import { UsageError } from "../errors.js";
+import { writeFileAtomically } from "../files/atomic-write.js";
+import { createProgress } from "../progress/progress.js";
+import { skipInvalid } from "./data-prepare.js";
+import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
+
+interface ReportFlags {
+  out: string;
+  title?: string;
+  seeds?: string;
+  tokenizer?: string;
+  maxLength: number;
+  template: "tulu" | "model";
+  skipInvalid?: boolean;
+}
+
+/** `evoke data report`: what a data set holds, as a page. */
+export function dataReportCommand(): Command {
+  return new Command("report")
+    .description(
+      "Figures of instruction data as one HTML page, with Markdown beside it: counts, lengths, similarity, verbs and nouns, duplicates, languages, tokens.",
+    )
+    .argument("<file...>", "data files of any known kind, or the folder of a Self-Instruct run")
+    .option("--out <file>", "page to write; the same name with .md gets the tables", "report.html")
+    .option("--title <text>", "heading of the page")
+    .option("--seeds <file>", "seed tasks to measure the similarity to: a file, or a name from `data list`")
+    .option("--tokenizer <model>", "count tokens and truncation with this model's tokenizer")
+    .option("--max-length <n>", "length limit in tokens", parseCount, 2048)
+    .addOption(
+      new Option("--template <kind>", "how rows are rendered for the tokenizer")
+        .choices(["tulu", "model"])
+        .default("tulu"),
+    )
+    .option("--skip-invalid", "leave malformed rows out and count them")
+    .action(report);
+}
+
+async function report(files: string[], flags: ReportFlags, self: Command): Promise<void> {
+  const globals = globalOptions(self);
+  if (!/\.html?$/i.test(flags.out)) throw new UsageError(`--out ${flags.out}: a name ending in .html is expected`);
+  if (flags.maxLength < 2) throw new UsageError("--max-length: at least 2 is expected");
+  const { readTasks } = await import("../report/data/read-tasks.js");
+  const { dataFigures } = await import("../report/data/figures.js");
+  const { dataReportHtml } = await import("../report/data/html.js");
+  const { dataReportMarkdown } = await import("../report/data/markdown.js");
+  const skipped = skipInvalid(flags.skipInvalid === true);
+  const progress = createProgress({ label: "data report", total: 6, quiet: globals.quiet });
+  let part = 0;
+  try {
+    const data = await readTasks(files, skipped.onInvalid);
+    const figures = dataFigures(data, {
+      seed: globals.seed,
+      seeds: flags.seeds === undefined ? undefined : await readSeeds(flags.seeds, globals),
+      tokenizer: flags.tokenizer === undefined ? undefined : await openTokenizer(flags.tokenizer, flags, globals),
+      invalid: skipped.count(),
+      onPart: (name) => progress.update(part++, name),
+    });
+    const title =
+      flags.title ?? `Data report: ${files.map((path) => path.split(/[/\\]/).filter(Boolean).at(-1)).join(", ")}`;
+    writeFileAtomically(flags.out, dataReportHtml(figures, title));
+    const markdown = flags.out.replace(/\.html?$/i, ".md");
+    writeFileAtomically(markdown, dataReportMarkdown(figures, title));
+    progress.finish();
+    skipped.report();
+    if (globals.json) printJson({ out: flags.out, markdown, ...figures });
+    say(`${figures.counts.instructions} instructions, ${figures.counts.instances} instances: ${flags.out}`, globals);
+  } finally {
+    progress.finish();
+  }
+}
+
+async function readSeeds(reference: string, globals: GlobalOptions): Promise<string[]> {
+  const { locateData } = await import("../data/source-files.js");
+  const { readTasks } = await import("../report/data/read-tasks.js");
+  const { files } = await locateData(reference, { dataDir: globals.dataDir, say: (line) => say(line, globals) });
+  return (await readTasks(files)).tasks.map(({ instruction }) => instruction);
+}
+
+async function openTokenizer(name: string, { template, maxLength }: ReportFlags, globals: GlobalOptions) {
+  const { locateModel } = await import("../model/load-model.js");
+  const { loadTokenizer } = await import("../model/tokenizer.js");
+  const { path } = await locateModel(name, { say: (line) => say(line, globals) });
+  return { tokenizer: await loadTokenizer(path), name: existsSync(name) ? basename(name) : name, template, maxLength };
+}
