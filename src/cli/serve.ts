@@ -7,7 +7,7 @@ import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
 import { startServer } from "../serve/server.js";
 import { listenForStop } from "../train/signals.js";
-import { globalOptions, parseCount, printJson, say } from "./output.js";
+import { globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
   adapter: Record<string, string>;
@@ -33,7 +33,7 @@ export function serveCommand(): Command {
     .option("--port <n>", "port; 0 takes a free one", parsePort, 8000)
     .addOption(new Option("--token <text>", "token that clients must send as their API key").env("EVOKE_TOKEN"))
     .option("--allow-origin <origin>", "web origin whose pages may call (repeatable)", append, [])
-    .option("--max-batch <n>", "answers written at once", parsePositive, 16)
+    .option("--max-batch <n>", "answers written at once", parsePositive, 32)
     .option("--max-queue <n>", "answers that may wait; more are refused with 429", parseCount, 64)
     .addOption(
       new Option("--weights <format>", "weights of the decoding step")
@@ -95,12 +95,6 @@ function addAdapter(text: string, previous: Record<string, string>): Record<stri
 
 function append(value: string, previous: string[]): string[] {
   return [...previous, value];
-}
-
-function parsePort(text: string): number {
-  const port = parseCount(text);
-  if (port > 65_535) throw new InvalidArgumentError("a port is at most 65535.");
-  return port;
 }
 
 function parsePositive(text: string): number {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { fixtureModel, golden, letterTokenizer, randomAdapter } from "../../tests/support/fixture-model.js";
 import { UsageError } from "../errors.js";
 import { PackedModel } from "../model/packed-model.js";
@@ -22,6 +22,7 @@ afterAll(async () => {
   await packed.dispose();
 });
 
+const read = PackedModel.prototype.hidden;
 const [first, second] = golden(name).map(({ ids }) => ids) as [number[], number[]];
 
 /** Greedy continuation by reading everything anew for each token. */
@@ -57,6 +58,38 @@ describe("generate", () => {
         outputTokens: 6 + i,
       });
     });
+  });
+
+  it("reads what prompts have in common once, and waits a little for company", async () => {
+    const trunk = first.slice(0, 10);
+    const prompts = [[...trunk, ...second], first, trunk, first, [...trunk, second[0]!]];
+    const expected = await Promise.all(prompts.map((tokens) => slowGreedy(tokens, 5)));
+    const many = await Generator.of(model, device, { weights: "float32", maxBatch: 16 });
+    const reads: number[] = [];
+    const hidden = vi.spyOn(PackedModel.prototype, "hidden").mockImplementation(function (
+      this: PackedModel,
+      row,
+      more,
+    ) {
+      reads.push(row.used);
+      return read.call(this, row, more);
+    });
+    const ask = (tokens: number[]) => many.generate({ tokens, ...greedy, maxTokens: 5 });
+    const together = await Promise.all(prompts.map(ask));
+    expect(together.map(({ tokens }) => tokens)).toEqual(expected);
+    expect(reads).toEqual([first.length + second.length + 1]);
+
+    // Two prompts that come one step apart while eight answers are being written are read together.
+    reads.length = 0;
+    const late: Promise<unknown>[] = [];
+    await many.generate(
+      { tokens: second, ...greedy, n: 8 },
+      { onText: (_, answer) => void (answer === 0 && late.length < 2 && late.push(ask(first))) },
+    );
+    await Promise.all(late);
+    expect(reads).toEqual([second.length, first.length]);
+    hidden.mockRestore();
+    await many.dispose();
   });
 
   it("applies the adapter that is asked for, several at once", async () => {

@@ -6,7 +6,7 @@ import type { DecoderConfig } from "../model/decoder-config.js";
 import type { LayerKeysValues } from "../model/packed-model.js";
 
 /** Positions are added in steps of this many. */
-const CAPACITY_STEP = 64;
+const CAPACITY_STEP = 32;
 
 export class KvCache {
   /** By layer, [slots, kvHeads, headDim, capacity]. */
@@ -66,8 +66,11 @@ export class KvCache {
     return this.lengths.push(length) - 1;
   }
 
-  /** Writes a layer's keys and values, computed for a packed row: those of `length` tokens from `start` on. */
-  fill(slot: number, layer: number, from: LayerKeysValues, start: number, length: number): void {
+  /**
+   * Writes a layer's keys and values, computed for a packed row: those of `length` tokens from `start` on become the
+   * slot's positions from `position` on.
+   */
+  fill(slot: number, layer: number, from: LayerKeysValues, start: number, length: number, position = 0): void {
     const { kvHeads, headDim } = this.config;
     const { capacity } = this;
     const width = kvHeads * headDim;
@@ -75,13 +78,13 @@ export class KvCache {
     const values = this.values[layer]!;
     const base = slot * this.slotSize;
     for (let i = 0; i < width; i++) {
-      const line = base + i * capacity;
+      const line = base + i * capacity + position;
       for (let t = 0, at = start * width + i; t < length; t++, at += width) keys[line + t] = from.k[at]!;
     }
     for (let head = 0; head < kvHeads; head++)
       for (let t = 0; t < length; t++) {
         const at = (start + t) * width + head * headDim;
-        values.set(from.v.subarray(at, at + headDim), base + (head * capacity + t) * headDim);
+        values.set(from.v.subarray(at, at + headDim), base + (head * capacity + position + t) * headDim);
       }
   }
 

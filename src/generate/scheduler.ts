@@ -7,6 +7,7 @@ import type { PackedModel } from "../model/packed-model.js";
 import type { Decoder } from "./decoder.js";
 import { KvCache } from "./kv-cache.js";
 import { PREFILL_TOKENS, prefill } from "./prefill.js";
+import { commonLength } from "./score-plan.js";
 import type { Sequence } from "./sequence.js";
 
 /** One prompt and the answers to it. */
@@ -35,7 +36,15 @@ export interface SchedulerOptions {
   cacheBytes: number;
 }
 
+/**
+ * Reading a prompt costs about the same alone as with a few others, as all weights pass through the processor's caches.
+ * So while answers are being written a prompt waits for company: one step for each four answers, at most this many.
+ */
+const MOST_PATIENCE = 8;
+
 export class Scheduler {
+  /** Steps since a prompt could have joined. */
+  private patience = 0;
   private readonly waiting: Job[] = [];
   private readonly batches = new Map<Adapter | undefined, Batch>();
   private running?: Promise<void>;
@@ -95,16 +104,14 @@ export class Scheduler {
   /** Reads waiting prompts, in order, as long as there is room for their answers. */
   private async admit(): Promise<void> {
     while (this.waiting.length > 0) {
-      const { adapter } = this.waiting[0]!;
-      const jobs: Job[] = [];
-      let tokens = 0;
-      for (const job of this.waiting) {
-        if (job.adapter !== adapter || (jobs.length > 0 && tokens + job.prompt.length > PREFILL_TOKENS)) break;
-        if (!this.fits([...jobs, job])) break;
-        jobs.push(job);
-        tokens += job.prompt.length;
-      }
+      const { jobs, full } = this.nextJobs();
       if (jobs.length === 0) return;
+      if (!full && this.patience < Math.min(MOST_PATIENCE, this.active().length >> 2)) {
+        this.patience++;
+        return;
+      }
+      this.patience = 0;
+      const { adapter } = jobs[0]!;
       let batch = this.batches.get(adapter);
       if (!batch) {
         batch = { adapter, cache: new KvCache(this.model.config), answers: [] };
@@ -121,8 +128,27 @@ export class Scheduler {
     }
   }
 
+  /** The first waiting jobs that can be read together; `full`: no later one could join them. */
+  private nextJobs(): { jobs: Job[]; full: boolean } {
+    const jobs: Job[] = [];
+    let tokens = 0;
+    for (const job of this.waiting) {
+      const before = jobs.at(-1);
+      const added = job.prompt.length - (before ? commonLength(before.prompt, job.prompt) : 0);
+      if (before && (job.adapter !== before.adapter || tokens + added > PREFILL_TOKENS)) return { jobs, full: true };
+      if (!this.fits([...jobs, job])) break;
+      jobs.push(job);
+      tokens += added;
+    }
+    return { jobs, full: tokens >= PREFILL_TOKENS };
+  }
+
+  private active(): Batch["answers"] {
+    return [...this.batches.values()].flatMap((batch) => batch.answers);
+  }
+
   private fits(jobs: readonly Job[]): boolean {
-    const active = [...this.batches.values()].flatMap((batch) => batch.answers);
+    const active = this.active();
     const added = jobs.reduce((sum, job) => sum + job.answers.length, 0);
     if (active.length === 0 && jobs.length === 1) return true;
     if (active.length + added > this.options.maxBatch) return false;

@@ -14,7 +14,6 @@ export interface PlannedRow {
   sequences: PlacedSequence[];
 }
 
-/** Tokens of a row that holds more than one group, or a group with more than one branch. */
 const ROW_TOKENS = 2048;
 
 /** Sequences with one trunk: the tokens they all begin with. */
@@ -23,12 +22,19 @@ interface Group {
   members: number[];
 }
 
+export interface PlanOptions {
+  /** Tokens of a row that holds more than one group, or a group with more than one branch; default 2048. */
+  rowTokens?: number;
+  /** The length to which a row of so many tokens is padded. */
+  length?: (tokens: number) => number;
+}
+
 /** @param sequences token ids, none empty. Equal ones are computed once. */
-export function planRows(sequences: readonly (readonly number[])[]): PlannedRow[] {
+export function planRows(sequences: readonly (readonly number[])[], options: PlanOptions = {}): PlannedRow[] {
   const order = sequences.map((_, i) => i).sort((a, b) => compare(sequences[a]!, sequences[b]!));
   const groups = groupByTrunk(sequences, order);
   const rows: PlannedRow[] = [];
-  let builder = new RowBuilder(sequences);
+  let builder = new RowBuilder(sequences, options);
   for (const { trunk, members } of groups) {
     let at = 0;
     while (at < members.length) {
@@ -36,7 +42,7 @@ export function planRows(sequences: readonly (readonly number[])[]): PlannedRow[
       at += taken;
       if (at === members.length) continue;
       rows.push(builder.finish());
-      builder = new RowBuilder(sequences);
+      builder = new RowBuilder(sequences, options);
     }
   }
   if (!builder.empty) rows.push(builder.finish());
@@ -72,7 +78,14 @@ class RowBuilder {
   private readonly sequences: PlacedSequence[] = [];
   private document = 0;
 
-  constructor(private readonly source: readonly (readonly number[])[]) {}
+  constructor(
+    private readonly source: readonly (readonly number[])[],
+    private readonly options: PlanOptions,
+  ) {}
+
+  private get limit(): number {
+    return this.options.rowTokens ?? ROW_TOKENS;
+  }
 
   get empty(): boolean {
     return this.sequences.length === 0;
@@ -82,7 +95,7 @@ class RowBuilder {
   add(trunk: number, members: readonly number[], from: number): number {
     const source = (i: number): readonly number[] => this.source[members[i]!]!;
     const needed = source(from).length;
-    if (!this.empty && this.tokens.length + needed > ROW_TOKENS) return 0;
+    if (!this.empty && this.tokens.length + needed > this.limit) return 0;
     const trunkStart = this.tokens.length;
     this.append(source(from), 0, trunk, 0);
     let branch = 0;
@@ -92,7 +105,7 @@ class RowBuilder {
       const sequence = source(at);
       const same = at > from && compare(source(at - 1), sequence) === 0;
       if (!same) {
-        if (at > from && this.tokens.length + sequence.length - trunk > ROW_TOKENS) break;
+        if (at > from && this.tokens.length + sequence.length - trunk > this.limit) break;
         branchStart = this.tokens.length;
         this.append(sequence, trunk, sequence.length, ++branch);
       }
@@ -113,7 +126,7 @@ class RowBuilder {
   }
 
   finish(): PlannedRow {
-    const row = packRow([this.tokens]);
+    const row = packRow([this.tokens], this.options.length?.(this.tokens.length));
     row.positions.set(this.positions);
     row.documents.set(this.documents);
     // Padding: documents of one token each behind the last real one.
@@ -127,7 +140,8 @@ class RowBuilder {
   }
 }
 
-function commonLength(a: readonly number[], b: readonly number[]): number {
+/** How many tokens two sequences begin with alike. */
+export function commonLength(a: readonly number[], b: readonly number[]): number {
   const most = Math.min(a.length, b.length);
   let i = 0;
   while (i < most && a[i] === b[i]) i++;
