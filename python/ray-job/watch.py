@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ class Watch(TrainerCallback):
         self.best: tuple[float, int, dict[str, torch.Tensor]] | None = None
         self.stale = 0
         self.trainer: Any = None
+        self.began = 0.0
+
+    def on_step_begin(self, args, state, control, **_):
+        self.began = time.monotonic()
 
     def on_step_end(self, args, state, control, model=None, **_):
         self.validation_loss = None
@@ -36,11 +42,16 @@ class Watch(TrainerCallback):
                 self._judge(self.validation_loss, state.global_step, model, control)
 
     def on_log(self, args, state, control, logs=None, **_):
-        if not self.main or "loss" not in logs:
+        if "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]) or not math.isfinite(logs["grad_norm"]):
+            raise FloatingPointError(f"loss or gradient is not finite at step {state.global_step}; lower optimizer.lr")
+        if not self.main:
             return
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         step = {
             "event": "step",
+            "seconds": time.monotonic() - self.began,
             "step": state.global_step,
             "loss": logs["loss"],
             "lr": logs["learning_rate"],

@@ -11,7 +11,7 @@ from typing import Any
 import ray.train
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 import inputs
@@ -88,7 +88,8 @@ def settings(job: dict[str, Any], dtype: torch.dtype, accumulation: int, output:
         optim="adamw_torch",
         lr_scheduler_type=SCHEDULES[recipe["schedule"]["type"]],
         warmup_steps=-int(-warmup // 1),
-        max_grad_norm=recipe["max_grad_norm"] or 0.0,
+        # No clipping is a limit that nothing reaches: the norm is still computed.
+        max_grad_norm=recipe.get("max_grad_norm") or 1e30,
         seed=recipe["seed"],
         bf16=gpu and dtype == torch.bfloat16,
         use_cpu=not gpu,
@@ -129,6 +130,7 @@ def train(config: dict[str, Any]) -> None:
             processing_class=tokenizer,
             callbacks=[watch],
         )
+        trainer.remove_callback(PrinterCallback)
         watch.trainer = trainer
         # TRL turns the adapter of a quantised base to bfloat16; the recipe's AdamW works on float32.
         for parameter in trainer.model.parameters():

@@ -1,0 +1,219 @@
+import type { z } from "zod";
+import { FailureError, UsageError } from "../../errors.js";
+import type { ClusterAddress } from "./address.js";
+import { type HttpAnswer, sendRequest } from "./http.js";
+import {
+  deletedSchema,
+  type Job,
+  jobListSchema,
+  jobSchema,
+  logsSchema,
+  type Submission,
+  stoppedSchema,
+  submittedSchema,
+  type Version,
+  versionSchema,
+} from "./wire.js";
+
+/** The head did not answer, or says that it cannot just now: trying again may help. */
+export class Unreachable extends FailureError {}
+
+/** The head's plain refusal of a request. */
+export class Refused extends FailureError {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface RayClientOptions {
+  /** Bearer token. */
+  token?: string;
+  /** Named when the token is refused. */
+  tokenEnv?: string;
+  signal?: AbortSignal;
+  /** Milliseconds until an answer must be there; uploads get as long as 10 s for each MB on top. Default 30,000. */
+  timeout?: number;
+}
+
+interface RequestOptions {
+  body?: string | Uint8Array;
+  type?: string;
+  /** 404 is an answer. */
+  missing?: boolean;
+}
+
+/** Milliseconds before a failed request is sent again, one after the other. */
+const RETRIES = [500, 1000, 2000];
+const UPLOAD_MS_PER_BYTE = 10_000 / 1e6;
+
+/**
+ * Ray's Jobs REST API. Requests that only read are sent again when they fail for want of an answer; the others are
+ * made so that sending them again does no harm (names are given by us).
+ *
+ * Every method throws Unreachable when there is no usable answer, UsageError when the token is refused, Refused for
+ * other refusals.
+ */
+export class RayClient {
+  constructor(
+    readonly address: ClusterAddress,
+    private readonly options: RayClientOptions = {},
+  ) {}
+
+  version(): Promise<Version> {
+    return this.json("GET", "/api/version", versionSchema);
+  }
+
+  /** Whether the head holds a package of this name (a .zip); asking keeps it from being removed for some minutes. */
+  async hasPackage(name: string): Promise<boolean> {
+    return (await this.request("GET", `/api/packages/gcs/${name}`, { missing: true })) !== undefined;
+  }
+
+  async putPackage(name: string, bytes: Uint8Array): Promise<void> {
+    await this.request("PUT", `/api/packages/gcs/${name}`, { body: bytes, type: "application/octet-stream" });
+  }
+
+  /** @throws Refused with "already exists" in its message when there is a job of this id. */
+  async submit(submission: Submission): Promise<string> {
+    const body = JSON.stringify(submission);
+    return (await this.json("POST", "/api/jobs/", submittedSchema, { body, type: "application/json" })).submission_id;
+  }
+
+  /** undefined when the head knows no such job. */
+  async job(id: string): Promise<Job | undefined> {
+    const text = await this.request("GET", path(id), { missing: true });
+    return text === undefined ? undefined : this.parse(text, jobSchema);
+  }
+
+  list(): Promise<Job[]> {
+    return this.json("GET", "/api/jobs/", jobListSchema);
+  }
+
+  /** All the job has printed so far. undefined when the head knows no such job. */
+  async logs(id: string): Promise<string | undefined> {
+    const text = await this.request("GET", `${path(id)}/logs`, { missing: true });
+    return text === undefined ? undefined : (this.parse(text, logsSchema).logs ?? "");
+  }
+
+  /** Asks the job to end; false when it has ended already. */
+  async stop(id: string): Promise<boolean> {
+    return (await this.json("POST", `${path(id)}/stop`, stoppedSchema)).stopped;
+  }
+
+  /** Forgets a job that has ended, with its logs. */
+  async delete(id: string): Promise<boolean> {
+    return (await this.json("DELETE", path(id), deletedSchema)).deleted;
+  }
+
+  private async json<T extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: T,
+    body?: { body: string; type: string },
+  ): Promise<z.output<T>> {
+    return this.parse((await this.request(method, path, body))!, schema);
+  }
+
+  private parse<T extends z.ZodType>(text: string, schema: T): z.output<T> {
+    const parsed = schema.safeParse(jsonOf(text));
+    if (parsed.success) return parsed.data;
+    throw new FailureError(
+      `${this.address.url}: is no Ray dashboard, or one of an unknown version (answer not as expected)`,
+    );
+  }
+
+  /** The text of a good answer; undefined for 404 when `missing` may be. */
+  private async request(method: string, path: string, options: RequestOptions = {}): Promise<string | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.once(method, path, options);
+      } catch (error) {
+        const wait = method === "POST" ? undefined : RETRIES[attempt];
+        if (!(error instanceof Unreachable) || wait === undefined) throw error;
+        await pause(wait, this.options.signal);
+      }
+    }
+  }
+
+  private async once(
+    method: string,
+    path: string,
+    { body, type, missing }: RequestOptions,
+  ): Promise<string | undefined> {
+    const { token, signal, timeout = 30_000 } = this.options;
+    const limit = AbortSignal.timeout(Math.ceil(timeout + (body?.length ?? 0) * UPLOAD_MS_PER_BYTE));
+    const headers: Record<string, string> = {};
+    if (token) headers.Authorization = `Bearer ${token}`;
+    if (type) headers["Content-Type"] = type;
+    let answer: HttpAnswer;
+    try {
+      const stops = signal ? AbortSignal.any([limit, signal]) : limit;
+      answer = await sendRequest(`${this.address.url}${path}`, { method, headers, body, signal: stops });
+    } catch (error) {
+      signal?.throwIfAborted();
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why = limit.aborted ? "no answer in time" : (code ?? message);
+      throw new Unreachable(`${this.address.url}: cannot be reached (${why})`, { cause: error });
+    }
+    if (answer.status >= 200 && answer.status < 300) return answer.text;
+    if (answer.status === 404 && missing) return undefined;
+    throw this.refusal(answer.status, answer.text);
+  }
+
+  private refusal(status: number, text: string): Error {
+    const { url } = this.address;
+    const { token, tokenEnv = "RAY_AUTH_TOKEN" } = this.options;
+    if (status === 401 || status === 403)
+      return new UsageError(
+        token
+          ? `${url}: refused the token in ${tokenEnv} (${status})`
+          : `${url}: wants a token (${status}); put it in the environment variable ${tokenEnv}`,
+      );
+    if (status >= 300 && status < 400)
+      return new UsageError(
+        `${url}: answers with a redirect (${status}), perhaps to a sign-in page; use its final address`,
+      );
+    // Ray answers 500 to a second submission of an id, with the reason at the end of a Python traceback.
+    const reason = lastLine(text);
+    if (/already exists/.test(reason)) return new Refused(`${url}: ${reason}`, status);
+    if (status === 429 || status >= 500)
+      return new Unreachable(`${url}: ${reason || "trouble on the server"} (${status})`);
+    return new Refused(`${url}: ${reason || "refused"} (${status})`, status);
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function path(id: string): string {
+  return `/api/jobs/${encodeURIComponent(id)}`;
+}
+
+function lastLine(text: string): string {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return (lines.at(-1) ?? "").trim().slice(0, 300);
+}
+
+/** Waits; throws the signal's reason when it comes first. */
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const done = (): void => {
+      signal?.removeEventListener("abort", stopped);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    const stopped = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    signal?.addEventListener("abort", stopped, { once: true });
+  });
+}

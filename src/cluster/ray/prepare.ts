@@ -1,0 +1,166 @@
+/** From a recipe to what a cluster is sent: rows as tokens, the order of the batches, the job's settings and name. */
+import { join } from "node:path";
+import { encodeConversations, type TrainingExample } from "../../data/encode.js";
+import { loadTrainingData } from "../../data/training-data.js";
+import { UsageError } from "../../errors.js";
+import { sha256, sha256OfFile } from "../../files/sha256.js";
+import { adapterParameters, targetLayers } from "../../model/adapter.js";
+import { decoderConfig } from "../../model/architectures/index.js";
+import { findGguf, openCheckpoint } from "../../model/checkpoint.js";
+import { readJsonObject } from "../../model/json-file.js";
+import { resolveModel } from "../../model/reference.js";
+import { loadTokenizer } from "../../model/tokenizer.js";
+import type { ClusterSettings } from "../../recipe/cluster.js";
+import type { TrainingRecipe } from "../../recipe/schema.js";
+import { runIdentity } from "../../train/identity.js";
+import { plannedSteps } from "../../train/trainer.js";
+import { workerModel } from "./model-source.js";
+import { type JobPackage, packJob, planRun } from "./package.js";
+
+/** A recipe made ready for a cluster. */
+export interface PreparedJob {
+  /** Submission id: the same for the same recipe, rows, model and number of workers. */
+  id: string;
+  /** Hash by which a run folder knows its run. */
+  identity: string;
+  package: JobPackage;
+  modelPath: string;
+  steps: number;
+  perEpoch: number;
+  /** Tokens of each update. */
+  stepTokens: number[];
+  train: readonly TrainingExample[];
+  validation: readonly TrainingExample[];
+  truncated: number;
+  dropped: number;
+}
+
+/** Largest result that comes back in the job's output, in bytes of float32 weights. */
+const OUTPUT_LIMIT = 64e6;
+
+/** @throws UsageError when the recipe asks for what the job cannot do, besides what reading and encoding rows throw. */
+export async function prepareJob(
+  recipe: TrainingRecipe,
+  cluster: ClusterSettings,
+  say: (line: string) => void,
+): Promise<PreparedJob> {
+  checkSupported(recipe, cluster);
+  const modelPath = await resolveModel(recipe.model, { say, weights: false });
+  const model = workerModel(recipe.model, modelPath, cluster.model);
+  const tokenizer = await loadTokenizer(modelPath);
+  const rows = await loadTrainingData(recipe.data, recipe.seed);
+  const encoding = {
+    template: recipe.template,
+    mode: recipe.mode,
+    maxLength: recipe.max_length,
+    countNewlineAfterEos: recipe.count_newline_after_eos,
+  } as const;
+  const encoded = encodeConversations(rows.train, tokenizer, encoding);
+  const heldOut = rows.validation.slice(0, recipe.validation.max_examples);
+  const validation = heldOut.length ? encodeConversations(heldOut, tokenizer, encoding).examples : [];
+  const train = encoded.examples;
+  const dropped = encoded.dropped.length + rows.skipped.length;
+  if (encoded.truncated)
+    say(`${encoded.truncated} of ${train.length} rows were cut at max_length ${recipe.max_length}`);
+  if (dropped) say(`${dropped} rows were left out; the first: ${[...rows.skipped, ...encoded.dropped][0]}`);
+
+  const { micro, accumulation } = recipe.batch;
+  const lengths = train.map(({ tokens }) => tokens.length);
+  const { perEpoch, steps } = plannedSteps(train.length, micro * accumulation, {
+    epochs: recipe.epochs,
+    maxSteps: recipe.max_steps,
+  });
+  const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
+  const targets = targetModules(recipe);
+  checkResultSize(recipe, cluster, modelPath);
+
+  const identity = runIdentity(recipe, train, validation);
+  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
+  const { name, revision } = model;
+  const place = [cluster.workers, cluster.precision, name, revision, cluster.storage];
+  const id = `evoke-${sha256(JSON.stringify([identity, adapter, place])).slice(0, 16)}`;
+  const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
+  const job = {
+    id,
+    recipe: settings,
+    model: { name, revision },
+    adapter: recipe.adapter && "package:adapter",
+    target_modules: targets,
+    steps,
+    steps_per_epoch: perEpoch,
+    validation: validation.length > 0,
+    workers: cluster.workers,
+    resources: {
+      CPU: cluster.cpus_per_worker,
+      ...(cluster.gpus_per_worker ? { GPU: cluster.gpus_per_worker } : {}),
+      ...cluster.resources_per_worker,
+    },
+    precision: cluster.precision,
+    storage: cluster.storage,
+    retries: cluster.retries,
+  };
+  const folders = {
+    ...(model.upload ? { model: model.upload } : {}),
+    ...(recipe.adapter ? { adapter: recipe.adapter } : {}),
+  };
+  return {
+    id,
+    identity,
+    package: packJob({ job, rows: train, validation, plan, folders }),
+    modelPath,
+    steps,
+    perEpoch,
+    stepTokens: plan.map((batches) => batches.flat().reduce((sum, index) => sum + lengths[index]!, 0)),
+    train,
+    validation,
+    truncated: encoded.truncated,
+    dropped,
+  };
+}
+
+function checkSupported(recipe: TrainingRecipe, cluster: ClusterSettings): void {
+  const { type, block_size } = recipe.quantization;
+  if (type === "nf4" && block_size !== 64)
+    throw new UsageError(`quantization.block_size: bitsandbytes' workers use blocks of 64, not ${block_size}`);
+  if (!/^(job$|hf:[\w.-]+\/[\w.-]+|s3:\/\/[^/]+|\/|[A-Za-z]:[\\/])/.test(cluster.storage))
+    throw new UsageError(
+      `cluster.storage: ${JSON.stringify(cluster.storage)} is none; use an absolute folder, s3://BUCKET/PREFIX, hf:ORG/NAME or job`,
+    );
+  if ("working_dir" in cluster.runtime_env)
+    throw new UsageError("cluster.runtime_env: working_dir is evoke's own; leave it out");
+}
+
+function targetModules(recipe: TrainingRecipe): string[] {
+  const targets = targetLayers(recipe.lora.target_modules);
+  if (!targets)
+    throw new UsageError(
+      `lora.target_modules: unknown layer in ${JSON.stringify(recipe.lora.target_modules)}; use all-linear or names such as q_proj`,
+    );
+  return targets.map((name) => name.slice(name.indexOf(".") + 1));
+}
+
+/** A result too large for the job's output is better known before the training than after it. */
+function checkResultSize(recipe: TrainingRecipe, cluster: ClusterSettings, modelPath: string): void {
+  if (cluster.storage !== "job") return;
+  const elsewhere = "set cluster.storage to a shared folder, s3://BUCKET/PREFIX or hf:ORG/NAME";
+  if (recipe.method === "full")
+    throw new UsageError(`cluster.storage: a fully tuned model does not fit into the job's output; ${elsewhere}`);
+  const { r, alpha, dropout, target_modules } = recipe.lora;
+  const shape = { rank: r, alpha, dropout, scaling: alpha / r, targets: targetLayers(target_modules)! };
+  const bytes = 4 * adapterParameters(modelConfig(modelPath), shape);
+  if (bytes > OUTPUT_LIMIT)
+    throw new UsageError(
+      `cluster.storage: the adapter takes ${Math.round(bytes / 1e6)} MB, too much for the job's output (64); ${elsewhere}`,
+    );
+}
+
+/** The shape of the model, without its weights where they are not here. */
+function modelConfig(path: string): ReturnType<typeof decoderConfig> {
+  if (findGguf(path) === undefined) return decoderConfig(readJsonObject(join(path, "config.json")), path);
+  const checkpoint = openCheckpoint(path);
+  try {
+    return decoderConfig(checkpoint.config, checkpoint.source);
+  } finally {
+    checkpoint.close();
+  }
+}

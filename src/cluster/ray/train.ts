@@ -1,0 +1,160 @@
+/** A training run on a Ray cluster: the same recipe, the same run folder as a local one. */
+import { join } from "node:path";
+import { FailureError, InterruptedError, UsageError } from "../../errors.js";
+import { acquireRunLock } from "../../files/run-lock.js";
+import { sha256OfFile } from "../../files/sha256.js";
+import { type ClusterSettings, clusterSchema } from "../../recipe/cluster.js";
+import type { TrainingRecipe } from "../../recipe/schema.js";
+import { versions } from "../../train/identity.js";
+import type { TrainRunOptions } from "../../train/run.js";
+import { RunFolder, type RunRecord } from "../../train/run-folder.js";
+import { listenForStop } from "../../train/signals.js";
+import { addressWarnings, parseAddress } from "./address.js";
+import { RayClient } from "./client.js";
+import { followJob, type Outcome } from "./follow.js";
+import { JobView } from "./job-view.js";
+import { type PreparedJob, prepareJob } from "./prepare.js";
+import { fetchResult } from "./result.js";
+import { submitJob } from "./submit.js";
+
+export interface ClusterRunOptions extends TrainRunOptions {
+  /** Address that wins over the recipe's. */
+  on?: string;
+  /** Milliseconds between two looks at the job; for tests. */
+  interval?: number;
+}
+
+/** The client for a recipe's cluster, after warning of what is unsafe about its address. */
+export function openCluster(
+  cluster: ClusterSettings,
+  options: { say(line: string): void; signal?: AbortSignal },
+): RayClient {
+  if (!cluster.address) throw new UsageError("cluster.address is missing; name the cluster there or with --on");
+  const address = parseAddress(cluster.address);
+  const token = process.env[cluster.token_env]?.trim() || undefined;
+  for (const line of addressWarnings(address, token, cluster.token_env)) options.say(line);
+  return new RayClient(address, { token, tokenEnv: cluster.token_env, signal: options.signal });
+}
+
+/**
+ * Trains a recipe on its cluster and waits for the result. A run of the same recipe that is on the cluster already is
+ * joined; one that failed or was stopped is submitted again with `resume`, and goes on from its last checkpoint where
+ * `cluster.storage` keeps checkpoints.
+ *
+ * A signal ends the waiting, not the job. Throws UsageError, FailureError or InterruptedError; the run folder tells the
+ * state in all cases.
+ */
+export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRunOptions): Promise<RunRecord> {
+  const { out, say } = options;
+  const cluster = clusterSchema.parse({ ...recipe.cluster, ...(options.on ? { address: options.on } : {}) });
+  const folder = new RunFolder(out);
+  const before = folder.exists() ? folder.record() : undefined;
+  if (before && !before.cluster && !options.resume)
+    throw new UsageError(`${out}: already holds a run of this machine; use another --out`);
+  const stopping = new AbortController();
+  const client = openCluster(cluster, { say, signal: stopping.signal });
+  const prepared = await prepareJob(recipe, cluster, say);
+  if (before && before.identity !== prepared.identity)
+    throw new UsageError(`${out}: holds a run of another recipe, data or model; use another --out`);
+  if (before?.status === "done") {
+    say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
+    return before;
+  }
+  const record = newRecord(recipe, cluster, client, prepared, before);
+  const lock = acquireRunLock(out);
+  const stop = listenForStop((signal) => {
+    say(`${signal}: leaving the job running; the same command joins it again, evoke jobs stop ${out} ends it`);
+    stopping.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
+  });
+  let view: JobView | undefined;
+  try {
+    const { ray_version } = await client.version();
+    record.versions.ray = ray_version;
+    const again = options.resume || before === undefined;
+    let state = await submitJob(client, prepared, cluster, { again, say });
+    folder.create(recipe);
+    folder.write(record);
+    folder.log(`${state}: ${prepared.id} on ${client.address.url}, Ray ${ray_version}`);
+    view = new JobView(folder, record, prepared, options);
+    for (let losses = 0; ; losses++) {
+      const outcome = await followJob(client, prepared.id, {
+        onLine: (line) => view!.line(line),
+        say,
+        patienceMinutes: cluster.patience_minutes,
+        signal: stopping.signal,
+        interval: options.interval,
+      });
+      if (outcome.end === "job") {
+        finish(outcome, view, prepared);
+        break;
+      }
+      if (losses >= cluster.retries)
+        throw new FailureError(`${client.address.url} has lost ${prepared.id} ${losses + 1} times; giving up`);
+      const line = `${client.address.url} knows ${prepared.id} no more (was its head restarted?): submitting it again`;
+      say(line);
+      folder.log(line);
+      state = await submitJob(client, prepared, cluster, { again: true, say });
+    }
+    const result = view.result();
+    await fetchResult(result, join(out, result.kind), prepared.id, cluster);
+    record.status = "done";
+    record.finished = new Date().toISOString();
+    if (view.bestStep !== undefined) record.message = `best validation loss at step ${view.bestStep}`;
+    folder.log(`done after ${record.progress.step} steps`);
+    return record;
+  } catch (error) {
+    const stopped = error instanceof JobStopped;
+    if (error instanceof JobFailed) record.status = "failed";
+    else if (stopped) record.status = "interrupted";
+    record.message = error instanceof InterruptedError ? `${error.message}; the job goes on` : (error as Error).message;
+    throw error;
+  } finally {
+    if (folder.exists()) folder.write(record);
+    view?.close();
+    stop.release();
+    lock.release();
+  }
+}
+
+/** The job ended without a result. */
+class JobFailed extends FailureError {}
+class JobStopped extends FailureError {}
+
+function finish({ job }: Extract<Outcome, { end: "job" }>, view: JobView, { id }: PreparedJob): void {
+  if (job.status === "SUCCEEDED") return;
+  if (job.status === "STOPPED")
+    throw new JobStopped(`${id} was stopped after step ${view.step}; run again with --resume to submit it anew`);
+  const why = view.error ?? job.message?.trim().split("\n").at(-1) ?? "no reason given";
+  throw new JobFailed(`${id} failed after step ${view.step}: ${why} (evoke jobs logs ${id} shows its output)`);
+}
+
+function newRecord(
+  recipe: TrainingRecipe,
+  cluster: ClusterSettings,
+  client: RayClient,
+  prepared: PreparedJob,
+  before: RunRecord | undefined,
+): RunRecord {
+  return {
+    model: recipe.model,
+    modelPath: prepared.modelPath,
+    method: recipe.method,
+    mode: recipe.mode,
+    template: recipe.template,
+    seed: recipe.seed,
+    status: "running",
+    identity: prepared.identity,
+    versions: versions(),
+    device: { name: "ray", threads: cluster.workers },
+    data: {
+      files: Object.fromEntries(recipe.data.path.map((path) => [path, sha256OfFile(path)])),
+      examples: prepared.train.length,
+      validation: prepared.validation.length,
+      truncated: prepared.truncated,
+      dropped: prepared.dropped,
+    },
+    cluster: { address: client.address.url, job: prepared.id, storage: cluster.storage },
+    progress: { step: 0, steps: prepared.steps, epoch: 0 },
+    started: before?.started ?? new Date().toISOString(),
+  };
+}
