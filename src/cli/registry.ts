@@ -13,6 +13,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "quickstart", summary: "tune a small model two ways and compare", group: "Train", load: async () => (await import("./quickstart.js")).quickstartCommand },
   { name: "init", summary: "write a commented recipe to start from", group: "Train", load: async () => (await import("./init.js")).initCommand },
   { name: "train", summary: "tune a model as a recipe says", group: "Train", load: async () => (await import("./train.js")).trainCommand },
+  { name: "jobs", summary: "see and stop jobs on a Ray cluster", group: "Train", load: async () => (await import("./jobs.js")).jobsCommand },
   { name: "merge", summary: "fold an adapter into its base model", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
   { name: "chat", summary: "talk to a model", group: "Use a model", load: async () => (await import("./chat.js")).chatCommand },
   { name: "generate", summary: "write answers to a file of prompts", group: "Use a model", load: async () => (await import("./generate.js")).generateCommand },
