@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { commands } from "../../src/cli/registry.js";
-import { evoke } from "../program.js";
+import { evoke, programPath } from "../program.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-tools-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -68,12 +68,61 @@ describe("evoke completion", () => {
     expect(offered(script, ["evoke", "data", "prepare", "--data-d"])).toEqual(["--data-dir"]);
   });
 
-  it.each(["zsh", "fish"])("names every command for %s", async (shell) => {
-    const { stdout } = await evoke(["completion", shell]);
-    for (const { name } of commands) expect(stdout).toContain(name);
-    expect(stdout).toContain("max-queue");
+  it.skipIf(!installed("fish"))("completes them in fish (skipped where it is not installed)", async () => {
+    const script = join(folder, "evoke.fish");
+    writeFileSync(script, (await evoke(["completion", "fish"])).stdout);
+    const fish = (line: string): string[] =>
+      execFileSync("fish", ["--no-config", "-c", `source ${script}; complete -C '${line}'`], {
+        encoding: "utf8",
+        env: { ...process.env, HOME: folder },
+      })
+        .split("\n")
+        .filter((word) => word !== "");
+    const all = fish("evoke ").map((line) => line.split("\t")[0]);
+    for (const { name } of commands) expect(all).toContain(name);
+    expect(fish("evoke comp")).toEqual(["completion\tprint a completion script for a shell"]);
+    expect(fish("evoke model pu").map((line) => line.split("\t")[0])).toEqual(["pull"]);
+    expect(fish("evoke serve m --max-").map((line) => line.split("\t")[0])).toEqual(["--max-batch", "--max-queue"]);
+    expect(fish("evoke data prepare --data-d").map((line) => line.split("\t")[0])).toEqual(["--data-dir"]);
+  });
+
+  it.skipIf(!installed("zsh"))("completes them in zsh (skipped where it is not installed)", async () => {
+    const script = join(folder, "_evoke");
+    writeFileSync(script, (await evoke(["completion", "zsh"])).stdout);
+    // A shell at a terminal of its own: TAB completes, and control-T shows what the line has become.
+    const program = `
+      zmodload zsh/zpty
+      zpty shell "zsh -f -i"
+      zpty -w shell "PS1= PS2= RPS1=; autoload -Uz compinit; compinit -u -D; source ${script}"
+      zpty -w shell 'show() { print -r -- "<$BUFFER>"; BUFFER= }; zle -N show; bindkey "^T" show; print -r -- "rea""dy"'
+      zpty -r -m shell answer "*ready*" || exit 1
+      for line in "$@"; do
+        zpty -w -n shell "$line"$'\\t\\x14'
+        zpty -r -m shell answer "*<*>*" || exit 1
+        print -r -- "\${\${answer##*<}%%>*}"
+      done
+      zpty -d shell`;
+    const zsh = (...lines: string[]): string[] =>
+      execFileSync("zsh", ["-f", "-c", program, "zsh", ...lines], { encoding: "utf8", timeout: 50_000 })
+        .trim()
+        .split("\n")
+        .map((line) => line.trim());
+    expect(
+      zsh("evoke comp", "evoke model pu", "evoke --quiet serve m --max-q", "evoke data prepare --data-d", "evoke zz"),
+    ).toEqual([
+      "evoke completion",
+      "evoke model pull",
+      "evoke --quiet serve m --max-queue",
+      "evoke data prepare --data-dir",
+      "evoke zz",
+    ]);
   });
 });
+
+/** Whether a program is there. */
+function installed(name: string): boolean {
+  return spawnSync(name, ["--version"]).status === 0;
+}
 
 describe("evoke init", () => {
   it("writes a recipe by flags, and never over a file without --force", async () => {
@@ -95,4 +144,43 @@ describe("evoke init", () => {
     expect((await evoke(["init", join(folder, "b.yaml"), "--preset", "none"])).code).toBe(2);
     expect(existsSync(join(folder, "b.yaml"))).toBe(false);
   });
+
+  it.skipIf(process.platform !== "linux" || !installed("script"))(
+    "asks at a terminal for what no flag says, again where the answer is none of the choices",
+    async () => {
+      const path = join(folder, "asked.yaml");
+      const { code, asked } = await atTerminal(
+        ["init", path, "--data", "mine.jsonl"],
+        [
+          [/Base model \[hf:.*\]: $/, "bundled:mini"],
+          [/responses alone \(rt\) \(it, rt, text\) \[it\]: $/, "both"],
+          [/responses alone \(rt\) \(it, rt, text\) \[it\]: $/, "rt"],
+          [/Settings \(paper-qlora, paper-lora, paper-full\) \[paper-qlora\]: $/, ""],
+        ],
+      );
+      expect([code, asked]).toEqual([0, 4]);
+      const recipe = readFileSync(path, "utf8");
+      for (const line of [/^model: bundled:mini$/m, /^mode: rt$/m, /^preset: paper-qlora$/m, /mine\.jsonl/])
+        expect(recipe).toMatch(line);
+    },
+  );
 });
+
+/** Runs the program at a terminal (util-linux `script`) and answers its questions, each once it has been asked. */
+function atTerminal(args: string[], answers: [question: RegExp, answer: string][]) {
+  const line = [process.execPath, programPath, ...args].map((word) => `'${word}'`).join(" ");
+  const child = spawn("script", ["-qec", line, "/dev/null"], { env: { ...process.env, NO_COLOR: "1", TERM: "dumb" } });
+  let shown = "";
+  let asked = 0;
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+    const next = answers[asked];
+    if (!next?.[0].test(shown)) return;
+    shown = "";
+    asked++;
+    child.stdin.write(`${next[1]}\n`);
+  });
+  return new Promise<{ code: number | null; asked: number }>((resolve) =>
+    child.once("close", (code) => resolve({ code, asked })),
+  );
+}
