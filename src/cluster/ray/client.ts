@@ -36,6 +36,8 @@ export interface RayClientOptions {
   signal?: AbortSignal;
   /** Milliseconds until an answer must be there; uploads get as long as 10 s for each MB on top. Default 30,000. */
   timeout?: number;
+  /** Milliseconds before a failed request is sent again, one after the other. Default 500, 1000, 2000. */
+  retries?: readonly number[];
 }
 
 interface RequestOptions {
@@ -45,13 +47,12 @@ interface RequestOptions {
   missing?: boolean;
 }
 
-/** Milliseconds before a failed request is sent again, one after the other. */
 const RETRIES = [500, 1000, 2000];
 const UPLOAD_MS_PER_BYTE = 10_000 / 1e6;
 
 /**
- * Ray's Jobs REST API. Requests that only read are sent again when they fail for want of an answer; the others are
- * made so that sending them again does no harm (names are given by us).
+ * Ray's Jobs REST API. A request that gets no usable answer is sent again some times: none does harm when it arrives
+ * twice, since jobs and packages have names that we give.
  *
  * Every method throws Unreachable when there is no usable answer, UsageError when the token is refused, Refused for
  * other refusals.
@@ -130,7 +131,7 @@ export class RayClient {
       try {
         return await this.once(method, path, options);
       } catch (error) {
-        const wait = method === "POST" ? undefined : RETRIES[attempt];
+        const wait = (this.options.retries ?? RETRIES)[attempt];
         if (!(error instanceof Unreachable) || wait === undefined) throw error;
         await pause(wait, this.options.signal);
       }
@@ -197,7 +198,7 @@ function path(id: string): string {
 }
 
 function lastLine(text: string): string {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const lines = text.split("\n").filter((line) => /\w/.test(line));
   return (lines.at(-1) ?? "").trim().slice(0, 300);
 }
 
