@@ -63,6 +63,20 @@ describe("evoke serve", () => {
     expect(stderr()).not.toContain("river");
   });
 
+  it("finishes every answer that is running or waiting after SIGTERM, and takes no more", async () => {
+    const { child, url, code } = await serve("--quiet", "--name", "tiny", "--max-batch", "4");
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "unused", maxRetries: 0 });
+    const ask = (seed: number) =>
+      client.completions.create({ model: "tiny", prompt: "the river", max_tokens: 400, seed, n: 2 });
+    const answers = Array.from({ length: 6 }, (_, seed) => ask(seed));
+    const waiting = async () => (await (await fetch(`${url}/metrics`)).text()).includes("evoke_answers_waiting 8\n");
+    await expect.poll(waiting, { interval: 1 }).toBe(true);
+    child.kill("SIGTERM");
+    for (const { choices } of await Promise.all(answers)) expect(choices.map(({ index }) => index)).toEqual([0, 1]);
+    expect(await code).toBe(143);
+    await expect(ask(7)).rejects.toThrow("Connection error.");
+  });
+
   it("stops at once on a second signal", async () => {
     const { child, url, code } = await serve("--quiet");
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "unused", maxRetries: 0 });
