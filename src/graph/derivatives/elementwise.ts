@@ -1,6 +1,6 @@
 /** Derivatives of the element-by-element operations. */
 import type { Node, Value } from "../graph.js";
-import { and, cast, div, exp, lessOrEqual, mul, neg, reduceSum, reshape, scale, sub, where } from "../ops/index.js";
+import { and, div, exp, lessOrEqual, mul, neg, reduceSum, reshape, scale, sub, where } from "../ops/index.js";
 import { sameShape } from "../shape.js";
 import { defineVjp } from "./vjp.js";
 
@@ -77,5 +77,3 @@ defineVjp("Where", (node, [g], needs) => {
     needs[2] ? unbroadcast(where(condition, zero, g!), b) : undefined,
   ];
 });
-
-defineVjp("Cast", (node, [g]) => [cast(g!, node.inputs[0]!.dtype)]);

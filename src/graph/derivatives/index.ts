@@ -5,4 +5,4 @@ import "./shape-ops.js";
 import "./products.js";
 import "./transformer.js";
 
-export { vjpOf } from "./vjp.js";
+export { differentiableOperations, vjpOf } from "./vjp.js";

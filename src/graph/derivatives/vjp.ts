@@ -24,3 +24,7 @@ export function defineVjp(op: string, vjp: Vjp): void {
 export function vjpOf(op: string): Vjp | undefined {
   return vjps.get(op);
 }
+
+export function differentiableOperations(): string[] {
+  return [...vjps.keys()];
+}

@@ -48,7 +48,7 @@ export function where(condition: Value, a: Value, b: Value): Value {
 
 const ONNX_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
 
-/** Type conversion; differentiable between floating types. */
+/** Type conversion. Has no derivative: masks and indices are what is converted. */
 export function cast(x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;
   const attributes = { to: { int: ONNX_TYPE[dtype] } };
