@@ -8,8 +8,10 @@ Writes src/data/fixtures/tiny-tokenizer/ (a byte-level BPE trained on the text b
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
+import re
 import tempfile
 from typing import Any
 
@@ -20,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 
 from architectures import OUT as MODELS
 from common import ROOT, versions, write_json
-from trl_rows import ROWS
+from trl_rows import ROWS, WRITTEN
 
 OUT = ROOT / "src" / "data" / "fixtures"
 EOS, PAD = "</s>", "<pad>"
@@ -55,7 +57,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = [message["content"] for row in ROWS for message in row]
+    texts = [message["content"] for row in WRITTEN for message in row]
     tags = ["<|user|>\n", "<|assistant|>\n", "\n\n", "\n\n\n", "  ", "\n  "] * 40
     tokenizer.train_from_iterator(texts + tags, trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token=EOS, pad_token=PAD)
@@ -109,6 +111,16 @@ def trl_examples(tokenizer: PreTrainedTokenizerFast, template: str, rows: list[l
     return examples
 
 
+def packed(ids: list[int]) -> str:
+    """Ids as base64 of little-endian 16-bit numbers."""
+    return base64.b64encode(b"".join(token.to_bytes(2, "little") for token in ids)).decode()
+
+
+def spans(mask: str) -> str:
+    """A mask of 0 and 1 as the ranges of its ones: "3-7 12-20", ends exclusive."""
+    return " ".join(f"{m.start()}-{m.end()}" for m in re.finditer("1+", mask))
+
+
 def main() -> None:
     logging.disable(logging.WARNING)
     tokenizer = make_tokenizer()
@@ -124,7 +136,22 @@ def main() -> None:
             assert without[index]["ids"] == with_newline[index]["ids"]
             entry[mode] = {**without[index], "maskWithNewline": with_newline[index]["mask"]}
         golden.append(entry)
-    write_json(OUT / "trl-masks.json", {"versions": versions("trl", "transformers", "tokenizers"), "rows": golden})
+    write_json(
+        OUT / "trl-masks.json",
+        {
+            "versions": versions("trl", "transformers", "tokenizers"),
+            "rows": [
+                [
+                    [[message["role"][0], message["content"]] for message in entry["messages"]],
+                    *(
+                        [packed(entry[mode]["ids"]), spans(entry[mode]["mask"]), spans(entry[mode]["maskWithNewline"])]
+                        for mode in ("it", "rt")
+                    ),
+                ]
+                for entry in golden
+            ],
+        },
+    )
     stops = tokenizer.convert_tokens_to_ids(EOS)
     for entry in golden:
         for mode in ("it", "rt"):

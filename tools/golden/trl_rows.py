@@ -1,6 +1,8 @@
-"""Fifty conversations for trl_masks.py: ordinary ones, and ones whose text is hard on masks."""
+"""Two hundred conversations for trl_masks.py: ordinary ones, and ones whose text is hard on masks."""
 
 from __future__ import annotations
+
+import random
 
 Message = dict[str, str]
 
@@ -87,5 +89,28 @@ LONGER = [
     [user("First part of my question."), user("Second part."), assistant("An answer to both parts.")],
 ]
 
-ROWS: list[list[Message]] = [[user(q), assistant(a)] for q, a in PLAIN + LISTS + HARD] + LONGER
-assert len(ROWS) == 50, len(ROWS)
+# What may stand where a turn begins and ends: characters that tokens join over, parts of tags, whole special tokens.
+EDGES = ["", "", "\n", "\n\n", " ", "  ", "\t", "\r\n", ".", "7", "42", "é", "🙂", "\u00a0", "<|", "|>", "</s", "</s>", "<s>"]
+EDGES += ["<|user|>\n", "<|assistant|>", "s>", "- ", "\n- ", "`", "東", "\u0301"]
+
+
+def composed(count: int) -> list[list[Message]]:
+    """Conversations of one to three exchanges whose turns are put together from the texts above and EDGES."""
+    draw = random.Random(0)
+    texts = [text for pair in PLAIN + LISTS + HARD for text in pair]
+
+    def content() -> str:
+        return draw.choice(EDGES) + draw.choice([*texts, ""]) + draw.choice(EDGES) or "-"
+
+    rows: list[list[Message]] = []
+    while len(rows) < count:
+        row = [system(content())] if draw.random() < 0.2 else []
+        for _ in range(draw.choice([1, 1, 2, 3])):
+            row += [user(content()), assistant(content())]
+        rows.append(row)
+    return rows
+
+
+WRITTEN: list[list[Message]] = [[user(q), assistant(a)] for q, a in PLAIN + LISTS + HARD] + LONGER
+ROWS: list[list[Message]] = WRITTEN + composed(200 - len(WRITTEN))
+assert (len(WRITTEN), len(ROWS)) == (50, 200)
