@@ -53,6 +53,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     throw new UsageError(`${out}: already holds a run of this machine; use another --out`);
   const stopping = new AbortController();
   const client = openCluster(cluster, { say, signal: stopping.signal });
+  const { ray_version } = await client.version(); // first: whether there is a cluster that lets us in
   const prepared = await prepareJob(recipe, cluster, say);
   if (before && before.identity !== prepared.identity)
     throw new UsageError(`${out}: holds a run of another recipe, data or model; use another --out`);
@@ -60,7 +61,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
     return before;
   }
-  const record = newRecord(recipe, cluster, client, prepared, before);
+  const record = newRecord(recipe, cluster, client, prepared, ray_version, before);
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => {
     say(`${signal}: leaving the job running; the same command joins it again, evoke jobs stop ${out} ends it`);
@@ -68,8 +69,6 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   });
   let view: JobView | undefined;
   try {
-    const { ray_version } = await client.version();
-    record.versions.ray = ray_version;
     const again = options.resume || before === undefined;
     let state = await submitJob(client, prepared, cluster, { again, say });
     folder.create(recipe);
@@ -133,6 +132,7 @@ function newRecord(
   cluster: ClusterSettings,
   client: RayClient,
   prepared: PreparedJob,
+  ray: string,
   before: RunRecord | undefined,
 ): RunRecord {
   return {
@@ -144,7 +144,7 @@ function newRecord(
     seed: recipe.seed,
     status: "running",
     identity: prepared.identity,
-    versions: versions(),
+    versions: { ...versions(), ray },
     device: { name: "ray", threads: cluster.workers },
     data: {
       files: Object.fromEntries(recipe.data.path.map((path) => [path, sha256OfFile(path)])),
