@@ -13,7 +13,18 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**"],
+          exclude: ["tests/slow/**", "tests/cluster/**"],
+          globalSetup: ["tests/build.ts"],
+        },
+      },
+      // Needs Ray: tests/cluster/run.sh.
+      {
+        test: {
+          ...shared,
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
           globalSetup: ["tests/build.ts"],
         },
       },

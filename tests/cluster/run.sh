@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Trains on a real Ray head of this machine: installs Ray and the job's packages into an environment of their own, builds
+# evoke and runs the tests of this folder. Arguments go to vitest.
+#   EVOKE_CLUSTER_PYTHON  a Python that has it all already
+#   EVOKE_CLUSTER_VENV    where to make the environment; default: .cache/cluster-venv
+set -eu
+cd "$(dirname "$0")/../.."
+if [ -z "${EVOKE_CLUSTER_PYTHON:-}" ]; then
+  venv=${EVOKE_CLUSTER_VENV:-.cache/cluster-venv}
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet -r python/ray-job/requirements.txt -r tests/cluster/requirements.txt
+  EVOKE_CLUSTER_PYTHON=$(cd "$venv/bin" && pwd)/python
+fi
+export EVOKE_CLUSTER_PYTHON
+exec npx vitest run --project cluster "$@"

@@ -1,0 +1,218 @@
+/** Recipes on a real Ray cluster with two workers: the numbers, and what happens when things break. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { evoke, type Outcome } from "../program.js";
+import { Cable, LocalRay, python, TOKEN } from "./ray.js";
+
+const folder = mkdtempSync(join(tmpdir(), "evoke-cluster-"));
+const storage = join(folder, "storage");
+let ray: LocalRay;
+
+interface Step {
+  step: number;
+  loss: number;
+  grad_norm: number;
+  validation_loss?: number;
+}
+
+beforeAll(async () => {
+  mkdirSync(storage);
+  const rows = Array.from({ length: 48 }, (_, i) => ({
+    prompt: `Count on from ${i}${i % 3 ? "" : ", slowly, please"}.`,
+    completion: Array.from({ length: 1 + (i % 7) }, (_, k) => `Then comes ${i + k}.`).join(" "),
+  }));
+  writeFileSync(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  ray = await LocalRay.start();
+});
+afterAll(async () => {
+  await ray?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A recipe's file; settings are added to a small common one. */
+function recipe(name: string, settings: Record<string, unknown>): string {
+  const path = join(folder, `${name}.yaml`);
+  const common = {
+    model: "bundled:mini",
+    data: { path: "rows.jsonl", validation: 0.1 },
+    lora: { r: 8, alpha: 16, dropout: 0 },
+    optimizer: { lr: 1e-3 },
+    schedule: { type: "cosine", warmup_steps: 3 },
+    batch: { micro: 2, accumulation: 4 },
+    max_steps: 20,
+    max_length: 128,
+    validation: { every_steps: 10 },
+    threads: 1,
+  };
+  writeFileSync(path, JSON.stringify({ ...common, ...settings }));
+  return path;
+}
+
+const env = { RAY_AUTH_TOKEN: TOKEN };
+const out = (name: string): string => join(folder, name);
+const onRay = (path: string, name: string, address = ray.address, more: string[] = []): Promise<Outcome> =>
+  evoke(["train", path, "--on", address, "--out", out(name), ...more], { env });
+const here = (path: string, name: string): Promise<Outcome> =>
+  evoke(["train", path, "--on", "local", "--out", out(name), "--quiet"]);
+const state = (name: string): { status: string; message?: string; cluster: { job: string } } =>
+  JSON.parse(readFileSync(join(out(name), "run.json"), "utf8"));
+
+function steps(name: string): Step[] {
+  const path = join(out(name), "metrics.jsonl");
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Step);
+}
+
+/** Waits until a run has told a step. */
+async function reached(name: string, step: number): Promise<void> {
+  for (let i = 0; i < 1200 && (steps(name).at(-1)?.step ?? 0) < step; i++)
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(steps(name).at(-1)?.step).toBeGreaterThanOrEqual(step);
+}
+
+/** Largest differences of two runs, step by step. */
+function distance(a: string, b: string): { loss: number; norm: number; validation: number } {
+  const [x, y] = [steps(a), steps(b)];
+  expect(x.map(({ step }) => step)).toEqual(y.map(({ step }) => step));
+  const most = (of: (left: Step, right: Step) => number): number =>
+    Math.max(...x.map((left, i) => Math.abs(of(left, y[i]!) || 0)));
+  const found = {
+    loss: most((l, r) => l.loss - r.loss),
+    norm: most((l, r) => l.grad_norm / r.grad_norm - 1),
+    validation: most((l, r) => (l.validation_loss ?? 0) - (r.validation_loss ?? 0)),
+  };
+  process.stdout.write(`${a} against ${b}: ${JSON.stringify(found)}\n`);
+  return found;
+}
+
+describe.skipIf(!python)("a recipe on Ray", () => {
+  it("IT, LoRA, two workers: the local engine's losses; the adapter evaluates here", async () => {
+    const path = recipe("it", { method: "lora", mode: "it", cluster: { workers: 2, storage } });
+    const [remote, local] = [await onRay(path, "it-ray"), await here(path, "it-local")];
+    expect([remote.code, local.code], remote.stderr).toEqual([0, 0]);
+    const { loss, norm, validation } = distance("it-ray", "it-local");
+    expect(loss).toBeLessThan(1e-3);
+    expect(norm).toBeLessThan(1e-2);
+    expect(validation).toBeLessThan(1e-3);
+    writeFileSync(join(folder, "pairs.jsonl"), '{"context": "<|assistant|>\\n", "continuation": "Then comes 1."}\n');
+    const scores: number[] = [];
+    for (const name of ["it-ray", "it-local"]) {
+      const scored = await evoke([
+        "score",
+        out(name),
+        "--in",
+        join(folder, "pairs.jsonl"),
+        "--out",
+        `${out(name)}.jsonl`,
+      ]);
+      expect(scored.code, scored.stderr).toBe(0);
+      scores.push((JSON.parse(readFileSync(`${out(name)}.jsonl`, "utf8")) as { logprob: number }).logprob);
+    }
+    expect(Math.abs(scores[0]! - scores[1]!)).toBeLessThan(1e-2);
+    const merged = await evoke(["merge", out("it-ray"), "--out", out("it-merged")]);
+    expect(merged.code, merged.stderr).toBe(0);
+    const again = await onRay(path, "it-ray");
+    expect(again.stderr).toMatch(/nothing to do/);
+  });
+
+  it("RT, QLoRA, two workers, through a cut network, submitted twice: one job, the same result", async () => {
+    const path = recipe("rt", { method: "qlora", mode: "rt", cluster: { workers: 2 } });
+    const cable = await Cable.to(ray.dashboard);
+    const first = onRay(path, "rt-ray", `ray://127.0.0.1:${cable.port}`);
+    await reached("rt-ray", 1);
+    cable.cut();
+    const second = onRay(path, "rt-again");
+    setTimeout(() => cable.mend(), 4000);
+    const local = await here(path, "rt-local");
+    const [one, two] = [await first, await second];
+    cable.close();
+    expect([one.code, two.code, local.code], one.stderr + two.stderr).toEqual([0, 0, 0]);
+    expect(one.stderr).toMatch(/the job goes on, trying again/);
+    expect(one.stderr).toMatch(/answers again/);
+    expect(two.stderr).toMatch(/joining it|fetching its result/);
+    expect(state("rt-ray").cluster.job).toBe(state("rt-again").cluster.job);
+    expect(distance("rt-ray", "rt-local").loss).toBeLessThan(1e-2);
+    expect(distance("rt-again", "rt-ray").loss).toBe(0);
+    for (const name of ["rt-ray", "rt-again"])
+      expect(existsSync(join(out(name), "adapter", "adapter_model.safetensors"))).toBe(true);
+  });
+
+  it("goes on from its checkpoint when the head is killed and started again", async () => {
+    const path = recipe("killed", {
+      method: "lora",
+      mode: "rt",
+      max_steps: 90,
+      checkpoint: { every_steps: 20 },
+      cluster: { workers: 2, storage },
+    });
+    const run = onRay(path, "killed-ray");
+    await reached("killed-ray", 45);
+    await ray.kill();
+    const before = steps("killed-ray").length;
+    expect(before).toBeGreaterThanOrEqual(45);
+    expect(state("killed-ray").status).toBe("running");
+    await ray.up();
+    const { code, stderr } = await run;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/the job goes on, trying again/);
+    expect(stderr).toMatch(/knows evoke-\w+ no more \(was its head restarted\?\): submitting it again/);
+    expect(stderr).toMatch(/continuing after step (40|60|80)/);
+    await here(path, "killed-local");
+    expect(distance("killed-ray", "killed-local").loss).toBeLessThan(1e-2);
+  });
+
+  it("tells why a job fails, keeps the state, and says how to go on", async () => {
+    const path = recipe("failing", { method: "lora", cluster: { model: join(folder, "nowhere") } });
+    const { code, stderr } = await onRay(path, "failing", ray.address);
+    expect(code).toBe(1);
+    expect(stderr.trim().split("\n").at(-1)).toMatch(/^evoke: evoke-\w+ failed after step 0: .*nowhere/);
+    expect(state("failing").status).toBe("failed");
+    const again = await onRay(path, "failing");
+    expect(again.code).toBe(2);
+    expect(again.stderr).toMatch(/add --resume to submit it again/);
+  });
+
+  it("tells of a job stopped by hand, lists it, and resumes it", async () => {
+    const path = recipe("stopped", {
+      method: "lora",
+      max_steps: 60,
+      checkpoint: { every_steps: 5 },
+      cluster: { workers: 1, storage },
+    });
+    const run = onRay(path, "stopped");
+    await reached("stopped", 8);
+    const stop = await evoke(["jobs", "stop", out("stopped")], { env });
+    expect(stop.stdout).toMatch(/asked to stop/);
+    const { code, stderr } = await run;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/was stopped after step \d+; run again with --resume/);
+    expect(state("stopped").status).toBe("interrupted");
+    const kept = steps("stopped").length;
+    expect(kept).toBeGreaterThanOrEqual(8);
+    const list = await evoke(["jobs", "list", "--on", ray.address], { env });
+    expect(list.stdout).toMatch(new RegExp(`${state("stopped").cluster.job} +stopped`));
+    const logs = await evoke(["jobs", "logs", out("stopped")], { env });
+    expect(logs.stdout).toMatch(/Running entrypoint/);
+    const resumed = await onRay(path, "stopped", ray.address, ["--resume"]);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stderr).toMatch(/continuing after step \d+/);
+    expect(steps("stopped")).toHaveLength(60);
+  });
+
+  it("refuses a wrong token before anything is written", async () => {
+    const path = recipe("token", { method: "lora" });
+    for (const [token, words] of [
+      ["wrong", /refused the token in RAY_AUTH_TOKEN \(403\)/],
+      ["", /wants a token \(401\); put it in the environment variable RAY_AUTH_TOKEN/],
+    ] as const) {
+      const args = ["train", path, "--on", ray.address, "--out", out("token")];
+      const { code, stderr } = await evoke(args, { env: { RAY_AUTH_TOKEN: token } });
+      expect(code).toBe(2);
+      expect(stderr).toMatch(words);
+      expect(existsSync(out("token"))).toBe(false);
+    }
+  });
+});
