@@ -8,4 +8,5 @@ export function setup(): void {
     cwd: root,
     stdio: "inherit",
   });
+  execFileSync(process.execPath, ["web/build.mjs"], { cwd: root, stdio: "inherit" });
 }

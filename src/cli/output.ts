@@ -19,6 +19,13 @@ export function parseCount(text: string): number {
   return value;
 }
 
+/** Parses a port for commander; 0 means any free one. */
+export function parsePort(text: string): number {
+  const port = parseCount(text);
+  if (port > 65_535) throw new InvalidArgumentError("a port is at most 65535.");
+  return port;
+}
+
 /** Parses a finite decimal number for commander. */
 export function parseNumber(text: string): number {
   const value = Number(text);
