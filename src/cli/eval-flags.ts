@@ -1,7 +1,8 @@
+import type { BertScoreFlags } from "./bert-score-flags.js";
 import type { LlmFlags } from "./llm-options.js";
 
 /** Flags of `evoke eval`. */
-export interface EvalFlags extends LlmFlags {
+export interface EvalFlags extends LlmFlags, BertScoreFlags {
   model?: string;
   out?: string;
   limit?: number;

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../errors.js";
+import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { evalCompareCommand, reportFile } from "./eval-report.js";
@@ -41,6 +42,7 @@ export function evalCommand(): Command {
         .default("missing"),
     )
     .option("--labels <file>", "refusal: report this file of labels");
+  addBertScoreFlags(command, "user_tasks: ");
   addLlmOptions(command).addCommand(evalCompareCommand()).action(evaluate);
   return command;
 }
@@ -58,7 +60,9 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     return;
   }
   if (flags.annotations ?? flags.judgements ?? flags.labels) return reportFile(suites, flags, globals);
-  expandSuites(suites); // unknown names are told before a model is opened
+  const wanted = expandSuites(suites); // unknown names are told before a model is opened
+  if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
+    throw new UsageError("eval: --bertscore belongs to user_tasks");
   const modelName = flags.model ?? flags.outputs;
   if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
   if (!flags.model) return run(suites, flags, globals, modelName);
@@ -124,6 +128,7 @@ async function runOpened(
       originalPrompts: flags.originalPrompts,
       reference: flags.reference,
       difficulty: flags.difficulty,
+      bertScore: bertScoreOptions(flags, globals, signal),
       maxNewTokens: flags.maxNewTokens,
       skipInvalid: flags.skipInvalid === true,
       signal,

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { UsageError } from "../errors.js";
@@ -57,25 +58,18 @@ describe("metrics text", () => {
   });
 
   it("prints a table, takes other fields, and an encoder when there is one", async () => {
-    const encode = vi.fn(async () => 0.5);
-    const args = [
-      "text",
-      "--predictions",
-      rows,
-      "--field",
-      "target",
-      "--reference",
-      "other",
-      "--bertscore",
-      "some-model",
-    ];
-    const { stdout } = await run(metricsCommand(encode), args);
+    const encoder = fileURLToPath(new URL("../model/encoder/fixtures/bert", import.meta.url));
+    const args = ["--predictions", rows, "--field", "target", "--reference", "other", "--device", "cpu"];
+    const { stdout } = await run(metricsCommand(), [...args, "--bertscore", "--encoder", encoder, "--layer", "2"]);
     expect(stdout).toMatch(/^BLEU +\d+\.\d\d {2}\(nrefs:1/);
-    expect(stdout).toContain("BERTScore F1  0.5000");
-    expect(encode).toHaveBeenCalledWith(
-      "some-model",
-      expect.arrayContaining(["Yes, it is so."]),
-      expect.arrayContaining(["No."]),
+    expect(stdout).toMatch(/^BERTScore F1 {2}0\.\d{4} {2}P 0\.\d{4}, R 0\.\d{4} {2}\(bert_L2_no-idf_version=/m);
+  });
+
+  it("refuses flags of BERTScore without it, and what is no encoder", async () => {
+    const args = ["text", "--predictions", rows, "--device", "cpu"];
+    await expect(run(metricsCommand(), [...args, "--layer", "2"])).rejects.toThrow("--layer belongs to --bertscore");
+    await expect(run(metricsCommand(), [...args, "--bertscore", "--encoder", "bundled:mini"])).rejects.toThrow(
+      "is not an encoder that is supported",
     );
   });
 

@@ -2,6 +2,7 @@
 import type { JournaledModel } from "../llm/journal.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
 import type { Message } from "../model/chat-template.js";
+import type { BertScorerOptions } from "./bert-scorer.js";
 import type { RowSource } from "./load-rows.js";
 import type { PromptFile } from "./prompt-file.js";
 import type { ChatRenderer } from "./prompts.js";
@@ -42,6 +43,8 @@ export interface SuiteContext {
   reference?: string;
   /** AlpacaEval: difficulty table for the length-controlled win rate. */
   difficulty?: string;
+  /** user_tasks: compute BERTScore as well, with these settings. */
+  bertScore?: Omit<BertScorerOptions, "device">;
   /** Most new tokens of an answer, when not the suite's own. */
   maxNewTokens?: number;
   /** Leave malformed rows out and count them; otherwise the first one stops the run. */

@@ -4,6 +4,7 @@ import { corpusBleu } from "../../metrics/bleu.js";
 import { rouge } from "../../metrics/rouge.js";
 import { mean } from "../../metrics/statistics.js";
 import { answerConfig, writeAnswers } from "../answers.js";
+import type { BertScorer } from "../bert-scorer.js";
 import { EVAL_FILES, locateEvalFile, PREDICTION_FILES } from "../eval-files.js";
 import { readFiles } from "../load-rows.js";
 import { meanMetric, plainMetric, type SuiteOutput, textTable } from "../results.js";
@@ -20,19 +21,45 @@ interface UserTask {
   target: string;
 }
 
-/** Scores of some rows: BLEU in 0–100, the ROUGE-L F-measure in 0–1. */
+/** Scores of some rows: BLEU in 0–100, the means of the ROUGE-L F-measure (0–1) and of BERTScore's F1 where asked for. */
 export interface TextScores {
   n: number;
   bleu: number;
   rougeL: number;
+  bertscoreF1?: number;
 }
 
 export interface ModelScores extends TextScores {
   applications: Record<string, TextScores>;
 }
 
-/** Self-Instruct's 252 user-oriented tasks (Wang et al. 2023): BLEU and ROUGE-L beside eight published models'. */
+/** A model's outputs with the figures of each, by index of the task. */
+interface Scored {
+  outputs: ReadonlyMap<number, string>;
+  rouges: ReadonlyMap<number, number>;
+  /** BERTScore's F1. */
+  berts?: ReadonlyMap<number, number>;
+}
+
+/**
+ * Self-Instruct's 252 user-oriented tasks (Wang et al. 2023): BLEU, ROUGE-L and on request BERTScore, beside eight published
+ * models'.
+ */
 export async function runUserTasks(context: SuiteContext): Promise<SuiteOutput> {
+  const scorer = context.bertScore && (await openScorer(context));
+  try {
+    return await score(context, scorer);
+  } finally {
+    await scorer?.dispose();
+  }
+}
+
+async function openScorer(context: SuiteContext): Promise<BertScorer> {
+  const { BertScorer } = await import("../bert-scorer.js");
+  return BertScorer.open(context.bertScore);
+}
+
+async function score(context: SuiteContext, scorer: BertScorer | undefined): Promise<SuiteOutput> {
   const path = context.files.user_tasks ?? (await locateEvalFile(EVAL_FILES.userTasks, context.source));
   const { rows, files } = await readFiles([path], context.source);
   const tasks = rows.slice(0, context.limit).map(readTask);
@@ -42,16 +69,18 @@ export async function runUserTasks(context: SuiteContext): Promise<SuiteOutput> 
     { label: "user_tasks", maxTokens: MAX_NEW_TOKENS },
   );
   const own = new Map(answers.flatMap(({ output }, i) => (output === undefined ? [] : [[i, output.trim()] as const])));
-  const rougeOf = new Map([...own].map(([i, output]) => [i, rougeL(tasks[i]!.target, output)]));
+  const scored = await scoreOutputs(context, tasks, own, context.generator, scorer);
   const samples = tasks.map((task, i) => {
     const output = own.get(i);
     const given = { index: i, ...task };
     if (output === undefined) return { ...given, missing: answers[i]!.problem ?? "no answer" };
-    return { ...given, output, rougeL: rougeOf.get(i) };
+    const bertscore_f1 = scored.berts?.get(i);
+    return { ...given, output, rougeL: scored.rouges.get(i), ...(scored.berts ? { bertscore_f1 } : {}) };
   });
   const models: Record<string, ModelScores> = {};
-  if (own.size > 0) models[context.generator] = scoreModel(tasks, own, rougeOf);
-  Object.assign(models, await publishedScores(tasks, context));
+  if (own.size > 0) models[context.generator] = scoreModel(tasks, scored);
+  for (const [model, outputs] of await publishedOutputs(tasks, context))
+    models[model] = scoreModel(tasks, await scoreOutputs(context, tasks, outputs, model, scorer));
   context.say(comparisonTable(models).trimEnd());
   const bleu = own.size > 0 ? models[context.generator]!.bleu : Number.NaN;
   const empty = [...own.values()].filter((output) => output === "").length;
@@ -61,8 +90,17 @@ export async function runUserTasks(context: SuiteContext): Promise<SuiteOutput> 
       user_tasks: {
         n: own.size,
         missing: tasks.length - own.size,
-        metrics: { bleu: plainMetric(bleu), rougeL: meanMetric([...rougeOf.values()]) },
-        details: { empty, bleu_signature: signature, models },
+        metrics: {
+          bleu: plainMetric(bleu),
+          rougeL: meanMetric([...scored.rouges.values()]),
+          ...(scored.berts ? { bertscore_f1: meanMetric([...scored.berts.values()]) } : {}),
+        },
+        details: {
+          empty,
+          bleu_signature: signature,
+          ...(scorer ? { bertscore_signature: scorer.signature } : {}),
+          models,
+        },
         config: { ...answerConfig(context, MAX_NEW_TOKENS), rows: files },
       },
     },
@@ -89,12 +127,31 @@ function readTask(row: Row): UserTask {
 const rougeL = (target: string, output: string): number =>
   rouge(target, output, ["rougeL"], { stemmer: true }).rougeL.fmeasure;
 
-/** Overall and per application. @param outputs by index of the task. @param rouges their ROUGE-L, by the same index. */
-export function scoreModel(
+async function scoreOutputs(
+  context: SuiteContext,
   tasks: readonly UserTask[],
   outputs: ReadonlyMap<number, string>,
-  rouges: ReadonlyMap<number, number>,
-): ModelScores {
+  name: string,
+  scorer?: BertScorer,
+): Promise<Scored> {
+  const rouges = new Map([...outputs].map(([i, output]) => [i, rougeL(tasks[i]!.target, output)]));
+  if (!scorer) return { outputs, rouges };
+  const rows = [...outputs];
+  const progress = context.progress(`BERTScore of ${name}`, rows.length);
+  try {
+    const scores = await scorer.score(
+      rows.map(([, output]) => output),
+      rows.map(([i]) => tasks[i]!.target),
+      progress,
+    );
+    return { outputs, rouges, berts: new Map(rows.map(([i], k) => [i, scores[k]!.f1])) };
+  } finally {
+    progress();
+  }
+}
+
+/** Overall and per application. */
+export function scoreModel(tasks: readonly UserTask[], { outputs, rouges, berts }: Scored): ModelScores {
   const score = (members: readonly number[]): TextScores => ({
     n: members.length,
     bleu: corpusBleu(
@@ -102,6 +159,7 @@ export function scoreModel(
       members.map((i) => tasks[i]!.target),
     ).score,
     rougeL: mean(members.map((i) => rouges.get(i)!)),
+    ...(berts ? { bertscoreF1: mean(members.map((i) => berts.get(i)!)) } : {}),
   });
   const byApplication = new Map<string, number[]>();
   for (const i of outputs.keys()) {
@@ -115,12 +173,12 @@ export function scoreModel(
   };
 }
 
-/** Scores of the published predictions that can be had, on the same tasks. */
-async function publishedScores(
+/** The published predictions that can be had, for the same tasks: model → outputs by index of the task. */
+async function publishedOutputs(
   tasks: readonly UserTask[],
   context: SuiteContext,
-): Promise<Record<string, ModelScores>> {
-  const scores: Record<string, ModelScores> = {};
+): Promise<[string, Map<number, string>][]> {
+  const found: [string, Map<number, string>][] = [];
   const place = new Map(tasks.map((task, i) => [joinKey(task.instruction, task.input), i]));
   for (const file of PREDICTION_FILES) {
     let path: string;
@@ -137,19 +195,24 @@ async function publishedScores(
       const at = place.get(joinKey(row.text("instruction"), row.text("input")));
       if (at !== undefined) outputs.set(at, row.text("response").trim());
     }
-    if (outputs.size === 0) continue;
-    const rouges = new Map([...outputs].map(([i, output]) => [i, rougeL(tasks[i]!.target, output)]));
-    scores[file.model] = scoreModel(tasks, outputs, rouges);
+    if (outputs.size > 0) found.push([file.model, outputs]);
   }
-  return scores;
+  return found;
 }
 
 const joinKey = (instruction: string, input: string): string => JSON.stringify([instruction.trim(), input.trim()]);
 
 /** All models side by side, the best ROUGE-L first. */
 export function comparisonTable(models: Readonly<Record<string, TextScores>>): string {
+  const withBert = Object.values(models).some(({ bertscoreF1 }) => bertscoreF1 !== undefined);
   const rows = Object.entries(models)
     .sort(([, a], [, b]) => b.rougeL - a.rougeL)
-    .map(([name, { n, bleu, rougeL: value }]) => [name, String(n), bleu.toFixed(2), value.toFixed(4)]);
-  return textTable([["model", "n", "BLEU", "ROUGE-L"], ...rows], [0]);
+    .map(([name, { n, bleu, rougeL: value, bertscoreF1 }]) => [
+      name,
+      String(n),
+      bleu.toFixed(2),
+      value.toFixed(4),
+      ...(withBert ? [bertscoreF1?.toFixed(4) ?? ""] : []),
+    ]);
+  return textTable([["model", "n", "BLEU", "ROUGE-L", ...(withBert ? ["BERTScore"] : [])], ...rows], [0]);
 }
