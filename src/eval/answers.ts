@@ -11,6 +11,8 @@ export interface WrittenAnswer {
   /** Why there is no output. */
   problem?: string;
   finishReason?: "stop" | "length";
+  /** Tokens written, the end token included. */
+  outputTokens?: number;
 }
 
 export interface AnswerOptions {
@@ -33,7 +35,7 @@ export async function writeAnswers(
   return results.map((result): WrittenAnswer => {
     if (result instanceof Error) return { problem: result.message };
     const output = context.prompt ? trimAnswer(result.text) : result.text.trim();
-    return { output, finishReason: result.finishReason };
+    return { output, finishReason: result.finishReason, outputTokens: result.outputTokens };
   });
 }
 

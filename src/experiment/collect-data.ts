@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { readPrepared } from "../data/read-prepared.js";
+import { mean } from "../metrics/statistics.js";
+import type { DataFigures, Histogram } from "../report/experiment/report-data.js";
+import type { OpenExperiment } from "./open.js";
+import { dataStep } from "./plan-data.js";
+import { readStepMark } from "./record.js";
+import { FINETUNING_FILE, ROWS_FILE } from "./step.js";
+
+/** Bins of word counts; each is about one and a half times the one before. */
+const EDGES = [0, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000];
+
+/** What each data entry holds. */
+export async function collectData(
+  { loaded, out, steps }: OpenExperiment,
+  done: ReadonlySet<string>,
+): Promise<DataFigures[]> {
+  const figures: DataFigures[] = [];
+  for (const [name, entry] of Object.entries(loaded.experiment.data)) {
+    const step = steps.find(({ id }) => id === dataStep(name));
+    if (step && !done.has(step.id)) continue;
+    const folder = step && join(out, step.folder);
+    const file = step?.kind === "self-instruct" ? FINETUNING_FILE : ROWS_FILE;
+    const paths = folder ? [join(folder, file)] : [entry.path!].flat();
+    const rows = [];
+    for (const path of paths) if (existsSync(path)) rows.push(...(await readPrepared(path, () => {})));
+    const summary = (folder && step && readStepMark(folder, step.key)?.summary) || {};
+    const counts = Object.entries(summary).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+    figures.push({
+      name,
+      kind: step?.kind ?? "file",
+      rows: rows.length,
+      counts: Object.fromEntries(counts.filter(([key]) => key !== "rows")),
+      promptWords: histogram(rows.map(({ prompt }) => words(prompt))),
+      responseWords: histogram(rows.map(({ completion }) => words(completion))),
+    });
+  }
+  return figures;
+}
+
+const words = (text: string): number => text.split(/\s+/).filter((word) => word !== "").length;
+
+function histogram(values: readonly number[]): Histogram {
+  const counts = EDGES.map(() => 0);
+  for (const value of values) counts[EDGES.findLastIndex((edge) => value >= edge)]!++;
+  return { mean: values.length ? mean(values) : 0, edges: EDGES, counts };
+}

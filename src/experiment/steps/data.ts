@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { mixRefusals } from "../../data/mix.js";
+import { type Prepared, type PrepareOptions, prepareRows } from "../../data/prepare.js";
+import { readPrepared } from "../../data/read-prepared.js";
+import { checkRefineTemplate, refineRows } from "../../data/refine.js";
+import { type LocatedData, locateData } from "../../data/source-files.js";
+import { writeJsonl } from "../../files/jsonl.js";
+import { withJournal } from "../../llm/journal.js";
+import { selfInstructSchema } from "../../self-instruct/recipe.js";
+import { runSelfInstruct, type Stage } from "../../self-instruct/run.js";
+import {
+  type FileRef,
+  type MixJob,
+  type PrepareJob,
+  type RefineJob,
+  ROWS_FILE,
+  type SelfInstructJob,
+  type SourceRef,
+} from "../step.js";
+import { isSource, type StepContext, type StepSummary, withStepModel } from "./context.js";
+
+const locate = (ref: SourceRef | FileRef, context: StepContext): Promise<LocatedData> => {
+  const { dataDir, mirror, say, signal } = context;
+  return locateData(isSource(ref) ? ref.source : context.fileOf(ref), { dataDir, mirror, say, signal });
+};
+
+/** A source in training form. */
+export async function runPrepare(job: PrepareJob, context: StepContext): Promise<StepSummary> {
+  let invalid = 0;
+  const options: PrepareOptions = {
+    maxExamples: job.maxExamples,
+    seed: job.seed,
+    columns: job.columns,
+    onInvalid: job.skipInvalid ? () => void invalid++ : undefined,
+  };
+  const { rows, read, multiTurn }: Prepared = await prepareRows(await locate(job.source, context), options);
+  writeJsonl(join(context.folder, ROWS_FILE), rows);
+  return { rows: rows.length, read, multi_turn: multiTurn, invalid };
+}
+
+/** Responses rewritten by a model. */
+export async function runRefine(job: RefineJob, context: StepContext): Promise<StepSummary> {
+  const path = context.fileOf(job.template);
+  const template = readFileSync(path, "utf8");
+  checkRefineTemplate(template, path);
+  const rows = await readPrepared(context.fileOf(job.rows));
+  return withStepModel(context, job.refiner, {}, async (model) => {
+    const journal = withJournal(model, join(context.folder, "journal.jsonl"));
+    const progress = context.progress("refine", rows.length, "rows");
+    try {
+      const refined = await refineRows(rows, journal, {
+        template,
+        marker: job.marker,
+        maxTokens: job.maxNewTokens,
+        temperature: job.temperature,
+        signal: context.signal,
+        onProgress: (done) => progress(done),
+      });
+      writeJsonl(join(context.folder, ROWS_FILE), refined.rows);
+      const { counts } = refined;
+      const rate = counts.rows > 0 ? counts.extracted / counts.rows : 0;
+      return { ...counts, extraction_rate: rate, errors: refined.errors.slice(0, 10) };
+    } finally {
+      progress();
+      journal.close();
+    }
+  });
+}
+
+/** Refusals appended. */
+export async function runMix(job: MixJob, context: StepContext): Promise<StepSummary> {
+  const base = (await readPrepared(context.fileOf(job.rows))).map(({ prompt, completion, source, index }) => ({
+    prompt,
+    completion,
+    source,
+    index,
+  }));
+  const { rows: safety } = await prepareRows(await locate(job.safety, context));
+  const { rows, counts } = mixRefusals(base, safety, job.count, job.seed);
+  writeJsonl(join(context.folder, ROWS_FILE), rows);
+  return { rows: rows.length, ...counts };
+}
+
+/** Rows made from seed tasks. The journal and the stage files let a stopped step go on. */
+export async function runSelfInstructStep(job: SelfInstructJob, context: StepContext): Promise<StepSummary> {
+  const seedTasks = (await locate(job.seedTasks, context)).files[0]!;
+  const recipe = selfInstructSchema.parse({ ...job.recipe, model: context.modelOf(job.model), seed_tasks: seedTasks });
+  const { max_requests, max_tokens, api_key_env, timeout, ...rest } = recipe.llm;
+  const options = { ...rest, maxRequests: max_requests, maxTokens: max_tokens, apiKeyEnv: api_key_env };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return withStepModel(
+    context,
+    job.model,
+    { ...given, ...(timeout ? { timeoutSeconds: timeout } : {}) },
+    async (model) => {
+      let stage: Stage | undefined;
+      let progress: ReturnType<StepContext["progress"]> | undefined;
+      try {
+        const { bootstrap, classify, instances, prepare } = await runSelfInstruct(recipe, {
+          folder: context.folder,
+          seedTasks,
+          model,
+          signal: context.signal,
+          onProgress: (now, done, total) => {
+            if (now !== stage) {
+              progress?.();
+              progress = context.progress(now, total);
+              stage = now;
+            }
+            progress?.(Math.min(done, total));
+          },
+        });
+        const errors = [...(classify?.errors ?? []), ...(instances?.errors ?? [])].slice(0, 10);
+        return { ...prepare, proposed: bootstrap?.proposed, too_similar: bootstrap?.tooSimilar, errors };
+      } finally {
+        progress?.();
+      }
+    },
+  );
+}

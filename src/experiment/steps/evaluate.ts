@@ -1,0 +1,118 @@
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { FailureError } from "../../errors.js";
+import { chatRendering } from "../../eval/chat-rendering.js";
+import { loadPromptFile } from "../../eval/prompt-file.js";
+import type { SuiteResult } from "../../eval/results.js";
+import { runSuites } from "../../eval/run-suites.js";
+import type { SuiteContext } from "../../eval/suite.js";
+import { writeFileAtomically } from "../../files/atomic-write.js";
+import { readAllJsonl, writeJsonl } from "../../files/jsonl.js";
+import { type JournaledModel, withJournal } from "../../llm/journal.js";
+import type { ResolvedModel } from "../../llm/resolve.js";
+import { ANSWERS_FILE } from "../plan-evaluations.js";
+import type { EvalJob, FileRef, ModelRef } from "../step.js";
+import { type StepContext, type StepSummary, withStepModel } from "./context.js";
+
+/** An evaluation in the step's folder: `results.json`, `samples/`, journals of finished calls. */
+export async function runEvaluation(job: EvalJob, context: StepContext): Promise<StepSummary> {
+  mkdirSync(context.folder, { recursive: true });
+  return withOptional(context, job.model, job.template, (model) => {
+    const same = job.judge && job.model && context.modelOf(job.judge) === context.modelOf(job.model);
+    if (same && "model" in job.model!) return evaluate(job, context, model, model);
+    return withOptional(context, job.judge, undefined, (judge) => evaluate(job, context, model, judge));
+  });
+}
+
+function withOptional<T>(
+  context: StepContext,
+  ref: ModelRef | undefined,
+  template: EvalJob["template"],
+  work: (model: ResolvedModel | undefined) => Promise<T>,
+): Promise<T> {
+  if (!ref) return work(undefined);
+  return withStepModel(context, ref, template ? { template } : {}, work);
+}
+
+async function evaluate(
+  job: EvalJob,
+  context: StepContext,
+  model: ResolvedModel | undefined,
+  judge: ResolvedModel | undefined,
+): Promise<StepSummary> {
+  const { folder, signal, dataDir, mirror } = context;
+  const opened: JournaledModel[] = [];
+  const journaled = (each: ResolvedModel | undefined, name: string): JournaledModel | undefined => {
+    if (!each) return undefined;
+    const journal = withJournal(each, join(folder, name));
+    opened.push(journal);
+    return journal;
+  };
+  const file = (ref: FileRef | undefined): string | undefined => ref && context.fileOf(ref);
+  // Suites tell at length how to judge with other tools; that belongs into no experiment's progress.
+  const say = (line: string): void => void (job.kind === "eval" && context.say(line));
+  try {
+    const suites: SuiteContext = {
+      model: journaled(model, "journal.jsonl"),
+      judge: journaled(judge, "journal-judge.jsonl"),
+      judgeName: job.judge && context.modelOf(job.judge),
+      generator: job.generator,
+      out: folder,
+      limit: job.limit,
+      shots: job.shots,
+      template: job.template,
+      ...(model ? await chatRendering(model, job.template) : {}),
+      prompt:
+        job.prompt === undefined
+          ? undefined
+          : loadPromptFile(typeof job.prompt === "string" ? job.prompt : context.fileOf(job.prompt)),
+      source: { dataDir, mirror, say: (line) => context.say(line), signal },
+      files: Object.fromEntries(Object.entries(job.rows).map(([suite, ref]) => [suite, context.fileOf(ref)])),
+      outputs: job.answers && context.fileOf(job.answers),
+      originalPrompts: job.originalPrompts,
+      judgePrompt: file(job.judgePrompt),
+      reference: file(job.reference),
+      difficulty: file(job.difficulty),
+      maxNewTokens: job.maxNewTokens,
+      skipInvalid: job.skipInvalid,
+      signal,
+      say,
+      progress: (label, total) => context.progress(label, total, "rows"),
+    };
+    const results = await runSuites(job.suites, suites);
+    signal.throwIfAborted();
+    for (const result of Object.values(results))
+      if (result.config && job.model) result.config.model = context.modelOf(job.model);
+    writeFileAtomically(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
+    await requireRows(results, folder);
+    if (job.kind === "answers") await collectAnswers(folder);
+    return {
+      suites: Object.fromEntries(Object.entries(results).map(([name, { n, missing }]) => [name, { n, missing }])),
+    };
+  } finally {
+    for (const each of opened) each.close();
+  }
+}
+
+/** @throws FailureError when a suite has not a single row that counts: a server that always fails, say. */
+async function requireRows(results: Readonly<Record<string, SuiteResult>>, folder: string): Promise<void> {
+  for (const [suite, { n, missing }] of Object.entries(results)) {
+    if (n > 0 || missing === 0) continue;
+    const path = join(folder, "samples", `${suite}.jsonl`);
+    const why = existsSync(path)
+      ? (await readAllJsonl(path)).find((row) => row.missing !== undefined)?.missing
+      : undefined;
+    throw new FailureError(
+      `${suite}: none of ${missing} rows was scored${why === undefined ? "" : `; the first: ${why}`}`,
+    );
+  }
+}
+
+/** All answers of the step as rows of instruction and output, for the judging step. */
+async function collectAnswers(folder: string): Promise<void> {
+  const answers: { instruction: unknown; output: unknown }[] = [];
+  for (const name of readdirSync(join(folder, "samples")).sort())
+    for (const { instruction, output } of await readAllJsonl(join(folder, "samples", name)))
+      if (typeof instruction === "string" && typeof output === "string") answers.push({ instruction, output });
+  writeJsonl(join(folder, ANSWERS_FILE), answers);
+}

@@ -1,0 +1,40 @@
+import { InterruptedError } from "../../errors.js";
+import { trainRun } from "../../train/run.js";
+import { RunFolder } from "../../train/run-folder.js";
+import type { TrainJob } from "../step.js";
+import type { StepContext, StepSummary } from "./context.js";
+
+/** A training in the step's folder, continued from its last checkpoint when there is one. */
+export async function runTrain(job: TrainJob, context: StepContext): Promise<StepSummary> {
+  const { folder, signal, device, threads } = context;
+  const recipe = {
+    ...job.recipe,
+    model: context.modelOf(job.model),
+    data: {
+      ...job.recipe.data,
+      path: job.rows.map((ref) => context.fileOf(ref)),
+      ...(job.validation ? { validation: context.fileOf(job.validation) } : {}),
+    },
+    ...(device === "auto" ? {} : { device }),
+    ...(threads === undefined ? {} : { threads }),
+  };
+  let progress: ReturnType<StepContext["progress"]> | undefined;
+  try {
+    const record = await trainRun(recipe, {
+      out: folder,
+      resume: new RunFolder(folder).exists(),
+      say: (line) => context.say(line),
+      onPlan: ({ steps, done }) => {
+        // A signal that came while data and model were loaded.
+        if (signal.reason instanceof InterruptedError) throw signal.reason;
+        progress = context.progress("train", steps, "steps");
+        progress(done);
+      },
+      onStep: ({ step, loss }) => progress?.(step, `loss ${loss.toFixed(3)}`),
+    });
+    const { examples, truncated, dropped } = record.data;
+    return { examples, truncated, dropped, steps: record.progress.step, loss: record.loss };
+  } finally {
+    progress?.();
+  }
+}

@@ -1,0 +1,141 @@
+import type { ExperimentReport, Score } from "./report-data.js";
+
+/** How a metric is written. */
+export interface MetricStyle {
+  label: string;
+  unit: "percent" | "score" | "count";
+  /** Value as it is shown, and decimals. */
+  scale: number;
+  decimals: number;
+  /** Where chance or a tie lies, in shown units. */
+  neutral?: number;
+}
+
+const percent = (label: string): MetricStyle => ({ label, unit: "percent", scale: 100, decimals: 1 });
+
+const STYLES: Readonly<Record<string, MetricStyle>> = {
+  acc: percent("accuracy, %"),
+  acc_norm: percent("accuracy by length, %"),
+  exact_match_strict: percent("exact match, %"),
+  exact_match_flexible: percent("exact match, flexible, %"),
+  average: percent("mean, %"),
+  win_rate: { label: "win rate, %", unit: "percent", scale: 1, decimals: 1, neutral: 50 },
+  lc_win_rate: { label: "length-controlled win rate, %", unit: "percent", scale: 1, decimals: 1, neutral: 50 },
+  discrete_win_rate: { label: "discrete win rate, %", unit: "percent", scale: 1, decimals: 1, neutral: 50 },
+  attack_success_rate: percent("attacks that succeed, %"),
+  defense_success_rate: percent("refused, %"),
+  unsafe_defense_rate: percent("unsafe refused, %"),
+  safe_compliance_rate: percent("safe answered, %"),
+  safe_refusal_rate: percent("safe refused, %"),
+  refusal_precision: percent("precision of refusal, %"),
+  refusal_recall: percent("recall of refusal, %"),
+  refusal_f1: percent("F1 of refusal, %"),
+  accuracy: percent("accuracy, %"),
+  unclassified_rate: percent("unclassified, %"),
+  ended_by_itself: percent("ended by itself, %"),
+  exact: percent("exact, %"),
+  characters: { label: "characters", unit: "count", scale: 1, decimals: 0 },
+  bleu: { label: "BLEU", unit: "score", scale: 1, decimals: 2 },
+  rougeL: { label: "ROUGE-L", unit: "score", scale: 1, decimals: 4 },
+  bertscore_f1: { label: "BERTScore F1", unit: "score", scale: 1, decimals: 4 },
+};
+
+export function styleOf(metric: string): MetricStyle {
+  return STYLES[metric] ?? { label: metric.replaceAll("_", " "), unit: "score", scale: 1, decimals: 2 };
+}
+
+/** A value in the metric's shown units; "–" where there is none. */
+export function shownValue(metric: string, value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const { scale, decimals, unit } = styleOf(metric);
+  const shown = value * scale;
+  return unit === "count" ? Math.round(shown).toLocaleString("en-US") : shown.toFixed(decimals);
+}
+
+/** Metrics that stand for a suite in tables and charts; all others are in the list of all figures. */
+const LEADING: readonly string[] = [
+  "average",
+  "acc",
+  "exact_match_strict",
+  "win_rate",
+  "lc_win_rate",
+  "helpfulness",
+  "factuality",
+  "clarity",
+  "depth",
+  "engagement",
+  "safety",
+  "overall",
+  "defense_success_rate",
+  "unsafe_defense_rate",
+  "safe_refusal_rate",
+  "bleu",
+  "rougeL",
+  "bertscore_f1",
+  "ended_by_itself",
+  "exact",
+];
+
+/** A column of a table: a metric of a suite. */
+export interface Column {
+  suite: string;
+  metric: string;
+  hasPublished: boolean;
+}
+
+export interface ResultTable {
+  evaluation: string;
+  title: string;
+  columns: Column[];
+  rows: { arm: string; title: string; scores: (Score | undefined)[] }[];
+}
+
+/** One table for each evaluation: arms down, leading figures across. */
+export function resultTables(report: ExperimentReport): ResultTable[] {
+  return report.evaluations.flatMap(({ name, title }) => {
+    const scores = report.scores.filter(({ evaluation }) => evaluation === name);
+    const columns = columnsOf(scores);
+    if (columns.length === 0) return [];
+    const present = new Set(scores.map(({ arm }) => arm));
+    const rows = report.arms
+      .filter((arm) => present.has(arm.name))
+      .map((arm) => ({
+        arm: arm.name,
+        title: arm.title,
+        scores: columns.map(({ suite, metric }) =>
+          scores.find((score) => score.arm === arm.name && score.suite === suite && score.metric === metric),
+        ),
+      }));
+    return [{ evaluation: name, title, columns, rows }];
+  });
+}
+
+/** The suites' leading metrics; the subjects of MMLU are summed up in its own line. A suite without one shows what it has. */
+function columnsOf(scores: readonly Score[]): Column[] {
+  const main = scores.filter(({ suite }) => !suite.startsWith("mmlu_"));
+  const suites = [...new Set(main.map(({ suite }) => suite))];
+  return suites.flatMap((suite) => {
+    const own = main.filter((score) => score.suite === suite);
+    const metrics = [...new Set(own.map(({ metric }) => metric))];
+    const leading = LEADING.filter((metric) => metrics.includes(metric));
+    return (leading.length > 0 ? leading : metrics).map((metric) => ({
+      suite,
+      metric,
+      hasPublished: own.some((score) => score.metric === metric && score.published !== undefined),
+    }));
+  });
+}
+
+/** "59.8 ± 0.4"; the error is left out where there is none. */
+export function withError(score: Score | undefined): string {
+  if (score === undefined) return "–";
+  const value = shownValue(score.metric, score.value);
+  if (score.stderr === null || value === "–") return value;
+  return `${value} ± ${shownValue(score.metric, score.stderr)}`;
+}
+
+/** The published figure: "not at hand" where there is one that is not known here, "–" where there is none. */
+export function publishedText(score: Score | undefined): string {
+  if (score?.published === undefined) return "–";
+  return score.published.value === null ? "not at hand" : shownValue(score.metric, score.published.value);
+}

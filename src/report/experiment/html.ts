@@ -1,0 +1,232 @@
+import { type Html, html, htmlPage } from "../html.js";
+import {
+  applicationChart,
+  colourOf,
+  dashOf,
+  lengthChart,
+  lossChart,
+  refusalChart,
+  scoreChart,
+  wordsChart,
+} from "./charts.js";
+import { publishedText, type ResultTable, resultTables, shownValue, styleOf, withError } from "./figures.js";
+import { EXPERIMENT_SCRIPT, EXPERIMENT_STYLE } from "./page.js";
+import { answersSection } from "./questions.js";
+import type { ExperimentReport, LossCurve } from "./report-data.js";
+
+/** The report as one self-contained HTML page: readable without JavaScript, which adds the search. */
+export function experimentHtml(report: ExperimentReport): string {
+  const tables = resultTables(report);
+  const sections: [id: string, title: string, body: Html | undefined][] = [
+    ["arms", "What is compared", armsTable(report)],
+    ...tables.map((table, i): [string, string, Html] => [`results-${i + 1}`, table.title, results(report, table)]),
+    ["applications", "Tasks by application", applications(report)],
+    ["losses", "Training loss", losses(report)],
+    ["lengths", "Lengths of answers", lengths(report)],
+    ["data", "Data", data(report)],
+    ["answers", "Answers side by side", answersSection(report)],
+    ["figures", "All figures", allFigures(report)],
+    ["sources", "Published figures", sources(report)],
+  ];
+  const present = sections.filter((section): section is [string, string, Html] => section[2] !== undefined);
+  const body = html`<header>
+<h1>${report.title}</h1>
+${report.description ? html`<p class="lead">${report.description}</p>` : undefined}
+${report.smoke ? html`<p class="note"><b>Smoke variant.</b> Small models and few rows: the figures show that the experiment works, not what the methods can do.</p>` : undefined}
+${absentNote(report)}
+<dl>${report.facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+<nav aria-label="Sections"><ul>${present.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
+</header>
+<main>
+${present.map(
+  ([id, title, content]) => html`<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+${content}
+</section>
+`,
+)}
+</main>`;
+  return htmlPage({ title: report.title, body, style: EXPERIMENT_STYLE, script: EXPERIMENT_SCRIPT });
+}
+
+function absentNote({ absent }: ExperimentReport): Html | undefined {
+  if (absent.length === 0) return undefined;
+  return html`<div class="note"><b>Incomplete.</b> These steps have no result yet:
+<ul>${absent.map(({ id, status, error }) => html`<li>${id}: ${status}${error ? `, ${error}` : ""}</li>`)}</ul></div>`;
+}
+
+const scrolling = (label: string, table: Html): Html =>
+  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
+
+const KINDS = { untuned: "untuned", "in-context": "in context", it: "IT", rt: "RT", text: "text" } as const;
+
+function armsTable({ arms }: ExperimentReport): Html {
+  const rows = arms.map(
+    ({ title, kind, model, data: rows, changes, seeds }) => html`
+<tr><th scope="row">${title}</th><td class="text">${KINDS[kind]}</td><td class="text">${model}</td><td class="text">${rows ?? "–"}</td><td class="text">${changes.join(", ") || "–"}</td><td>${seeds.join(", ") || "–"}</td></tr>`,
+  );
+  return scrolling(
+    "What is compared",
+    html`<table>
+<thead><tr><th scope="col">arm</th><th scope="col" class="text">kind</th><th scope="col" class="text">base model</th><th scope="col" class="text">data</th><th scope="col" class="text">changes</th><th scope="col">seeds</th></tr></thead>
+<tbody>${rows}</tbody></table>`,
+  );
+}
+
+function results(report: ExperimentReport, table: ResultTable): Html {
+  const { evaluation, columns, rows } = table;
+  const facts = report.evaluations.find(({ name }) => name === evaluation)!;
+  const notes = [
+    facts.judge ? `judged by ${facts.judge}` : "",
+    facts.reference ? `against the answers of ${facts.reference}` : "",
+    facts.limit ? `the first ${facts.limit} rows of each part` : "",
+    "± one standard error",
+  ].filter((note) => note !== "");
+  const groups = columns.reduce<{ suite: string; span: number }[]>((all, { suite, hasPublished }) => {
+    const span = hasPublished ? 2 : 1;
+    const last = all.at(-1);
+    if (last?.suite === suite) last.span += span;
+    else all.push({ suite, span });
+    return all;
+  }, []);
+  const heads = columns.map(
+    ({ metric, hasPublished }) =>
+      html`<th scope="col">${styleOf(metric).label}</th>${hasPublished ? html`<th scope="col" class="published">published</th>` : undefined}`,
+  );
+  const lines = rows.map(
+    ({ title, scores }) => html`
+<tr><th scope="row">${title}</th>${columns.map(
+      ({ hasPublished }, i) =>
+        html`<td>${withError(scores[i])}</td>${hasPublished ? html`<td class="published">${publishedText(scores[i])}</td>` : undefined}`,
+    )}</tr>`,
+  );
+  const missing = rows.flatMap(({ title, scores }) =>
+    [
+      ...new Map(
+        scores.flatMap((score) => (score && score.missing > 0 ? [[score.suite, score.missing] as const] : [])),
+      ),
+    ].map(([suite, count]) => `${title}, ${suite}: ${count}`),
+  );
+  const charts = columns.flatMap((column) => {
+    const own = rows.flatMap(({ scores }) =>
+      scores.filter((score) => score?.suite === column.suite && score.metric === column.metric),
+    );
+    const chart = scoreChart(column, own as never, report.arms);
+    return chart ? [html`<figure><figcaption>${column.suite}</figcaption>${chart}</figure>`] : [];
+  });
+  const refusal = refusalChart(report, evaluation);
+  return html`${scrolling(
+    table.title,
+    html`<table><caption>${notes.join("; ")}</caption>
+<thead><tr><td></td>${groups.map(({ suite, span }) => html`<th scope="colgroup" colspan="${span}">${suite}</th>`)}</tr>
+<tr><th scope="col">arm</th>${heads}</tr></thead>
+<tbody>${lines}</tbody></table>`,
+  )}
+${missing.length > 0 ? html`<p class="end">Rows without a result: ${missing.join("; ")}.</p>` : undefined}
+<div class="charts">${charts}</div>
+${columns.some(({ hasPublished }) => hasPublished) ? html`<p class="end">Dots with lines: measured here, ± one standard error. Hollow squares: published.</p>` : undefined}
+${refusal ? html`<figure><figcaption>Refusal against over-refusal; the upper left corner is the aim</figcaption>${refusal}</figure>` : undefined}`;
+}
+
+function applications(report: ExperimentReport): Html | undefined {
+  const chart = applicationChart(report.applications, report.arms);
+  if (!chart) return undefined;
+  const models = [...new Set(report.applications.map(({ model }) => model))];
+  const names = [...new Set(report.applications.map(({ application }) => application))].sort();
+  const cell = (model: string, application: string): string => {
+    const found = report.applications.find((each) => each.model === model && each.application === application);
+    return found ? found.rougeL.toFixed(3) : "–";
+  };
+  const rows = names.map(
+    (application) => html`
+<tr><th scope="row">${application}</th>${models.map((model) => html`<td>${cell(model, application)}</td>`)}</tr>`,
+  );
+  return html`<figure><figcaption>The applications with the most tasks</figcaption>${chart}</figure>
+<details><summary>ROUGE-L of every model and application</summary>
+${scrolling(
+  "ROUGE-L by application",
+  html`<table><thead><tr><th scope="col">application</th>${models.map((model) => html`<th scope="col">${model}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`,
+)}</details>`;
+}
+
+/** One chart for each data set, so that arms on the same rows are compared. */
+function losses(report: ExperimentReport): Html | undefined {
+  if (report.losses.length === 0) return undefined;
+  const dataOf = (curve: LossCurve): string => report.arms.find(({ name }) => name === curve.arm)?.data ?? "";
+  const groups = [...new Set(report.losses.map(dataOf))];
+  const figures = groups.map((group) => {
+    const curves = report.losses.filter((curve) => dataOf(curve) === group);
+    const kinds = new Map<string, number>();
+    const dashes = new Map(
+      curves.map((curve) => {
+        const kind = report.arms.find(({ name }) => name === curve.arm)?.kind ?? "text";
+        const place = kinds.get(kind) ?? 0;
+        kinds.set(kind, place + 1);
+        return [curve, dashOf(place)];
+      }),
+    );
+    const keys = curves.map((curve) => {
+      const arm = report.arms.find(({ name }) => name === curve.arm);
+      const label = `${arm?.title ?? curve.arm}${curve.seed === undefined ? "" : `, seed ${curve.seed}`}`;
+      return html`<span class="key"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" stroke="${colourOf(arm)}" stroke-width="3" stroke-dasharray="${dashes.get(curve) ?? ""}"/></svg> ${label}</span> `;
+    });
+    const isLong = groups.length > 1;
+    return html`<figure>${lossChart(curves, report.arms, (curve) => dashes.get(curve) ?? "")}
+<figcaption>${isLong ? html`<b>${group}</b>: ` : undefined}${keys}</figcaption></figure>`;
+  });
+  return groups.length > 1 ? html`<div class="charts">${figures}</div>` : figures[0];
+}
+
+function lengths(report: ExperimentReport): Html | undefined {
+  const groups = [...new Set(report.lengths.map(({ evaluation, suite }) => `${evaluation}\n${suite}`))];
+  if (groups.length === 0) return undefined;
+  const charts = groups.map((group) => {
+    const own = report.lengths.filter(({ evaluation, suite }) => `${evaluation}\n${suite}` === group);
+    return html`<figure><figcaption>${own[0]!.suite}</figcaption>${lengthChart(own, report.arms)}</figure>`;
+  });
+  return html`<div class="charts">${charts}</div>
+<p class="end">Thick line: median; bar: the middle half; thin line: 5 to 95 %.</p>`;
+}
+
+function data(report: ExperimentReport): Html | undefined {
+  if (report.data.length === 0) return undefined;
+  const rows = report.data.map(
+    ({ name, kind, rows, promptWords, responseWords, counts }) => html`
+<tr><th scope="row">${name}</th><td class="text">${kind}</td><td>${rows}</td><td>${promptWords.mean.toFixed(1)}</td><td>${responseWords.mean.toFixed(1)}</td><td class="text">${
+      Object.entries(counts)
+        .map(([key, value]) => `${key.replaceAll("_", " ")} ${Number(value.toPrecision(4))}`)
+        .join(", ") || "–"
+    }</td></tr>`,
+  );
+  const charts = report.data.flatMap((entry) => {
+    const chart = wordsChart(entry);
+    return chart ? [html`<figure><figcaption>${entry.name}</figcaption>${chart}</figure>`] : [];
+  });
+  return html`${scrolling(
+    "Data",
+    html`<table><thead><tr><th scope="col">data</th><th scope="col" class="text">made by</th><th scope="col">rows</th><th scope="col">words a prompt</th><th scope="col">words a response</th><th scope="col" class="text">counts</th></tr></thead><tbody>${rows}</tbody></table>`,
+  )}
+<div class="charts">${charts}</div>`;
+}
+
+function allFigures(report: ExperimentReport): Html | undefined {
+  if (report.scores.length === 0) return undefined;
+  const rows = report.scores.map(
+    (score) => html`
+<tr><th scope="row">${score.evaluation}</th><td class="text">${score.suite}</td><td class="text">${styleOf(score.metric).label}</td><td class="text">${score.arm}</td><td>${shownValue(score.metric, score.value)}</td><td>${score.stderr === null ? "–" : shownValue(score.metric, score.stderr)}</td><td>${score.n}</td><td>${score.missing}</td><td class="published">${publishedText(score)}</td></tr>`,
+  );
+  return html`<details><summary>${report.scores.length} figures, also in report.csv</summary>
+${scrolling(
+  "All figures",
+  html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± error</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
+)}</details>`;
+}
+
+function sources({ published }: ExperimentReport): Html | undefined {
+  if (published.length === 0) return undefined;
+  return html`<ul>${published.map(
+    ({ source, url, note }) =>
+      html`<li>${url ? html`<a href="${url}">${source}</a>` : source}${note ? `: ${note}` : ""}</li>`,
+  )}</ul>
+<p class="end">"not at hand": published, but the figure was not available to the authors of the experiment file. "–": none was published.</p>`;
+}

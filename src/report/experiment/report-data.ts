@@ -1,0 +1,113 @@
+/** All that an experiment's report shows; `report.json` is this. Nothing in it depends on when or how often it ran. */
+export interface ExperimentReport {
+  name: string;
+  title: string;
+  description?: string;
+  /** Whether the small variant was run: its figures show that the experiment works, not what the models can do. */
+  smoke: boolean;
+  /** What was run and how to run it again, in order. */
+  facts: [string, string][];
+  /** Steps without a result: the report lacks what they would have given. */
+  absent: { id: string; status: string; error?: string }[];
+  arms: ReportArm[];
+  /** In the order of the experiment's evaluations. */
+  evaluations: { name: string; title: string; judge?: string; limit?: number; reference?: string }[];
+  scores: Score[];
+  losses: LossCurve[];
+  lengths: AnswerLengths[];
+  /** The 252 user tasks by application: ours and the published models'. */
+  applications: ApplicationScore[];
+  data: DataFigures[];
+  questions: Question[];
+  published: { source: string; url?: string; note?: string }[];
+}
+
+export interface ReportArm {
+  name: string;
+  title: string;
+  kind: "untuned" | "in-context" | "it" | "rt" | "text";
+  model: string;
+  data?: string;
+  /** Changes of the recipe, as `lora.r=16`. */
+  changes: string[];
+  seeds: number[];
+}
+
+/** A figure of an arm: the mean over its seeds. */
+export interface Score {
+  arm: string;
+  evaluation: string;
+  suite: string;
+  metric: string;
+  value: number | null;
+  /** Standard error: over seeds where there are several, else the suite's own. */
+  stderr: number | null;
+  /** Rows that count, and rows without a result, over all seeds. */
+  n: number;
+  missing: number;
+  seeds: number;
+  /** The published figure: a number, null when there is one that is not at hand; absent when there is none. */
+  published?: { value: number | null; source: number };
+}
+
+export interface LossCurve {
+  arm: string;
+  seed?: number;
+  points: { step: number; loss: number }[];
+  validation: { step: number; loss: number }[];
+}
+
+/** Characters of answers: five quantiles. */
+export interface AnswerLengths {
+  arm: string;
+  evaluation: string;
+  suite: string;
+  n: number;
+  mean: number;
+  /** 5, 25, 50, 75 and 95 %. */
+  quantiles: [number, number, number, number, number];
+}
+
+export interface ApplicationScore {
+  evaluation: string;
+  model: string;
+  isPublished: boolean;
+  application: string;
+  n: number;
+  bleu: number;
+  rougeL: number;
+}
+
+export interface DataFigures {
+  name: string;
+  kind: string;
+  rows: number;
+  /** Counts of the step that made it, such as extraction rate or refusals. */
+  counts: Record<string, number>;
+  /** Words of prompts and responses: rows by bin; the last bin is open. */
+  promptWords: Histogram;
+  responseWords: Histogram;
+}
+
+export interface Histogram {
+  mean: number;
+  /** Lower edges of the bins. */
+  edges: number[];
+  counts: number[];
+}
+
+export interface Question {
+  evaluation: string;
+  suite: string;
+  instruction: string;
+  /** The right answer, where there is one. */
+  expected?: string;
+  answers: Answer[];
+}
+
+export interface Answer {
+  arm: string;
+  text: string;
+  /** A few words on it: how it ended, its label, scores or preference. */
+  notes: string[];
+}

@@ -1,0 +1,176 @@
+import { visible } from "../html.js";
+import { publishedText, resultTables, withError } from "./figures.js";
+import type { ExperimentReport } from "./report-data.js";
+
+/** Every figure, one a line (RFC 4180): in the units of `results.json`, so accuracies are 0 to 1. */
+export function experimentCsv({ scores, published }: ExperimentReport): string {
+  const head = [
+    "evaluation",
+    "suite",
+    "metric",
+    "arm",
+    "value",
+    "stderr",
+    "n",
+    "missing",
+    "seeds",
+    "published",
+    "published_source",
+  ];
+  const rows = scores.map((score) => [
+    score.evaluation,
+    score.suite,
+    score.metric,
+    score.arm,
+    score.value ?? "",
+    score.stderr ?? "",
+    score.n,
+    score.missing,
+    score.seeds,
+    score.published === undefined ? "" : (score.published.value ?? "not at hand"),
+    score.published === undefined ? "" : published[score.published.source]!.source,
+  ]);
+  return [head, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The report as Markdown (CommonMark with tables), with the first questions of each suite. */
+export function experimentMarkdown(report: ExperimentReport, shown = 10): string {
+  const blocks: string[] = [`# ${escaped(report.title)}`];
+  if (report.description) blocks.push(escaped(report.description));
+  if (report.smoke)
+    blocks.push("**Smoke variant**: small models and few rows. The figures show that the experiment works, no more.");
+  if (report.absent.length > 0)
+    blocks.push(
+      `**Incomplete.** Without a result: ${report.absent.map(({ id, status, error }) => escaped(`${id} (${status}${error ? `: ${error}` : ""})`)).join("; ")}.`,
+    );
+  blocks.push(report.facts.map(([name, value]) => `- ${escaped(name)}: ${escaped(value)}`).join("\n"));
+  for (const { title, columns, rows } of resultTables(report)) {
+    blocks.push(`## ${escaped(title)}`);
+    const heads = columns.flatMap(({ suite, metric, hasPublished }) => [
+      `${suite} ${metric}`,
+      ...(hasPublished ? [`${suite} ${metric}, published`] : []),
+    ]);
+    const lines = rows.map(({ title: arm, scores }) => [
+      arm,
+      ...columns.flatMap(({ hasPublished }, i) => [
+        withError(scores[i]),
+        ...(hasPublished ? [publishedText(scores[i])] : []),
+      ]),
+    ]);
+    blocks.push(table([["arm", ...heads], ...lines]));
+  }
+  if (report.data.length > 0) {
+    blocks.push("## Data");
+    const lines = report.data.map(({ name, kind, rows, promptWords, responseWords, counts }) => [
+      name,
+      kind,
+      rows.toLocaleString("en-US"),
+      promptWords.mean.toFixed(1),
+      responseWords.mean.toFixed(1),
+      Object.entries(counts)
+        .map(([key, value]) => `${key} ${Number(value.toPrecision(4))}`)
+        .join(", "),
+    ]);
+    blocks.push(table([["data", "made by", "rows", "words a prompt", "words a response", "counts"], ...lines]));
+  }
+  if (report.published.length > 0) {
+    blocks.push("## Published figures");
+    blocks.push(
+      report.published
+        .map(({ source, url, note }) => `- ${escaped([source, url, note].filter((part) => part).join(", "))}`)
+        .join("\n"),
+    );
+  }
+  const suites = [...new Set(report.questions.map(({ evaluation, suite }) => `${evaluation}/${suite}`))];
+  if (suites.length > 0) blocks.push("## Answers side by side");
+  for (const each of suites) {
+    const questions = report.questions.filter(({ evaluation, suite }) => `${evaluation}/${suite}` === each);
+    blocks.push(`### ${escaped(each)}${questions.length > shown ? `, the first ${shown}` : ""}`);
+    for (const { instruction, expected, answers } of questions.slice(0, shown)) {
+      blocks.push(`#### ${escaped(instruction)}`);
+      if (expected !== undefined) blocks.push(`Expected: ${escaped(expected)}`);
+      for (const { arm, text, notes } of answers)
+        blocks.push(
+          `**${escaped(arm)}**${notes.length ? ` (${escaped(notes.join(", "))})` : ""}`,
+          fenced(visible(text)),
+        );
+    }
+  }
+  return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
+}
+
+/**
+ * The report for a terminal: the tables, and the first questions with every arm's answer on one line. Control characters of the
+ * models' text are taken out, so that it cannot move the cursor.
+ */
+export function experimentTerminal(
+  report: ExperimentReport,
+  { width = 80, questions = 5 }: { width?: number; questions?: number } = {},
+): string {
+  const lines = [oneLine(report.title)];
+  for (const { title, columns, rows } of resultTables(report)) {
+    // One line a figure where the columns would not fit.
+    const heads = columns.map(({ suite, metric }) => `${suite}.${metric}`);
+    const wide = [["", ...heads], ...rows.map((row) => [row.title, ...row.scores.map(withError)])];
+    const long = [
+      ["", ...rows.map((row) => row.title)],
+      ...columns.map((_, i) => [heads[i]!, ...rows.map((row) => withError(row.scores[i]))]),
+    ];
+    lines.push("", oneLine(title), ...aligned(lineWidth(wide) <= width ? wide : long));
+  }
+  const asked = report.questions.slice(0, questions);
+  const nameWidth = Math.max(0, ...asked.flatMap(({ answers }) => answers.map(({ arm }) => arm.length)));
+  for (const { instruction, answers } of asked) {
+    lines.push("", cut(`? ${oneLine(instruction)}`, width));
+    for (const { arm, text, notes } of answers) {
+      const end = notes.includes("cut off at the limit") ? " […]" : "";
+      lines.push(cut(`  ${arm.padEnd(nameWidth)}  ${oneLine(text)}${end}`, width));
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  return rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+}
+
+const lineWidth = (rows: readonly (readonly string[])[]): number =>
+  widthsOf(rows).reduce((sum, width) => sum + width + 2, -2);
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = widthsOf(rows);
+  const line = (row: readonly string[]): string =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  ");
+  const [head, ...body] = rows;
+  return [line(head!), widths.map((width) => "─".repeat(width)).join("  "), ...body.map(line)];
+}
+
+const oneLine = (text: string): string => visible(text).replace(/\s+/g, " ").trim();
+
+function cut(text: string, width: number): string {
+  const characters = [...text];
+  return characters.length <= width ? text : `${characters.slice(0, width - 1).join("")}…`;
+}
+
+function table([head, ...rows]: string[][]): string {
+  const line = (cells: string[]): string => `| ${cells.map(escaped).join(" | ")} |`;
+  const rule = `| --- |${" ---: |".repeat(head!.length - 1)}`;
+  return [line(head!), rule, ...rows.map(line)].join("\n");
+}
+
+/** Text as one line in which no character has a meaning to Markdown or HTML. */
+function escaped(text: string): string {
+  return oneLine(text).replace(/[\\`*_{}[\]<>()#+!|~&-]/g, (sign) => `\\${sign}`);
+}
+
+/** A code block whose fence is longer than any run of backticks within. */
+function fenced(text: string): string {
+  const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}text\n${text}\n${fence}`;
+}
