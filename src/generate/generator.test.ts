@@ -60,6 +60,18 @@ describe("generate", () => {
     });
   });
 
+  it("gives the same bits in any company when prompts are read apart", async () => {
+    const apart = await Generator.of(model, device, { maxBatch: 4, promptsApart: true });
+    const prompts = [first, second, first.slice(0, 5), second.slice(0, 9), first.slice(3, 20), second.slice(0, 1)];
+    const ask = (tokens: number[]) =>
+      apart.generate({ tokens, adapter: null, maxTokens: 10, temperature: 1, seed: 3, logprobs: 1 });
+    const alone = [];
+    for (const tokens of prompts) alone.push(await ask(tokens));
+    expect(await Promise.all(prompts.map(ask))).toEqual(alone);
+    expect((await Promise.all(prompts.slice(2).reverse().map(ask))).reverse()).toEqual(alone.slice(2));
+    await apart.dispose();
+  });
+
   it("reads what prompts have in common once, and waits a little for company", async () => {
     const trunk = first.slice(0, 10);
     const prompts = [[...trunk, ...second], first, trunk, first, [...trunk, second[0]!]];

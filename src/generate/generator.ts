@@ -32,6 +32,11 @@ export interface GeneratorOptions {
   maxBatch?: number;
   /** Most bytes for cached keys and values; default a quarter of the machine's memory, at most 4 GB. */
   cacheBytes?: number;
+  /**
+   * Read each prompt by itself, so that an answer is a function of its request alone, to the last bit; short prompts are
+   * read faster together (the default).
+   */
+  promptsApart?: boolean;
   /** How conversations become text. Default: a run's own; else the model's template where it has one; else tulu. */
   template?: PromptTemplate;
   say?: (line: string) => void;
@@ -60,6 +65,7 @@ export class Generator {
     this.scheduler = new Scheduler(this.packed, this.decoder, {
       maxBatch: options.maxBatch ?? 16,
       cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),
+      promptsApart: options.promptsApart,
     });
     this.scorer = new Scorer(this.packed, model.tokenizer);
     this.template = options.template ?? model.template ?? (model.tokenizer.chatTemplate ? "model" : "tulu");

@@ -34,6 +34,8 @@ export interface SchedulerOptions {
   maxBatch: number;
   /** Most bytes of cached keys and values; one answer is always let in. */
   cacheBytes: number;
+  /** Read each prompt in a row of its own. */
+  promptsApart?: boolean;
 }
 
 /**
@@ -135,12 +137,13 @@ export class Scheduler {
     for (const job of this.waiting) {
       const before = jobs.at(-1);
       const added = job.prompt.length - (before ? commonLength(before.prompt, job.prompt) : 0);
-      if (before && (job.adapter !== before.adapter || tokens + added > PREFILL_TOKENS)) return { jobs, full: true };
+      const apart = this.options.promptsApart || job.adapter !== before?.adapter || tokens + added > PREFILL_TOKENS;
+      if (before && apart) return { jobs, full: true };
       if (!this.fits([...jobs, job])) break;
       jobs.push(job);
       tokens += added;
     }
-    return { jobs, full: tokens >= PREFILL_TOKENS };
+    return { jobs, full: this.options.promptsApart === true || tokens >= PREFILL_TOKENS };
   }
 
   private active(): Batch["answers"] {

@@ -79,6 +79,8 @@ export async function createEmbeddedModel(
   options: EmbeddedModelOptions = {},
 ): Promise<EmbeddedModel> {
   const { adapter, ...rest } = options;
-  const generator = await Generator.open(reference, { ...rest, ...(adapter ? { adapters: [adapter] } : {}) });
+  const adapters = adapter ? { adapters: [adapter] } : {};
+  // A pipeline that was stopped asks in other company for what is left; its answers must not depend on that.
+  const generator = await Generator.open(reference, { ...rest, ...adapters, promptsApart: true });
   return new EmbeddedModel(generator, options);
 }
