@@ -4,7 +4,7 @@ import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
 import { mean } from "../metrics/statistics.js";
 import type { Experiment } from "../recipe/experiment-schema.js";
 import type { AnswerLengths, ApplicationScore, ExperimentReport, Question } from "../report/experiment/report-data.js";
-import type { EvaluatedStep } from "./collect.js";
+import type { EvaluatedStep } from "./evaluated-step.js";
 
 /** Questions of each suite that the report shows with everyone's answer. */
 const SHOWN = 100;

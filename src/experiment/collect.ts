@@ -7,17 +7,10 @@ import type { Arm, Experiment } from "../recipe/experiment-schema.js";
 import type { ExperimentReport, LossCurve, ReportArm, Score } from "../report/experiment/report-data.js";
 import { collectAnswers } from "./collect-answers.js";
 import { collectData } from "./collect-data.js";
+import type { EvaluatedStep } from "./evaluated-step.js";
 import type { OpenExperiment } from "./open.js";
 import type { ExperimentRecord } from "./record.js";
-import type { EvalJob, Step } from "./step.js";
-
-/** A finished evaluation step with its results. */
-export interface EvaluatedStep {
-  step: Step & { arm: string; evaluation: string; job: EvalJob };
-  folder: string;
-  /** Results of the suites that count here: answers that another step judges do not. */
-  results: Record<string, SuiteResult>;
-}
+import type { Step } from "./step.js";
 
 /** Reads the finished steps' folders into what the report shows. */
 export async function collectReport(

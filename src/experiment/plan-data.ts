@@ -6,7 +6,7 @@ import type { DataEntry, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
 import type { Layer } from "../recipe/overrides.js";
 import { parseYaml } from "../recipe/yaml-source.js";
-import type { Draft, PlanContext } from "./plan.js";
+import type { Draft, PlanContext } from "./draft.js";
 import { FINETUNING_FILE, type FileRef, ROWS_FILE, type SourceRef } from "./step.js";
 
 const KINDS = ["path", "prepare", "refine", "mix", "self_instruct"] as const;

@@ -3,8 +3,7 @@ import { expandSuites, SUITE_NAMES } from "../eval/run-suites.js";
 import { REFUSAL_SETS } from "../eval/suites/refusal-sets.js";
 import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
-import type { Draft, PlanContext, PlannedArm } from "./plan.js";
-import { armId } from "./plan.js";
+import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
 import type { EvalJob, FileRef } from "./step.js";
 
 /** Suites whose answers a judge reads. */

@@ -4,37 +4,12 @@ import type { LoadedExperiment } from "../recipe/experiment-load.js";
 import { parseRecipe } from "../recipe/load.js";
 import { type Layer, mergeLayers } from "../recipe/overrides.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
 import type { Inputs } from "./inputs.js";
 import { stepKey } from "./keys.js";
 import { planData } from "./plan-data.js";
 import { planEvaluations } from "./plan-evaluations.js";
-import type { FileRef, Job, ModelRef, Step } from "./step.js";
-
-/** A step before its key is known. */
-export interface Draft extends Pick<Step, "id" | "title" | "lane" | "arm" | "evaluation" | "seed"> {
-  job: Job;
-}
-
-export interface PlanContext {
-  fail: LoadedExperiment["fail"];
-  inputs: Inputs;
-  /** A name of `models`, or a reference. */
-  model: (name: string) => ModelRef;
-  isRemote: (model: ModelRef) => boolean;
-}
-
-/** One of the things compared, with the models that stand for it: one for each seed where it is tuned. */
-export interface PlannedArm {
-  name: string;
-  models: { model: ModelRef; seed?: number }[];
-  /** In-context prompt. */
-  prompt?: string;
-  template?: "tulu" | "model" | "none";
-}
-
-/** `train.rt`, with several seeds `train.rt@1`. */
-export const armId = (kind: string, arm: string, seed?: number): string =>
-  `${kind}.${arm}${seed === undefined ? "" : `@${seed}`}`;
+import type { FileRef, Step } from "./step.js";
 
 /**
  * The steps of an experiment, each after those it needs.
