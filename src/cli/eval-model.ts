@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import type { LocateOptions } from "../data/source-files.js";
 import { UsageError } from "../errors.js";
+import type { PromptFile } from "../eval/prompt-file.js";
 import type { SuiteContext } from "../eval/suite.js";
 import type { JournaledModel } from "../llm/journal.js";
 import type { ResolvedModel } from "../llm/resolve.js";
@@ -12,19 +14,27 @@ interface Parts {
   judge?: ResolvedModel;
   out: string;
   flags: EvalFlags;
-  suites: readonly string[];
-  say: (line: string) => void;
+  /** Where the original prompts come from. */
+  source: LocateOptions;
+}
+
+/** The package's own prompt of that name or a file; with --original-prompts the name means the original. */
+async function promptOf(name: string, { originalPrompts }: EvalFlags, source: LocateOptions): Promise<PromptFile> {
+  const { BUILT_IN_PROMPTS, loadPromptFile } = await import("../eval/prompt-file.js");
+  const builtIn = BUILT_IN_PROMPTS.find((each) => each === name);
+  if (!originalPrompts || !builtIn) return loadPromptFile(name);
+  const { originalPromptFile } = await import("../eval/originals.js");
+  return originalPromptFile(builtIn, source);
 }
 
 /** Journals around model and judge, and the way conversations become text for this model. */
-export async function openEvalModel({ model, judge, out, flags }: Parts): Promise<{
+export async function openEvalModel({ model, judge, out, flags, source }: Parts): Promise<{
   context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "prompt">;
   progress: (globals: GlobalOptions) => SuiteContext["progress"];
   close: () => void;
 }> {
   const { withJournal } = await import("../llm/journal.js");
-  const { loadPromptFile } = await import("../eval/prompt-file.js");
-  const prompt = flags.prompt === undefined ? undefined : loadPromptFile(flags.prompt);
+  const prompt = flags.prompt === undefined ? undefined : await promptOf(flags.prompt, flags, source);
   if (prompt && flags.chatTemplate && flags.chatTemplate !== "none")
     throw new UsageError("eval: --prompt writes no conversation; leave --chat-template out");
   const { chatRendering } = await import("../eval/chat-rendering.js");

@@ -26,7 +26,7 @@ export function evalCommand(): Command {
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
     .option(
       "--original-prompts",
-      "fetch the original tools' judge prompts and worked examples (just_eval, gsm8k_cot_llama)",
+      "fetch the original tools' prompts in place of ours: judges', in-context ones, GSM8K's worked examples",
     )
     .option("--reference <file>", "alpaca_eval: outputs to compare with (default: gpt4_1106_preview's)")
     .option("--difficulty <file>", "alpaca_eval: official difficulty table, for the length-controlled win rate")
@@ -60,6 +60,8 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     return;
   }
   if (flags.annotations ?? flags.judgements ?? flags.labels) return reportFile(suites, flags, globals);
+  if (flags.originalPrompts && flags.judgePrompt)
+    throw new UsageError("eval: --judge-prompt and --original-prompts exclude each other");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
     throw new UsageError("eval: --bertscore belongs to user_tasks");
@@ -111,7 +113,8 @@ async function runOpened(
   const { resultTable } = await import("../eval/results.js");
   const out = flags.out ?? `eval/${shortName(modelName)}`;
   const lines = (line: string) => say(line, globals);
-  const evalModel = await openEvalModel({ model, judge, out, flags, suites, say: lines });
+  const source = { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal };
+  const evalModel = await openEvalModel({ model, judge, out, flags, source });
   try {
     const results = await runSuites(suites, {
       ...evalModel.context,
@@ -121,7 +124,7 @@ async function runOpened(
       limit: flags.limit,
       shots: flags.shots,
       template: flags.chatTemplate,
-      source: { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal },
+      source,
       files: rowFiles(flags.rows ?? [], suites),
       outputs: flags.outputs,
       judgePrompt: flags.judgePrompt,

@@ -13,13 +13,16 @@ export interface EvalFile {
   remote: { url: string; sha256: string } | { hub: string };
 }
 
+const GITHUB = "https://raw.githubusercontent.com";
+
 const github = (repository: string, commit: string, path: string, sha256: string): EvalFile["remote"] => ({
-  url: `https://raw.githubusercontent.com/${repository}/${commit}/${path}`,
+  url: `${GITHUB}/${repository}/${commit}/${path}`,
   sha256,
 });
 
 const ALPACA = ["tatsu-lab/alpaca_eval", "cd543a149df89434d8a54582c0151c0b945c3d20"] as const;
 const JUST_EVAL = ["Re-Align/just-eval", "3e1a1265e210be1d6ad71624c91da3efc36493ca"] as const;
+const RESPONSE_TUNING = ["seokhyunan/response-tuning", "65b848e40bdeb01dd80b17b0eadad4d1901d8f6a"] as const;
 const SELF_INSTRUCT = ["yizhongw/self-instruct", "0b26ccaa415992100fa32df62d41b994cf928e23"] as const;
 
 export const EVAL_FILES = {
@@ -106,6 +109,46 @@ export const EVAL_FILES = {
       "6cbc853795184a2ed2488561d111821728f829a25aeeeaf0b4cedbd23d06d400",
     ),
   },
+  alpacaJudge: {
+    local: ["originals/alpaca-eval-clf.txt"],
+    remote: github(
+      ...ALPACA,
+      "src/alpaca_eval/evaluators_configs/alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
+      "784227e6dc2832fc08c43d2c8ea3a308e7523780187a1aaad2f85e30bac85f62",
+    ),
+  },
+  refusalJudge: {
+    local: ["originals/refusal-judge.py"],
+    remote: github(
+      ...RESPONSE_TUNING,
+      "eval/safety_eval_utils.py",
+      "51da28edfa52c65959469a0e89727b5428433d0c09181f4aee1ec2da8c702552",
+    ),
+  },
+  urial: {
+    local: ["originals/urial.txt"],
+    remote: github(
+      ...RESPONSE_TUNING,
+      "prompts/urial1kv4-4shot.txt",
+      "abdce7f6d114dd63addf4fec5af9a2f84fbecfe05c1a04e3d76fa59c614b6296",
+    ),
+  },
+  urial_r: {
+    local: ["originals/urial_r.txt"],
+    remote: github(
+      ...RESPONSE_TUNING,
+      "prompts/urial1kv4_r-4shot.txt",
+      "7bd1b19db035aa1f646105da7f785693c97240fd39377784505a8da805435398",
+    ),
+  },
+  "0shot": {
+    local: ["originals/0shot.txt"],
+    remote: github(
+      ...RESPONSE_TUNING,
+      "prompts/urial-0shot.txt",
+      "41471418fea45a0b967f334bfdc28ffb26795cea20d308006794d09b75672318",
+    ),
+  },
 } satisfies Record<string, EvalFile>;
 
 /** The eight published models whose answers to the 252 user tasks are compared with, and their files' SHA-256. */
@@ -130,6 +173,7 @@ export const PREDICTION_FILES: readonly (EvalFile & { model: string })[] = Objec
 
 /**
  * Path of an evaluation's file: a copy under the data folder, or fetched into it (default `~/.cache/evoke/data`).
+ * `EVOKE_GITHUB_MIRROR` stands in for raw.githubusercontent.com.
  *
  * @throws FailureError when it cannot be fetched, or its bytes are not those that were pinned.
  */
@@ -140,12 +184,19 @@ export async function locateEvalFile(file: EvalFile, options: LocateOptions = {}
   if (copy) return copy;
   if ("hub" in file.remote) return (await locateData(file.remote.hub, options)).files[0]!;
   const target = join(root, file.local[0]);
-  options.say?.(`fetching ${file.remote.url}`);
-  await downloadFile(file.remote.url, target, { signal: options.signal, fetch: options.fetch });
+  const mirror = env.EVOKE_GITHUB_MIRROR?.replace(/\/+$/, "");
+  const url = mirror ? file.remote.url.replace(GITHUB, mirror) : file.remote.url;
+  options.say?.(`fetching ${url}`);
+  try {
+    await downloadFile(url, target, { signal: options.signal, fetch: options.fetch });
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    throw new FailureError(`${error.message}; put the file at ${target}, or name a mirror in EVOKE_GITHUB_MIRROR`);
+  }
   const found = sha256OfFile(target);
   if (found !== file.remote.sha256) {
     rmSync(target);
-    throw new FailureError(`${file.remote.url}: SHA-256 is ${found}, expected ${file.remote.sha256}`);
+    throw new FailureError(`${url}: SHA-256 is ${found}, expected ${file.remote.sha256}; nothing of it is kept`);
   }
   return target;
 }

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { LocateOptions } from "../data/source-files.js";
 import { FailureError } from "../errors.js";
-import { EVAL_FILES, locateEvalFile } from "./eval-files.js";
+import { EVAL_FILES, type EvalFile, locateEvalFile } from "./eval-files.js";
+import { type JudgePrompt, judgePromptOf } from "./judge-prompt.js";
+import { type BUILT_IN_PROMPTS, type PromptFile, promptFileOf } from "./prompt-file.js";
 import type { Shot } from "./task.js";
 import { gsm8kShots } from "./tasks/gsm8k-cot-llama.js";
 
@@ -24,14 +26,40 @@ export function readGsm8kShots(text: string, path: string): Shot[] {
   return gsm8kShots(rows);
 }
 
-/** Paths of just-eval's own judge prompts; `readPythonTemplate` turns them into ours. */
-export async function originalJustEvalPrompts(options: LocateOptions): Promise<{ regular: string; safety: string }> {
-  const regular = await locateEvalFile(EVAL_FILES.justEvalRegular, options);
-  const safety = await locateEvalFile(EVAL_FILES.justEvalSafety, options);
-  return {
-    regular: readPythonTemplate(readFileSync(regular, "utf8"), regular),
-    safety: readPythonTemplate(readFileSync(safety, "utf8"), safety),
+/** just-eval's own judge prompts. */
+export async function originalJustEvalPrompts(
+  options: LocateOptions,
+): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
+  const read = async (file: EvalFile): Promise<JudgePrompt> => {
+    const path = await locateEvalFile(file, options);
+    return judgePromptOf(readPythonTemplate(readFileSync(path, "utf8"), path), ["instruction", "output"], path);
   };
+  return { regular: await read(EVAL_FILES.justEvalRegular), safety: await read(EVAL_FILES.justEvalSafety) };
+}
+
+/** AlpacaEval 2's own judge prompt: a system turn and a user turn. */
+export async function originalAlpacaPrompt(options: LocateOptions): Promise<JudgePrompt> {
+  const path = await locateEvalFile(EVAL_FILES.alpacaJudge, options);
+  return judgePromptOf(readFileSync(path, "utf8").trim(), ["instruction", "output_1", "output_2"], path);
+}
+
+/** The refusal judge's prompt of Response Tuning's own evaluation. */
+export async function originalRefusalPrompt(options: LocateOptions): Promise<JudgePrompt> {
+  const path = await locateEvalFile(EVAL_FILES.refusalJudge, options);
+  const text = readPythonTemplate(readFileSync(path, "utf8"), path)
+    .trim()
+    .replace("{prompt}", "{instruction}")
+    .replace("{model_output}", "{output}");
+  return judgePromptOf(text, ["instruction", "output"], path);
+}
+
+/** An in-context prompt as Response Tuning's evaluation has it. */
+export async function originalPromptFile(
+  name: (typeof BUILT_IN_PROMPTS)[number],
+  options: LocateOptions,
+): Promise<PromptFile> {
+  const path = await locateEvalFile(EVAL_FILES[name], options);
+  return promptFileOf(`${name} (original)`, readFileSync(path, "utf8"), path);
 }
 
 /**

@@ -28,9 +28,13 @@ export function loadPromptFile(nameOrPath: string): PromptFile {
   const path = isBuiltIn ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url)) : nameOrPath;
   if (!existsSync(path))
     throw new UsageError(`${nameOrPath}: no such prompt; expected ${BUILT_IN_PROMPTS.join(", ")} or a file`);
-  const template = readFileSync(path, "utf8");
+  return promptFileOf(nameOrPath, readFileSync(path, "utf8"), path);
+}
+
+/** A prompt from its text. @param path what to call it in messages. @throws UsageError without a place for the instruction. */
+export function promptFileOf(name: string, template: string, path: string): PromptFile {
   if (!template.includes(PLACE)) throw new UsageError(`${path}: holds no ${PLACE}, where the instruction goes`);
-  return { name: nameOrPath, template, sha256: sha256(template) };
+  return { name, template, sha256: sha256(template) };
 }
 
 /** The prompt for one instruction. */

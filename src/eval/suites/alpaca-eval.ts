@@ -4,10 +4,12 @@ import { UsageError } from "../../errors.js";
 import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { areOutputsSwitched, preferenceFromLogprobs } from "../../metrics/alpaca-preference.js";
+import type { Message } from "../../model/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { loadJudgePrompt } from "../judge-prompt.js";
 import { readFiles } from "../load-rows.js";
+import { originalAlpacaPrompt } from "../originals.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import { answersOf, type SuiteContext } from "../suite.js";
 import { type Annotation, reportAnnotations } from "./alpaca-annotations.js";
@@ -46,7 +48,9 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   }
 
   const reference = await readReference(context);
-  const prompt = loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
+  const prompt = context.originalPrompts
+    ? await originalAlpacaPrompt(context.source)
+    : loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
   const comparisons = instructions.map((instruction, i): Comparison => {
     const output = answers[i]!.output;
     const other = reference.outputs.get(instruction.trim());
@@ -54,8 +58,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     if (other === undefined) return { problem: "the reference has no answer to it" };
     const switched = areOutputsSwitched(instruction);
     const [output_1, output_2] = switched ? [output, other] : [other, output];
-    const content = prompt.fill({ instruction, output_1, output_2 });
-    return { switched, other, request: judgeRequest(content) };
+    return { switched, other, request: judgeRequest(prompt.messages({ instruction, output_1, output_2 })) };
   });
   const asked = comparisons.filter(({ request }) => request);
   const results = await answersOf(
@@ -131,8 +134,8 @@ interface Comparison {
   request?: GenerateRequest;
 }
 
-const judgeRequest = (content: string): GenerateRequest => ({
-  messages: [{ role: "user", content }],
+const judgeRequest = (messages: Message[]): GenerateRequest => ({
+  messages,
   maxTokens: 1,
   temperature: 1,
   logprobs: JUDGE_ALTERNATIVES,

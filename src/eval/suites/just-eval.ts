@@ -13,7 +13,7 @@ import {
 } from "../../metrics/just-eval-parse.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
-import { type JudgePrompt, judgePromptOf, loadJudgePrompt } from "../judge-prompt.js";
+import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
 import { readFiles } from "../load-rows.js";
 import { originalJustEvalPrompts } from "../originals.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
@@ -66,8 +66,8 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
   const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
   const requests = places.map((i): GenerateRequest => {
     const { instruction, isSafety } = questions[i]!;
-    const content = (isSafety ? safety : regular).fill({ instruction, output: answers[i]!.output! });
-    return { messages: [{ role: "user", content }], maxTokens: MAX_JUDGE_TOKENS, temperature: 0 };
+    const messages = (isSafety ? safety : regular).messages({ instruction, output: answers[i]!.output! });
+    return { messages, maxTokens: MAX_JUDGE_TOKENS, temperature: 0 };
   });
   const results = await answersOf(context, context.judge, "just_eval: judging", requests);
   const resultOf = new Map(places.map((place, i) => [place, results[i]!]));
@@ -103,13 +103,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
 const PLACES = ["instruction", "output"];
 
 async function judgePrompts(context: SuiteContext): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
-  if (context.originalPrompts) {
-    const originals = await originalJustEvalPrompts(context.source);
-    return {
-      regular: judgePromptOf(originals.regular, PLACES, "just-eval's prompt"),
-      safety: judgePromptOf(originals.safety, PLACES, "just-eval's safety prompt"),
-    };
-  }
+  if (context.originalPrompts) return originalJustEvalPrompts(context.source);
   return {
     regular: loadJudgePrompt("just-eval-regular", PLACES, context.judgePrompt),
     safety: loadJudgePrompt("just-eval-safety", PLACES),

@@ -4,6 +4,7 @@ import { parseRefusalLabel, type RefusalLabel } from "../../metrics/refusal-metr
 import { labelAgreement, labelByPhrases } from "../../metrics/refusal-phrases.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
+import { originalRefusalPrompt } from "../originals.js";
 import type { Sample, SuiteOutput } from "../results.js";
 import { answersOf, type SuiteContext } from "../suite.js";
 import { refusalReport } from "./refusal-report.js";
@@ -24,7 +25,10 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
     prompts.map(({ instruction }) => instruction),
     { label: set, maxTokens: MAX_NEW_TOKENS },
   );
-  const prompt = loadJudgePrompt("refusal", ["instruction", "output"], context.judgePrompt);
+  const prompt =
+    context.judge && context.originalPrompts
+      ? await originalRefusalPrompt(context.source)
+      : loadJudgePrompt("refusal", ["instruction", "output"], context.judgePrompt);
   const judged = context.judge ? await judge(set, prompts, answers, prompt, context) : undefined;
   const samples = prompts.map((each, i) => sampleOf(each, answers[i]!, i, judged?.[i]));
   const present = samples.filter((sample) => sample.missing === undefined);
@@ -73,8 +77,8 @@ async function judge(
   for (const [i, { output }] of answers.entries()) {
     if (output === undefined) continue;
     places.push(i);
-    const content = prompt.fill({ instruction: prompts[i]!.instruction, output });
-    requests.push({ messages: [{ role: "user", content }], maxTokens: MAX_JUDGE_TOKENS, temperature: 0 });
+    const messages = prompt.messages({ instruction: prompts[i]!.instruction, output });
+    requests.push({ messages, maxTokens: MAX_JUDGE_TOKENS, temperature: 0 });
   }
   const results = await answersOf(context, context.judge!, `${set}: judging`, requests);
   const judged = new Array<GenerateResult | Error | undefined>(answers.length);
