@@ -33,7 +33,7 @@ export interface PackageContents {
 }
 
 /** Packs a job. Equal contents give equal bytes. @throws UsageError when a head would not take it. */
-export function packJob(contents: PackageContents): JobPackage {
+export function packJob(contents: PackageContents, maxBytes = MAX_BYTES): JobPackage {
   const files: Record<string, Uint8Array> = {
     "job.json": text(`${JSON.stringify(contents.job)}\n`),
     "rows.jsonl": text(lines(contents.rows.map(row))),
@@ -47,9 +47,9 @@ export function packJob(contents: PackageContents): JobPackage {
   const sorted: Zippable = {};
   for (const name of Object.keys(files).sort()) sorted[name] = [files[name]!, { level: 6, mtime: MTIME, os: 3 }];
   const bytes = zipSync(sorted);
-  if (bytes.length >= MAX_BYTES)
+  if (bytes.length >= maxBytes)
     throw new UsageError(
-      `the packed rows and files take ${Math.round(bytes.length / 2 ** 20)} MiB, a Ray head takes 100; use data.max_examples, or put model and adapter where the workers see them`,
+      `the packed rows and files take ${Math.round(bytes.length / 2 ** 20)} MiB, a Ray head takes ${maxBytes / 2 ** 20}; use data.max_examples, or put model and adapter where the workers see them`,
     );
   return { name: `_ray_pkg_${sha256(bytes).slice(0, 16)}.zip`, bytes };
 }

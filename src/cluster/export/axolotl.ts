@@ -1,0 +1,87 @@
+/** A recipe as Axolotl reads it (docs.axolotl.ai: config reference). Rows come with their labels, so it tokenises nothing. */
+import type { TrainingPlan } from "./training-plan.js";
+import { scheduler } from "./trl.js";
+
+/** The configuration's keys in the order in which a person reads them. */
+export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
+  const { recipe, model, validation, precision } = plan;
+  return {
+    base_model: model.name,
+    ...(model.revision ? { revision_of_model: model.revision } : {}),
+    ...quantization(plan),
+    ...adapter(plan),
+    datasets: [{ path: "data/train.jsonl", ds_type: "json", type: null }],
+    ...(validation.length
+      ? { test_datasets: [{ path: "data/validation.jsonl", ds_type: "json", type: null, split: "train" }] }
+      : {}),
+    dataset_prepared_path: "prepared",
+    sequence_len: recipe.max_length,
+    sample_packing: false,
+    eval_sample_packing: false,
+    pad_to_sequence_len: false,
+    learning_rate: recipe.optimizer.lr,
+    optimizer: "adamw_torch",
+    adam_beta1: recipe.optimizer.betas[0],
+    adam_beta2: recipe.optimizer.betas[1],
+    adam_epsilon: recipe.optimizer.eps,
+    weight_decay: recipe.optimizer.weight_decay,
+    lr_scheduler: scheduler(plan),
+    warmup_steps: plan.warmupSteps,
+    micro_batch_size: recipe.batch.micro,
+    gradient_accumulation_steps: recipe.batch.accumulation,
+    num_epochs: recipe.epochs,
+    ...(recipe.max_steps === undefined ? {} : { max_steps: recipe.max_steps }),
+    max_grad_norm: recipe.max_grad_norm ?? 0,
+    gradient_checkpointing: recipe.memory.recompute !== "none",
+    bf16: precision === "bfloat16",
+    fp16: false,
+    tf32: false,
+    seed: recipe.seed,
+    ...evaluation(plan),
+    logging_steps: 1,
+    output_dir: "output",
+  };
+}
+
+function quantization({ recipe }: TrainingPlan): Record<string, unknown> {
+  const { type, double_quant } = recipe.quantization;
+  // Axolotl's own default is NF4 with double quantisation.
+  if (type === "nf4")
+    return {
+      load_in_4bit: true,
+      bnb_config_kwargs: { bnb_4bit_quant_type: "nf4", bnb_4bit_use_double_quant: double_quant },
+    };
+  return type === "int8" ? { load_in_8bit: true } : {};
+}
+
+function adapter({ recipe, targetModules }: TrainingPlan): Record<string, unknown> {
+  if (recipe.method === "full") return {};
+  const { r, alpha, dropout } = recipe.lora;
+  return {
+    // Axolotl calls an adapter over a 4-bit base qlora and all others lora.
+    adapter: recipe.quantization.type === "nf4" ? "qlora" : "lora",
+    ...(recipe.adapter ? { lora_model_dir: recipe.adapter } : {}),
+    lora_r: r,
+    lora_alpha: alpha,
+    lora_dropout: dropout,
+    lora_target_modules: targetModules,
+  };
+}
+
+function evaluation({ recipe, validation, stepsPerEpoch }: TrainingPlan): Record<string, unknown> {
+  const every = recipe.validation.every_steps ?? stepsPerEpoch;
+  const best = recipe.early_stop !== undefined && validation.length > 0;
+  return {
+    ...(validation.length ? { eval_steps: every } : { val_set_size: 0 }),
+    save_steps: best ? every : recipe.checkpoint.every_steps,
+    save_total_limit: recipe.checkpoint.keep,
+    ...(best
+      ? {
+          load_best_model_at_end: true,
+          metric_for_best_model: "eval_loss",
+          greater_is_better: false,
+          early_stopping_patience: recipe.early_stop!.patience,
+        }
+      : {}),
+  };
+}

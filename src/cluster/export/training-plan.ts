@@ -1,0 +1,107 @@
+/** What a recipe comes to for another trainer: its rows as tokens and labels, its steps, its model's name there. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { encodeConversations, type TrainingExample } from "../../data/encode.js";
+import { loadTrainingData } from "../../data/training-data.js";
+import { UsageError } from "../../errors.js";
+import { targetLayers } from "../../model/adapter.js";
+import { resolveModel } from "../../model/reference.js";
+import { loadTokenizer } from "../../model/tokenizer.js";
+import type { TrainingRecipe } from "../../recipe/schema.js";
+import { plannedSteps } from "../../train/trainer.js";
+
+export interface TrainingPlan {
+  recipe: TrainingRecipe;
+  /** Folder or Hub name that the other tool loads. */
+  model: { name: string; revision?: string };
+  /** Module names such as q_proj. */
+  targetModules: string[];
+  /** Optimiser steps in all and of one pass over the rows. */
+  steps: number;
+  stepsPerEpoch: number;
+  warmupSteps: number;
+  precision: "bfloat16" | "float32";
+  train: readonly TrainingExample[];
+  validation: readonly TrainingExample[];
+}
+
+export interface PlanOptions {
+  /** The base model as the other tool sees it: `hf:ORG/NAME[@REV]` or a path. Default: where the recipe's model is. */
+  model?: string;
+  precision: "bfloat16" | "float32";
+  say(line: string): void;
+}
+
+/** @throws UsageError when the recipe asks for what bitsandbytes and PEFT cannot do, or its model is no folder for them. */
+export async function planTraining(recipe: TrainingRecipe, options: PlanOptions): Promise<TrainingPlan> {
+  const { say, precision } = options;
+  const { type, block_size } = recipe.quantization;
+  if (type === "nf4" && block_size !== 64)
+    throw new UsageError(`quantization.block_size: bitsandbytes uses blocks of 64, not ${block_size}`);
+  const targets = targetLayers(recipe.lora.target_modules);
+  if (!targets)
+    throw new UsageError(
+      `lora.target_modules: unknown layer in ${JSON.stringify(recipe.lora.target_modules)}; use all-linear or names such as q_proj`,
+    );
+  const path = await resolveModel(recipe.model, { say, weights: false });
+  const tokenizer = await loadTokenizer(path);
+  const rows = await loadTrainingData(recipe.data, recipe.seed);
+  const encoding = {
+    template: recipe.template,
+    mode: recipe.mode,
+    maxLength: recipe.max_length,
+    countNewlineAfterEos: recipe.count_newline_after_eos,
+  } as const;
+  const train = encodeConversations(rows.train, tokenizer, encoding);
+  const heldOut = rows.validation.slice(0, recipe.validation.max_examples);
+  const validation = heldOut.length ? encodeConversations(heldOut, tokenizer, encoding).examples : [];
+  if (train.truncated)
+    say(`${train.truncated} of ${train.examples.length} rows were cut at max_length ${recipe.max_length}`);
+  const left = [...rows.skipped, ...train.dropped];
+  if (left.length) say(`${left.length} rows were left out; the first: ${left[0]}`);
+  const { micro, accumulation } = recipe.batch;
+  const { steps, perEpoch } = plannedSteps(train.examples.length, micro * accumulation, {
+    epochs: recipe.epochs,
+    maxSteps: recipe.max_steps,
+  });
+  return {
+    recipe,
+    model: options.model === undefined ? modelAt(recipe.model, path) : namedModel(options.model),
+    targetModules: targets.map((name) => name.slice(name.indexOf(".") + 1)),
+    steps,
+    stepsPerEpoch: perEpoch,
+    warmupSteps: recipe.schedule.warmup_steps || Math.ceil(recipe.schedule.warmup_ratio * steps),
+    precision,
+    train: train.examples,
+    validation,
+  };
+}
+
+/** The Hub name and the very commit of a model from the Hub, else its folder. */
+function modelAt(reference: string, path: string): TrainingPlan["model"] {
+  const [, repository, revision] = /models--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})$/.exec(path) ?? [];
+  if (repository !== undefined) return { name: repository.replace("--", "/"), revision };
+  if (existsSync(join(path, "config.json"))) return { name: resolve(path) };
+  throw new UsageError(
+    `${reference}: is no Hugging Face folder, which the other trainer needs; name one with --model (a path there, or hf:ORG/NAME)`,
+  );
+}
+
+function namedModel(text: string): TrainingPlan["model"] {
+  if (!text.startsWith("hf:")) return { name: text };
+  const [name, revision] = text.slice(3).split("@");
+  return { name: name!, ...(revision ? { revision } : {}) };
+}
+
+/**
+ * A row as TRL and Axolotl take it without tokenising again: labels are the token ids where the loss is taken and −100
+ * elsewhere, so that both train on the very tokens and masks that evoke does.
+ */
+export function labelledRow({ tokens, mask }: TrainingExample): {
+  input_ids: number[];
+  attention_mask: number[];
+  labels: number[];
+} {
+  const ids = [...tokens];
+  return { input_ids: ids, attention_mask: ids.map(() => 1), labels: ids.map((id, i) => (mask[i] ? id : -100)) };
+}
