@@ -5,7 +5,7 @@ import { UsageError } from "../errors.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
-import { evalCompareCommand, reportFile } from "./eval-report.js";
+import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -142,6 +142,7 @@ async function runOpened(
       if (result.config) Object.assign(result.config, { model: modelName, evoke: packageVersion() });
     const { writeFileAtomically } = await import("../files/atomic-write.js");
     writeFileAtomically(`${out}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
+    if (results.user_tasks) await writeUserTasksPage(out, shortName(modelName), results.user_tasks, lines);
     if (globals.json) printJson(results);
     else process.stdout.write(resultTable(results));
     if (model) sayUsage(model, globals);

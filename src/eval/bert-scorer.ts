@@ -38,8 +38,9 @@ export interface BertScorerOptions {
   signal?: AbortSignal;
 }
 
-/** Candidates embedded before they are matched: bounds memory. */
-const CHUNK = 256;
+/** Pairs that bert-score matches together by default; see `TokenEmbeddings.isPadded`. A multiple of them bounds memory. */
+const BATCH = 64;
+const CHUNK = 4 * BATCH;
 /** Version of bert-score whose figures these are, for the signature. */
 const AS_VERSION = "0.3.13";
 
@@ -104,8 +105,16 @@ export class BertScorer {
     for (let at = 0; at < candidates.length; at += CHUNK) {
       const chunk = candidates.slice(at, at + CHUNK);
       const states = await this.embed(chunk.map((text) => text.trim()));
+      const longest = (texts: readonly string[], i: number): number => {
+        const batch = at + i - ((at + i) % BATCH);
+        return Math.max(...texts.slice(batch, batch + BATCH).map((text) => this.tokensOf(text).length));
+      };
       for (const [i, text] of chunk.entries()) {
-        const side = (given: string, table: ReadonlyMap<string, Float32Array>): TokenEmbeddings => {
+        const side = (
+          given: string,
+          texts: readonly string[],
+          table: ReadonlyMap<string, Float32Array>,
+        ): TokenEmbeddings => {
           const tokens = this.tokensOf(given);
           // An empty text has its special tokens, which must not be matched.
           const isEmpty = given.trim() === "";
@@ -114,9 +123,10 @@ export class BertScorer {
             count: isEmpty ? 0 : tokens.length,
             width: this.encoder.config.hiddenSize,
             weights: tokens.map(weightOf),
+            isPadded: tokens.length < longest(texts, i),
           };
         };
-        const raw = bertScore(side(text, states), side(references[at + i]!, this.#references));
+        const raw = bertScore(side(text, candidates, states), side(references[at + i]!, references, this.#references));
         scores.push(this.baseline ? rescaleBertScore(raw, this.baseline) : raw);
       }
       onProgress?.(scores.length);

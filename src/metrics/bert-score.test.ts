@@ -49,6 +49,13 @@ describe("bertScore", () => {
     expect(far.precision).toBeCloseTo(0.25, 6);
   });
 
+  it("matches padding with 0, where there is some", () => {
+    const away = embed([[-1, 0]]);
+    expect(bertScore(embed([[1, 0]]), away)).toMatchObject({ precision: -1, recall: -1 });
+    expect(bertScore(embed([[1, 0]]), { ...away, isPadded: true })).toMatchObject({ precision: 0, recall: -1 });
+    expect(bertScore({ ...embed([[1, 0]]), isPadded: true }, away)).toMatchObject({ precision: -1, recall: 0 });
+  });
+
   it("is 0 against an empty side", () => {
     expect(bertScore(embed([[1, 0]], [0]), embed([[1, 0]]))).toEqual({ precision: 0, recall: 0, f1: 0 });
     expect(bertScore(embed([[1, 0]]), embed([]))).toEqual({ precision: 0, recall: 0, f1: 0 });

@@ -5,6 +5,11 @@ export interface TokenEmbeddings {
   width: number;
   /** Weight of each token's own best match, 0 for special tokens (they may still be matched); all 1 when left out. */
   weights?: Float32Array | readonly number[];
+  /**
+   * The text stands beside a longer one in a batch: bert-score lets the padding be matched too, with a cosine of 0, so that
+   * no token's best match is below it.
+   */
+  isPadded?: boolean;
 }
 
 export interface BertScore {
@@ -28,11 +33,12 @@ export function normalizeRows(vectors: Float32Array, width: number): Float32Arra
 function greedyMatch(candidate: TokenEmbeddings, reference: TokenEmbeddings): { precision: number; recall: number } {
   const { width } = candidate;
   const weightOf = (side: TokenEmbeddings, i: number) => side.weights?.[i] ?? 1;
-  const bestOfReference = new Float64Array(reference.count).fill(Number.NEGATIVE_INFINITY);
+  const leastMatch = (side: TokenEmbeddings) => (side.isPadded ? 0 : Number.NEGATIVE_INFINITY);
+  const bestOfReference = new Float64Array(reference.count).fill(leastMatch(candidate));
   let precision = 0;
   let candidateWeight = 0;
   for (let i = 0; i < candidate.count; i++) {
-    let best = Number.NEGATIVE_INFINITY;
+    let best = leastMatch(reference);
     for (let j = 0; j < reference.count; j++) {
       let cosine = 0;
       for (let k = 0; k < width; k++) {
