@@ -47,7 +47,8 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
     return rows!;
   };
   const sourceOf = async (text: string, at: readonly PropertyKey[]): Promise<SourceRef | FileRef> => {
-    if (kinds.has(text)) return oneFile(text, at);
+    const isOther = kinds.has(text) && at[1] !== text; // `lima: {prepare: lima}` means the source
+    if (isOther) return oneFile(text, at);
     if (/^[A-Za-z]:[\\/]|^[\\/]/.test(text)) return { file: text };
     return context.inputs.source(text);
   };

@@ -103,7 +103,10 @@ async function withKeys(drafts: readonly Draft[], inputs: Inputs): Promise<Step[
     const draft = waiting[at];
     if (draft === undefined)
       throw new UsageError(
-        `the steps need each other in a circle: ${waiting.map(({ id }) => id).join(", ")}; look at refine and mix in data`,
+        `data entries need each other in a circle: ${waiting
+          .map(({ id }) => id)
+          .filter((id) => id.startsWith("data."))
+          .join(", ")}; look at refine and mix`,
       );
     waiting.splice(at, 1);
     const needs = [...new Set(neededBy(draft.job))];

@@ -84,7 +84,7 @@ async function evaluate(
     for (const result of Object.values(results))
       if (result.config && job.model) result.config.model = context.modelOf(job.model);
     writeFileAtomically(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
-    await requireRows(results, folder);
+    await requireAnswers(results, folder);
     if (job.kind === "answers") await collectAnswers(folder);
     return {
       suites: Object.fromEntries(Object.entries(results).map(([name, { n, missing }]) => [name, { n, missing }])),
@@ -94,17 +94,20 @@ async function evaluate(
   }
 }
 
-/** @throws FailureError when a suite has not a single row that counts: a server that always fails, say. */
-async function requireRows(results: Readonly<Record<string, SuiteResult>>, folder: string): Promise<void> {
+/**
+ * A judge that answers nonsense is a result; a model or server that answers nothing at all is a failure.
+ *
+ * @throws FailureError when every request of a suite failed.
+ */
+async function requireAnswers(results: Readonly<Record<string, SuiteResult>>, folder: string): Promise<void> {
   for (const [suite, { n, missing }] of Object.entries(results)) {
-    if (n > 0 || missing === 0) continue;
     const path = join(folder, "samples", `${suite}.jsonl`);
-    const why = existsSync(path)
-      ? (await readAllJsonl(path)).find((row) => row.missing !== undefined)?.missing
-      : undefined;
-    throw new FailureError(
-      `${suite}: none of ${missing} rows was scored${why === undefined ? "" : `; the first: ${why}`}`,
+    if (n > 0 || missing === 0 || !existsSync(path)) continue;
+    const problems = (await readAllJsonl(path)).map((row) =>
+      row.output === undefined || String(row.missing).startsWith("the judge failed") ? row.missing : undefined,
     );
+    if (problems.some((problem) => problem === undefined)) continue;
+    throw new FailureError(`${suite}: no request was answered; the first: ${String(problems[0])}`);
   }
 }
 

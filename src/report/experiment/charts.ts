@@ -34,6 +34,25 @@ const short = (name: string): string => (name.length <= LONGEST_NAME ? name : `$
 const marginFor = (names: readonly string[]): number =>
   Math.min(170, 14 + 7.2 * Math.max(0, ...names.map((name) => short(name).length)));
 
+const X_LABEL = { labelArrow: "none", labelAnchor: "center", labelOffset: 36 } as const;
+
+/** From the lowest to the highest mark with some air, and wide enough that noise does not look like a difference. */
+function domainOf(
+  rows: readonly { low: number; high: number; published?: number }[],
+  unit: "percent" | "score" | "count",
+): [number, number] {
+  const marks = rows.flatMap(({ low, high, published }) => [
+    low,
+    high,
+    ...(published === undefined ? [] : [published]),
+  ]);
+  let [low, high] = [Math.min(...marks), Math.max(...marks)];
+  const least = unit === "percent" ? 10 : unit === "count" ? 10 : 0.02;
+  const air = Math.max(0.06 * (high - low), (least - (high - low)) / 2);
+  [low, high] = [low - air, high + air];
+  return unit === "percent" ? [Math.max(0, low), Math.min(100, high)] : [Math.min(low, Math.max(0, low)), high];
+}
+
 /** A metric of all arms: dots with one standard error to each side, the published figures as hollow squares. */
 export function scoreChart(column: Column, scores: readonly Score[], arms: readonly ReportArm[]): Html | undefined {
   const style = styleOf(column.metric);
@@ -68,12 +87,12 @@ export function scoreChart(column: Column, scores: readonly Score[], arms: reado
   return plotSvg(
     {
       width: WIDTH,
-      height: 58 + ROW * rows.length,
+      height: 62 + ROW * rows.length,
       marginLeft: marginFor(rows.map(({ name }) => name)),
       marginRight: 18,
       marginTop: 8,
-      marginBottom: 40,
-      x: { label: style.label, labelArrow: "none", labelAnchor: "center", grid: true, nice: true, ticks: 5 },
+      marginBottom: 44,
+      x: { label: style.label, ...X_LABEL, grid: true, ticks: 5, domain: domainOf(rows, style.unit) },
       y: { label: null, domain: rows.map(({ name }) => name), tickSize: 0 },
       marks: [
         ...neutral,
@@ -113,7 +132,12 @@ export function lossChart(
       marginLeft: 48,
       marginTop: 28,
       marginBottom: 42,
-      x: { label: "step", labelArrow: "none", grid: false },
+      x: {
+        label: "step",
+        labelArrow: "none",
+        grid: false,
+        tickFormat: (step: number) => (Number.isInteger(step) ? String(step) : ""),
+      },
       y: { label: "loss (nats per token)", labelArrow: "none", grid: true, nice: true },
       marks: curves.flatMap((curve) => {
         const colour = colourOf(arms.find(({ name }) => name === curve.arm));
@@ -202,11 +226,11 @@ export function lengthChart(lengths: readonly AnswerLengths[], arms: readonly Re
   return plotSvg(
     {
       width: WIDTH,
-      height: 58 + ROW * rows.length,
+      height: 62 + ROW * rows.length,
       marginLeft: marginFor(rows.map(({ name }) => name)),
       marginRight: 18,
       marginTop: 8,
-      marginBottom: 40,
+      marginBottom: 44,
       x: {
         label: "characters an answer",
         labelArrow: "none",
@@ -270,7 +294,7 @@ export function applicationChart(scores: readonly ApplicationScore[], arms: read
       marginLeft: 8,
       marginRight: 150,
       marginTop: 8,
-      marginBottom: 40,
+      marginBottom: 44,
       x: {
         label: `ROUGE-L (bars: ours; ticks: ${PUBLISHED_MODEL})`,
         labelArrow: "none",
@@ -307,6 +331,7 @@ export function wordsChart({ name, responseWords, rows }: DataFigures): Html | u
         labelAnchor: "center",
         domain: bins.map(({ bin }) => bin),
         tickSize: 0,
+        tickFormat: (bin: string) => (bins.findIndex((each) => each.bin === bin) % 2 === 0 ? bin : ""),
       },
       y: { label: "rows", labelArrow: "none", grid: true, nice: true, ticks: 4 },
       marks: [

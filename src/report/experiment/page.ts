@@ -7,7 +7,7 @@ export const EXPERIMENT_STYLE = `${PAGE_STYLE}
   background: var(--card); max-width: 60rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; list-style: none; }
 a { color: var(--focus); }
-caption { text-align: left; color: var(--soft); font-size: .85rem; padding-bottom: .3rem; caption-side: top; }
+caption { text-align: left; color: var(--soft); font-size: .85rem; padding-bottom: .3rem; caption-side: top; white-space: nowrap; }
 td.text, th.text { text-align: left; white-space: normal; }
 .published { color: var(--soft); }
 .charts { display: grid; gap: 1rem 2rem; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); margin-top: 1rem; }
@@ -23,7 +23,8 @@ summary { cursor: pointer; padding: .4rem 0; }
 .answer { padding: .75rem; border-radius: .4rem; background: var(--card); min-width: 0; }
 .answer .text { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 24rem; overflow-y: auto; }
 .end { margin: 0; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
-label { display: inline-flex; gap: .5rem; align-items: center; flex-wrap: wrap; }
+label { display: inline-flex; gap: .5rem; align-items: center; }
+@media (max-width: 40rem) { label { flex-wrap: wrap; } caption { white-space: normal; } }
 input, select { font: inherit; padding: .35rem .5rem; color: inherit; background: var(--card); border: 1px solid var(--soft);
   border-radius: .3rem; max-width: 100%; }
 input[type="search"] { min-width: min(16rem, 100%); }

@@ -1,5 +1,5 @@
 import { visible } from "../html.js";
-import { publishedText, resultTables, withError } from "./figures.js";
+import { publishedText, resultTables, styleOf, withError } from "./figures.js";
 import type { ExperimentReport } from "./report-data.js";
 
 /** Every figure, one a line (RFC 4180): in the units of `results.json`, so accuracies are 0 to 1. */
@@ -52,8 +52,8 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
   for (const { title, columns, rows } of resultTables(report)) {
     blocks.push(`## ${escaped(title)}`);
     const heads = columns.flatMap(({ suite, metric, hasPublished }) => [
-      `${suite} ${metric}`,
-      ...(hasPublished ? [`${suite} ${metric}, published`] : []),
+      `${suite}: ${styleOf(metric).label}`,
+      ...(hasPublished ? [`${suite}: published`] : []),
     ]);
     const lines = rows.map(({ title: arm, scores }) => [
       arm,
@@ -115,7 +115,7 @@ export function experimentTerminal(
   const lines = [oneLine(report.title)];
   for (const { title, columns, rows } of resultTables(report)) {
     // One line a figure where the columns would not fit.
-    const heads = columns.map(({ suite, metric }) => `${suite}.${metric}`);
+    const heads = columns.map(({ suite, metric }) => `${suite}: ${styleOf(metric).label}`);
     const wide = [["", ...heads], ...rows.map((row) => [row.title, ...row.scores.map(withError)])];
     const long = [
       ["", ...rows.map((row) => row.title)],
