@@ -1,0 +1,110 @@
+/** `evoke train --on` and `evoke jobs` from outside, against a played Ray head. */
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { saveAdapter } from "../../src/model/adapter-io.js";
+import { decoderConfig } from "../../src/model/architectures/index.js";
+import { newAdapter } from "../../src/train/parameter-store.js";
+import { evoke } from "../program.js";
+import { RayHead } from "../support/ray-head.js";
+import { PlayedJob } from "../support/ray-job.js";
+import { writeTinyModel, writeTinyRows } from "../support/tiny-model.js";
+
+const folder = mkdtempSync(join(tmpdir(), "evoke-jobs-"));
+const recipe = join(folder, "recipe.yaml");
+let head: RayHead;
+
+beforeAll(async () => {
+  writeTinyModel(join(folder, "model"));
+  writeTinyRows(join(folder, "rows.jsonl"), 8);
+  writeFileSync(
+    recipe,
+    "model: ./model\nmethod: lora\nmode: it\ndata: {path: rows.jsonl}\nlora: {r: 2}\nbatch: {micro: 4, accumulation: 1}\nmax_steps: 2\ncluster: {workers: 2}\n",
+  );
+  const fields = JSON.parse(readFileSync(join(folder, "model", "config.json"), "utf8")) as Record<string, unknown>;
+  const shape = { rank: 2, alpha: 4, scaling: 2, dropout: 0, targets: ["self_attn.q_proj"] as const };
+  const adapter = newAdapter({ config: decoderConfig(fields, "test") }, shape, 0);
+  await saveAdapter(join(folder, "result"), adapter, { baseModel: "model" });
+  head = await RayHead.start();
+});
+afterAll(() => head.close());
+beforeEach(() => {
+  head.restart();
+  head.token = undefined;
+  head.onSubmit = (_id, job) => new PlayedJob(job).start().steps(1, 2).result(join(folder, "result"), true).succeed(2);
+});
+
+const out = (name: string): string => join(folder, name);
+
+describe("a cluster from the command line", () => {
+  it("trains there, and the run is used like a local one", async () => {
+    const { code, stdout, stderr } = await evoke(["train", recipe, "--on", head.address, "--out", out("a"), "--json"]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ run: out("a"), status: "done", steps: 2, loss: 2.8 });
+    expect(stderr).toMatch(/evoke-[0-9a-f]{16} submitted to http:\/\/127\.0\.0\.1/);
+    const merged = await evoke(["merge", out("a"), "--out", out("merged"), "--quiet"]);
+    expect(merged.code, merged.stderr).toBe(0);
+    expect(existsSync(join(out("merged"), "model.safetensors"))).toBe(true);
+  });
+
+  it("takes the address from the recipe; --on local trains here", async () => {
+    const set = ["--set", `cluster.address=${head.address}`, "--quiet"];
+    expect((await evoke(["train", recipe, ...set, "--out", out("b")])).code).toBe(0);
+    expect(head.jobs.size).toBe(1);
+    const here = await evoke(["train", recipe, ...set, "--on", "local", "--set", "threads=1", "--out", out("c")]);
+    expect(here.code, here.stderr).toBe(0);
+    expect(head.jobs.size).toBe(1);
+    expect(JSON.parse(readFileSync(join(out("c"), "run.json"), "utf8"))).not.toHaveProperty("cluster");
+  });
+
+  it("lists, prints and stops jobs, by name or by run folder", async () => {
+    head.onSubmit = (_id, job) => new PlayedJob(job).print("hello").start().steps(1, 1);
+    const run = evoke(["train", recipe, "--on", head.address, "--out", out("d")]);
+    for (let i = 0; i < 300 && !existsSync(join(out("d"), "metrics.jsonl")); i++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    const [id] = [...head.jobs.keys()];
+    const list = await evoke(["jobs", "list", "--on", head.address]);
+    expect(list.stdout).toMatch(new RegExp(`^job +status.*\\n${id} +running`));
+    const json = await evoke(["jobs", "list", "--json"], { env: { EVOKE_CLUSTER: head.address } });
+    expect(JSON.parse(json.stdout)).toMatchObject([{ job: id, status: "running" }]);
+    expect((await evoke(["jobs", "logs", id!, "--on", head.address])).stdout).toBe("hello\n");
+    expect((await evoke(["jobs", "logs", out("d"), "--raw"])).stdout).toMatch(/^hello\nevoke: {"event":"start"/);
+    expect((await evoke(["jobs", "stop", out("d")])).stdout).toBe(`${id}: asked to stop\n`);
+    const stopped = await run;
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr.trim().split("\n").at(-1)).toMatch(/^evoke: evoke-\w+ was stopped after step 1; run again/);
+    expect((await evoke(["jobs", "stop", id!, "--on", head.address])).stdout).toMatch(/has ended already \(stopped\)/);
+  });
+
+  it.each([
+    [["train", recipe, "--on", "head"], /^evoke: head: no address of a Ray head; write ray:\/\/HOST:8265/],
+    [["jobs", "list"], /^evoke: which cluster\? name it with --on/],
+    [["jobs", "logs", "none", "--on", "HEAD"], /^evoke: http:\S+: knows no job none/],
+    [
+      ["train", recipe, "--on", "ray://127.0.0.1:1"],
+      /^evoke: http:\/\/127\.0\.0\.1:1: cannot be reached \(ECONNREFUSED\)/,
+    ],
+    [["train", recipe, "--on", "HEAD", "--set", "cluster.wrokers=2"], /unknown key "wrokers" in cluster.*workers/],
+  ])("says in one line what is wrong: %j", async (args, words) => {
+    const given = args.map((arg) => (arg === "HEAD" ? head.address : arg));
+    const more = args[0] === "train" ? ["--out", out("none")] : [];
+    const { code, stderr } = await evoke([...given, ...more], { env: { EVOKE_CLUSTER: "" } });
+    expect(code).toBeGreaterThan(0);
+    expect(stderr.trim()).toMatch(words);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(existsSync(out("none"))).toBe(false);
+  });
+
+  it("asks for the token by the name of its variable", async () => {
+    head.token = "right";
+    const args = ["jobs", "list", "--on", head.address];
+    expect((await evoke(args, { env: { RAY_AUTH_TOKEN: "" } })).stderr).toMatch(
+      /wants a token \(401\).*RAY_AUTH_TOKEN/,
+    );
+    const wrong = await evoke([...args, "--token-env", "MINE"], { env: { MINE: "wrong" } });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(/refused the token in MINE \(403\)/);
+    expect((await evoke(args, { env: { RAY_AUTH_TOKEN: "right" } })).code).toBe(0);
+  });
+});
