@@ -9,6 +9,8 @@ if [ -z "${EVOKE_CLUSTER_PYTHON:-}" ]; then
   venv=${EVOKE_CLUSTER_VENV:-.cache/cluster-venv}
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet -r python/ray-job/requirements.txt -r tests/cluster/requirements.txt
+  # Axolotl's own schema reads exported recipes; what it trains with is not needed for that.
+  "$venv/bin/pip" install --quiet --no-deps axolotl==0.19.0
   EVOKE_CLUSTER_PYTHON=$(cd "$venv/bin" && pwd)/python
 fi
 export EVOKE_CLUSTER_PYTHON

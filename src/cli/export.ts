@@ -1,0 +1,46 @@
+import { Command, Option } from "commander";
+import { exportRecipe, TRAINERS, type Trainer } from "../cluster/export/export-recipe.js";
+import { loadRecipe } from "../recipe/load.js";
+import { globalOptions, printJson, say } from "./output.js";
+
+interface ExportFlags {
+  to: Trainer;
+  out: string;
+  set: string[];
+  model?: string;
+  precision: "bfloat16" | "float32";
+  force: boolean;
+}
+
+/** `evoke export`: hands work over to other programs. */
+export function exportCommand(): Command {
+  return new Command("export").description("Hand a recipe over to another trainer.").addCommand(exportRecipeCommand());
+}
+
+function exportRecipeCommand(): Command {
+  return new Command("recipe")
+    .description("Write a recipe's configuration and tokenised rows for TRL or Axolotl.")
+    .argument("<recipe>", "recipe file (YAML)")
+    .addOption(new Option("--to <trainer>", "which trainer").choices(TRAINERS).makeOptionMandatory())
+    .requiredOption("--out <folder>", "folder to write")
+    .option("--set <key=value>", "override a field of the recipe (repeatable)", collect, [])
+    .option("--model <model>", "base model as that trainer sees it: hf:ORG/NAME[@REV] or a path there")
+    .addOption(new Option("--precision <type>", "its arithmetic").choices(["bfloat16", "float32"]).default("bfloat16"))
+    .option("--force", "replace the folder", false)
+    .action(async (path: string, flags: ExportFlags, command: Command) => {
+      const global = globalOptions(command);
+      const sets = flags.set.slice();
+      if (global.seed !== undefined) sets.push(`seed=${global.seed}`);
+      const recipe = await loadRecipe(path, sets);
+      const result = await exportRecipe(recipe, { ...flags, say: (line) => say(line, global) });
+      if (global.json) return printJson(result);
+      for (const difference of result.differences) say(difference, global);
+      process.stdout.write(
+        `${result.folder}: ${result.examples} examples, ${result.steps} steps; run there: ${result.command}\n`,
+      );
+    });
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
