@@ -20,6 +20,13 @@ export function bytes(value: number): string {
   return value < 1e9 ? `${(value / 1e6).toFixed(1)} MB` : `${(value / 1e9).toFixed(1)} GB`;
 }
 
+/** A figure to the place where its error has two digits. */
+export function measured(value: number | null, stderr: number | null): { value: string; error: string } {
+  if (value === null || stderr === null || !(stderr > 0)) return { value: figure(value), error: "" };
+  const places = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(stderr))));
+  return { value: value.toFixed(places), error: stderr.toFixed(places) };
+}
+
 /** Such as "5 min ago"; the date where it is longer than a day. */
 export function ago(iso: string | undefined, now = Date.now()): string {
   const time = Date.parse(iso ?? "");

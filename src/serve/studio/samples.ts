@@ -75,7 +75,7 @@ function facets(counts: ReadonlyMap<string, ReadonlyMap<string, number> | null>,
 
 function facetValue(value: unknown): string | undefined {
   if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
-  return typeof value === "string" && value.length <= LONGEST_VALUE ? value : undefined;
+  return typeof value === "string" && value.length <= LONGEST_VALUE && !value.includes("\n") ? value : undefined;
 }
 
 /** All texts and figures of a row, without the punctuation of JSON. */

@@ -65,7 +65,7 @@ export function ChatPage() {
             disabled={list.length >= MOST_COLUMNS || models.length === 0}
             onClick={() => addColumn(models.at(-1)!.id)}
           >
-            <Icon name="plus" /> Add a model
+            <Icon name="plus" /> Add <span class="more">a model</span>
           </button>
         </div>
       </div>
@@ -118,7 +118,7 @@ function ColumnView({ column, models, only }: { column: Column; models: readonly
           value={template}
           onChange={(event) => changeColumn(key, { template: event.currentTarget.value as Column["template"] })}
         >
-          <option value="auto">own template</option>
+          <option value="auto">auto</option>
           <option value="tulu">tulu</option>
           <option value="model">model</option>
           <option value="none">none</option>
@@ -162,7 +162,8 @@ function Composer() {
           ref={field}
           rows={2}
           aria-label="Question to all models"
-          placeholder="Ask all models the same (Enter sends, Shift+Enter begins a new line)"
+          placeholder="Ask all models the same"
+          title="Enter sends, Shift+Enter begins a new line"
           onKeyDown={(event) => {
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { EvaluationSummary, Figure } from "../../../src/serve/studio/wire.js";
-import { figure } from "../format.js";
+import { measured } from "../format.js";
 import { catalogue } from "../live.js";
 import { Scroll } from "../parts/scroll.js";
 import { href, place } from "../router.js";
@@ -90,14 +90,11 @@ function ResultTable({ shown, samples }: { shown: readonly EvaluationSummary[]; 
                 const { id } = shown[column]!;
                 const file = `${id === "." ? "" : `${id}/`}samples/${suite}.jsonl`;
                 const marked = shown.length > 1 && best !== undefined && each?.value === best;
+                const { value, error } = measured(each?.value ?? null, each?.stderr ?? null);
                 return (
                   <td key={id} class={marked ? "best" : undefined}>
-                    {each && first && samples.has(file) ? (
-                      <a href={href("samples", file)}>{figure(each.value)}</a>
-                    ) : (
-                      figure(each?.value)
-                    )}
-                    {each && each.stderr !== null && <span class="soft"> ± {figure(each.stderr)}</span>}
+                    {each && first && samples.has(file) ? <a href={href("samples", file)}>{value}</a> : value}
+                    {error && <span class="soft"> ± {error}</span>}
                   </td>
                 );
               })}

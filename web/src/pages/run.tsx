@@ -82,7 +82,7 @@ export function RunPage({ id }: { id: string }) {
       )}
       <div class="charts">
         <section class="card">
-          <Chart title="Loss" unit="nats per token" lines={lossLines(points)} />
+          <Chart title="Loss" unit="nats per token" lines={lossLines(points)} keyed />
         </section>
         <section class="card">
           <Chart title="Gradient norm" lines={[line("gradient norm", "--curve-2", points, "grad_norm")]} />

@@ -24,11 +24,14 @@ export function Chart({
   title,
   unit,
   lines,
+  keyed = false,
   height = HEIGHT,
 }: {
   title: string;
   unit?: string;
   lines: readonly Line[];
+  /** Names the lines beside the title; off where the page does it. */
+  keyed?: boolean;
   height?: number;
 }) {
   const box = useRef<HTMLDivElement>(null);
@@ -56,6 +59,7 @@ export function Chart({
         width: parent.clientWidth,
         height,
         legend: { show: false },
+        padding: [10, 14, 0, 0],
         cursor: { y: false, points: { size: 7 } },
         scales: { x: { time: false } },
         axes: [
@@ -74,6 +78,7 @@ export function Chart({
             label: line.name,
             stroke: colour(line.colour),
             width: 2,
+            pxAlign: 0,
             spanGaps: true,
             ...(line.dashed ? { dash: [5, 4] } : {}),
             points: { show: line.x.length < 3 || line.dashed === true, size: 5 },
@@ -103,6 +108,12 @@ export function Chart({
     <figure class="chart">
       <figcaption>
         {title} {unit && <span class="soft">{unit}</span>}
+        {keyed &&
+          lines.map(({ name, colour: c }) => (
+            <span class="key" key={name}>
+              <i style={{ background: `var(${c})` }} /> {name}
+            </span>
+          ))}
       </figcaption>
       <div ref={box} role="img" aria-label={describe(title, lines)} style={{ height: `${height}px` }}>
         {empty && <p class="soft hollow">No points yet</p>}
