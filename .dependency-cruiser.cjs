@@ -18,7 +18,7 @@ below.serve = [...shared, "train/run-folder"];
 below.cluster = [...shared, "train", "report/tensorboard"];
 below.report = [...shared, "train", "eval", "self-instruct"];
 // An experiment is made of everything else; its record is what the server shows.
-below.experiment = [...shared, "train", "eval", "self-instruct", "report", "progress"];
+below.experiment = [...shared, "train", "cluster", "eval", "self-instruct", "report", "progress"];
 below.serve = [...below.serve, "experiment/record"];
 
 module.exports = {

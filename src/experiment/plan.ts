@@ -51,7 +51,7 @@ export async function planExperiment(
     planned.models = experiment.seeds.map((seed) => {
       const shown = experiment.seeds.length > 1 ? seed : undefined;
       const id = armId("train", name, shown);
-      const recipe = armRecipe(experiment.recipe, arm.set ?? {}, { mode: arm.mode!, seed }, (message) =>
+      const recipe = armRecipe(commonRecipe(experiment), arm.set ?? {}, { mode: arm.mode!, seed }, (message) =>
         fail(arm.set ? [...at, "set"] : ["recipe"], `arms.${name}: ${message}`),
       );
       const { validation } = recipe.data;
@@ -74,6 +74,11 @@ export async function planExperiment(
   }
   drafts.push(...(await planEvaluations(experiment, arms, context)));
   return withKeys(drafts, inputs);
+}
+
+/** What all arms share: the experiment's recipe, and its cluster. */
+function commonRecipe({ recipe, cluster }: LoadedExperiment["experiment"]): Layer {
+  return cluster === undefined ? recipe : { ...recipe, cluster };
 }
 
 /** The arm's whole recipe. Model and data files are placeholders: the step knows them. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSchema } from "./cluster.js";
 
 /**
  * The experiment file: what `evoke run EXPERIMENT.yaml` reads. Every field has its meaning, unit and range in
@@ -156,7 +157,7 @@ export const experimentSchema = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("Laid over the file with --smoke: the same experiment, small. A null takes an entry out."),
-  cluster: z.record(z.string(), z.unknown()).optional().describe("Settings of a remote engine for the trainings."),
+  cluster: clusterSchema.optional().describe("A Ray cluster for the trainings, as in a recipe."),
 });
 
 /** An experiment with its sweeps expanded and its defaults filled in. */

@@ -1,3 +1,4 @@
+import { clusterTrainRun } from "../../cluster/ray/train.js";
 import { InterruptedError } from "../../errors.js";
 import { trainRun } from "../../train/run.js";
 import { RunFolder } from "../../train/run-folder.js";
@@ -20,7 +21,8 @@ export async function runTrain(job: TrainJob, context: StepContext): Promise<Ste
   };
   let progress: ReturnType<StepContext["progress"]> | undefined;
   try {
-    const record = await trainRun(recipe, {
+    const train = recipe.cluster?.address === undefined ? trainRun : clusterTrainRun;
+    const record = await train(recipe, {
       out: folder,
       resume: new RunFolder(folder).exists(),
       say: (line) => context.say(line),
