@@ -4,9 +4,10 @@ Runs the original project's own functions (https://github.com/yizhongw/self-inst
 transcripts written or generated here, and stores inputs and results. Nothing of the original's code or prompts is
 stored.
 
-Usage: python tools/golden/self_instruct.py PATH/TO/self-instruct/self_instruct src/self-instruct/fixtures/original.json [RUN]
+Usage: python tools/golden/self_instruct.py PATH/TO/self-instruct/self_instruct src/self-instruct/fixtures/original.json [RUN...]
 
-RUN is a folder written by `evoke self-instruct`; its answers are added as they are (SmolLM2's in the stored file).
+RUN is a folder written by `evoke self-instruct`; its answers are added as they are. The stored file has SmolLM2's of two:
+a whole run, whose tasks all came out input-first, and the stage `instances` over 26 classification tasks (output-first).
 """
 
 import ast
@@ -127,16 +128,19 @@ def rows_of(path):
     return [json.loads(line) for line in path.read_text(encoding="utf8").split("\n") if line]
 
 
-def real_answers(run):
-    """Distinct (text, finish reason) of a run: continued lists, and transcripts with both kinds of reading."""
-    lists = [row["metadata"]["response"]["choices"][0] for row in rows_of(run / "machine_generated_instructions.jsonl")]
-    rows = rows_of(run / "machine_generated_instances.jsonl")
-    transcripts = [row["instance_metadata"]["response"]["choices"][0] for row in rows]
-    distinct = lambda choices: sorted({(choice["text"], choice["finish_reason"]) for choice in choices})
-    return distinct(lists)[:12], distinct(transcripts)[:24]
+def real_answers(runs):
+    """Distinct (text, finish reason) of each run: continued lists, and transcripts."""
+    lists, transcripts = [], []
+    for run in runs:
+        proposed = [row["metadata"]["response"] for row in rows_of(run / "machine_generated_instructions.jsonl")]
+        written = [row["instance_metadata"]["response"] for row in rows_of(run / "machine_generated_instances.jsonl")]
+        distinct = lambda answers: sorted({(a["choices"][0]["text"], a["choices"][0]["finish_reason"]) for a in answers if a})
+        lists += distinct(proposed)[:12]
+        transcripts += distinct(written)[:26]
+    return lists, transcripts
 
 
-def main(folder, target, run=None):
+def main(folder, target, *runs):
     functions = original(folder)
     rng = random.Random(20221220)
     lists, instances, prompts = [], [], []
@@ -153,7 +157,7 @@ def main(folder, target, run=None):
             found = parse(text, " Do it \n", {"response": answer(text, finish)})
             # the original removes duplicates through a set, whose order means nothing
             instances.append([text, classification, finish, sorted([i, o] for _, i, o in found)])
-    real_lists, real_transcripts = real_answers(Path(run)) if run else ([], [])
+    real_lists, real_transcripts = real_answers([Path(run) for run in runs])
     for text, finish in real_lists:
         for end in {finish, "stop"}:
             lists.append([text, end, functions["post_process_gpt3_response"](answer(text, end))])
