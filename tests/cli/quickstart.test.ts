@@ -7,9 +7,14 @@ import { evoke, repositoryRoot } from "../program.js";
 const folder = mkdtempSync(join(tmpdir(), "evoke-quickstart-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Report {
-  models: { name: string; lossCurve?: unknown[] }[];
-  questions: { answers: { model: string }[] }[];
+interface Result {
+  done: number;
+  report: {
+    arms: { name: string }[];
+    losses: { arm: string; points: unknown[] }[];
+    questions: { expected: string; answers: { arm: string }[] }[];
+    scores: { arm: string; metric: string; n: number }[];
+  };
 }
 
 /** A few steps only: whether the tuned models answer well is measured by the full quickstart. */
@@ -20,32 +25,53 @@ describe.skipIf(withoutWeights)("evoke quickstart (needs models/mini/model.safet
   const out = join(folder, "run");
 
   it("leaves two runs, the answers and the report in one folder", async () => {
-    const { code, stdout } = await evoke([...args, "--out", out]);
-    expect(code).toBe(0);
-    const report = JSON.parse(stdout) as Report;
-    expect(report.models.map(({ name, lossCurve }) => [name, lossCurve?.length])).toEqual([
-      ["base", undefined],
+    const { code, stdout, stderr } = await evoke([...args, "--out", out]);
+    expect(code, stderr).toBe(0);
+    const { report, done } = JSON.parse(stdout) as Result;
+    expect(done).toBe(5);
+    expect(report.losses.map(({ arm, points }) => [arm, points.length])).toEqual([
       ["it", 3],
       ["rt", 3],
     ]);
     expect(report.questions).toHaveLength(100);
-    for (const { answers } of report.questions) expect(answers.map(({ model }) => model)).toEqual(["base", "it", "rt"]);
-    for (const name of [
-      "it/adapter/adapter_model.safetensors",
-      "rt/metrics.jsonl",
-      "report.html",
-      "report.md",
-      "report.json",
-    ])
+    for (const { answers, expected } of report.questions) {
+      expect(answers.map(({ arm }) => arm)).toEqual(["base", "it", "rt"]);
+      expect(expected).not.toBe("");
+    }
+    const exact = report.scores.filter(({ metric }) => metric === "exact");
+    expect(exact.map(({ arm, n }) => [arm, n])).toEqual([
+      ["base", 100],
+      ["it", 100],
+      ["rt", 100],
+    ]);
+    for (const name of ["it/adapter/adapter_model.safetensors", "rt/metrics.jsonl", "report.html", "report.md"])
       expect(existsSync(join(out, name)), name).toBe(true);
   });
 
-  it("does nothing again the second time", async () => {
-    const answers = readFileSync(join(out, "answers/rt.jsonl"));
-    const { code, stderr } = await evoke([...args, "--out", out]);
+  it("does nothing the second time", async () => {
+    const report = readFileSync(join(out, "report.html"));
+    const { code, stderr, stdout } = await evoke([...args, "--out", out]);
     expect(code).toBe(0);
-    expect(stderr).toContain("this run is finished");
-    expect(readFileSync(join(out, "answers/rt.jsonl"))).toEqual(answers);
+    expect(stderr).toContain("nothing to do: all 5 steps are done");
+    expect((JSON.parse(stdout) as Result).done).toBe(0);
+    expect(readFileSync(join(out, "report.html"))).toEqual(report);
+  });
+
+  it("names the tuned arms, so that one can talk to them", async () => {
+    const rows = join(folder, "ask.jsonl");
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(rows, `${JSON.stringify({ prompt: "Say hello." })}\n`);
+    const { code, stderr } = await evoke([
+      "generate",
+      join(out, "rt"),
+      "--in",
+      rows,
+      "--out",
+      join(folder, "said.jsonl"),
+      "--max-tokens",
+      "3",
+    ]);
+    expect(code, stderr).toBe(0);
   });
 });
 
@@ -53,8 +79,8 @@ describe("evoke quickstart", () => {
   it("says in one line that no model can be reached, and leaves nothing behind", async () => {
     const out = join(folder, "none");
     const { code, stdout, stderr } = await evoke(["quickstart", "--model", "./no-such-folder", "--out", out]);
-    expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr.trim().split("\n").at(-1)).toMatch(/^evoke: no model of \.\/no-such-folder could be reached/);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr.trim().split("\n").at(-1)).toMatch(/^evoke: .*models\.base: .*no-such-folder: no such model/);
     expect(existsSync(out)).toBe(false);
   });
 });
