@@ -25,10 +25,26 @@ export class EndpointPool {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** The server to ask next; when none works, the one whose rest ends first (its next failure counts like any other). */
-  async choose(): Promise<Endpoint> {
-    if (this.endpoints.length === 1) return this.endpoints[0]!;
-    await Promise.all(this.endpoints.filter((e) => e.down && e.down.until <= this.now()).map((e) => this.check(e)));
+  /**
+   * The server to ask next, counted as busy from now on; when none works, the one whose rest ends first (its next
+   * failure counts like any other). Call `release` when the request is over.
+   */
+  async take(): Promise<Endpoint> {
+    if (this.endpoints.length > 1) {
+      const rested = this.endpoints.filter(({ down }) => down && down.until <= this.now());
+      await Promise.all(rested.map((endpoint) => this.check(endpoint)));
+    }
+    // Chosen and counted in one go, or requests that start together would all choose the same.
+    const endpoint = this.choose();
+    endpoint.busy++;
+    return endpoint;
+  }
+
+  release(endpoint: Endpoint): void {
+    endpoint.busy--;
+  }
+
+  private choose(): Endpoint {
     const working = this.endpoints.filter((endpoint) => !endpoint.down);
     if (working.length > 0) return working.reduce((best, e) => (e.busy < best.busy ? e : best));
     return this.endpoints.reduce((best, e) => (e.down!.until < best.down!.until ? e : best));
@@ -40,6 +56,8 @@ export class EndpointPool {
   }
 
   markDown(endpoint: Endpoint): void {
+    // All requests that were under way when it went down fail: that is one failure.
+    if (endpoint.down && endpoint.down.until > this.now()) return;
     const restMs = Math.min(LONGEST_REST_MS, (endpoint.down?.restMs ?? FIRST_REST_MS / 2) * 2);
     endpoint.down = { restMs, until: this.now() + restMs };
   }

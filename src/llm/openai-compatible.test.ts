@@ -25,7 +25,7 @@ describe("OpenAiCompatibleModel", () => {
     const server = await start({ failRate: 0.3 });
     const model = new OpenAiCompatibleModel(`openai:m@${server.url}`, {
       ...quick,
-      timeoutSeconds: 0.3,
+      timeoutSeconds: 1,
       concurrency: 16,
     });
     const seen: number[] = [];

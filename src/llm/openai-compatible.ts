@@ -126,8 +126,8 @@ export class OpenAiCompatibleModel implements LanguageModel {
     for (let attempt = 1; ; ) {
       signal?.throwIfAborted();
       if (this.dead) throw this.dead;
-      const endpoint = await this.pool.choose();
       this.meter.beforeRequest();
+      const endpoint = await this.pool.take();
       const outcome = await this.attempt(endpoint, wire(endpoint), read, signal);
       if (!("failure" in outcome)) return outcome.result;
       const { failure } = outcome;
@@ -151,7 +151,6 @@ export class OpenAiCompatibleModel implements LanguageModel {
     const timeout = (this.options.timeoutSeconds ?? 300) * 1000;
     const timer = AbortSignal.timeout(timeout);
     const either = signal ? AbortSignal.any([signal, timer]) : timer;
-    endpoint.busy++;
     try {
       const answer = await endpoint.client.post<unknown>(path, { body, signal: either, timeout, maxRetries: 0 });
       const result = read(answer);
@@ -169,7 +168,7 @@ export class OpenAiCompatibleModel implements LanguageModel {
       this.failing.count++;
       return { failure };
     } finally {
-      endpoint.busy--;
+      this.pool.release(endpoint);
     }
   }
 
