@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { InterruptedError } from "../errors.js";
@@ -56,6 +57,7 @@ export async function withModel<T>(
   work: (model: ResolvedModel, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // one listener for each request under way
   const stop = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143); // a second signal does not wait
     controller.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
