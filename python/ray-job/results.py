@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pyarrow import fs
 
@@ -18,7 +19,9 @@ def filesystem(storage: str) -> tuple[fs.FileSystem, str]:
     """The file system of a storage address, and the path in it."""
     if not storage.startswith("s3://"):
         return fs.LocalFileSystem(), storage
-    return fs.S3FileSystem(endpoint_override=os.environ.get("AWS_ENDPOINT_URL")), storage.removeprefix("s3://")
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
+    how = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.netloc else {}
+    return fs.S3FileSystem(**how), storage.removeprefix("s3://").rstrip("/")
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:

@@ -81,6 +81,38 @@ export class LocalRay {
   }
 }
 
+/** S3-compatible storage on this machine (moto), with one bucket `evoke`. */
+export class LocalS3 {
+  private constructor(
+    private readonly process: ChildProcess,
+    readonly env: Record<string, string>,
+  ) {}
+
+  static async start(): Promise<LocalS3> {
+    const [port] = await freePorts(1);
+    const server = spawn(join(dirname(python), "moto_server"), ["-H", "127.0.0.1", "-p", String(port)], {
+      stdio: "ignore",
+    });
+    const endpoint = `http://127.0.0.1:${port}`;
+    for (let i = 0; i < 240; i++) {
+      const made = await fetch(`${endpoint}/evoke`, { method: "PUT" }).catch(() => undefined);
+      if (made?.ok) break;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    const [id, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    return new LocalS3(server, {
+      [id!]: "test",
+      [secret!]: "test",
+      AWS_REGION: "us-east-1",
+      AWS_ENDPOINT_URL: endpoint,
+    });
+  }
+
+  close(): void {
+    this.process.kill("SIGKILL");
+  }
+}
+
 /** A TCP proxy that can be cut. */
 export class Cable {
   private readonly sockets = new Set<Socket>();

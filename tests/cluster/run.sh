@@ -14,4 +14,4 @@ if [ -z "${EVOKE_CLUSTER_PYTHON:-}" ]; then
   EVOKE_CLUSTER_PYTHON=$(cd "$venv/bin" && pwd)/python
 fi
 export EVOKE_CLUSTER_PYTHON
-exec npx vitest run --project cluster "$@"
+exec npx vitest run --project cluster --no-file-parallelism "$@"

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evoke, type Outcome } from "../program.js";
-import { Cable, LocalRay, python, TOKEN } from "./ray.js";
+import { Cable, LocalRay, LocalS3, python, TOKEN } from "./ray.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-cluster-"));
 const storage = join(folder, "storage");
@@ -200,6 +200,22 @@ describe.skipIf(!python)("a recipe on Ray", () => {
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stderr).toMatch(/continuing after step \d+/);
     expect(steps("stopped")).toHaveLength(60);
+  });
+
+  it("keeps checkpoints and result in S3-compatible storage", async () => {
+    const s3 = await LocalS3.start();
+    try {
+      const settings = { workers: 1, storage: "s3://evoke/some runs", env: Object.keys(s3.env) };
+      const path = recipe("s3", { method: "lora", checkpoint: { every_steps: 10 }, cluster: settings });
+      const args = ["train", path, "--on", ray.address, "--out", out("s3")];
+      const { code, stderr } = await evoke(args, { env: { ...env, ...s3.env } });
+      expect(code, stderr).toBe(0);
+      expect(steps("s3")).toHaveLength(20);
+      expect(readFileSync(join(out("s3"), "log.txt"), "utf8")).toMatch(/checkpoint after step 10/);
+      expect(existsSync(join(out("s3"), "adapter", "adapter_model.safetensors"))).toBe(true);
+    } finally {
+      s3.close();
+    }
   });
 
   it("refuses a wrong token before anything is written", async () => {
