@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
-
 HERE = Path(__file__).resolve().parent
 IGNORE = -100
 
@@ -35,13 +33,15 @@ def rows(name: str) -> list[dict[str, list[int]]]:
     return found
 
 
-def training_rows(workers: int, micro: int, accumulation: int) -> tuple[Dataset, int]:
+def training_rows(workers: int, micro: int, accumulation: int) -> tuple[Any, int]:
     """
-    All rows of the run in the order they are used, and the micro-batches each worker sums for one update.
+    A data set of all rows of the run in the order they are used, and the micro-batches each worker sums for one update.
 
     Every line of plan.jsonl is one update: lists of at most `micro` rows. Read in order, `micro` rows go to each worker
     in turn. Gaps are filled with a row without targets, which adds nothing to the loss.
     """
+    from datasets import Dataset
+
     data = rows("rows.jsonl")
     filler = len(data)
     data.append({"input_ids": data[0]["input_ids"][:2], "labels": [IGNORE, IGNORE]})

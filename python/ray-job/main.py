@@ -19,7 +19,13 @@ from ray.util.queue import Queue
 
 import inputs
 from results import filesystem
-from worker import train
+
+
+def train(config: dict[str, Any]) -> None:
+    """In each worker. The driver needs none of the libraries that this loads."""
+    import worker
+
+    worker.train(config)
 
 
 def say(text: str) -> None:

@@ -56,6 +56,9 @@ export async function submitJob(
   return "new";
 }
 
+/** Workers that load PyTorch from a cold disk take longer to start than the 60 s that Ray Train gives them. */
+const SLOW_START = { RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S: "300" };
+
 function submission(
   { id, package: { name } }: PreparedJob,
   cluster: ClusterSettings,
@@ -72,7 +75,11 @@ function submission(
       ...cluster.runtime_env,
       working_dir: `gcs://${name}`,
       ...(pip ? { pip } : {}),
-      env_vars: { ...own, ...Object.fromEntries(cluster.env.map((variable) => [variable, env[variable]!])) },
+      env_vars: {
+        ...SLOW_START,
+        ...own,
+        ...Object.fromEntries(cluster.env.map((variable) => [variable, env[variable]!])),
+      },
     },
     metadata: { evoke: "train" },
   };

@@ -98,7 +98,7 @@ describe("a run on a cluster", () => {
     expect(request).toEqual({
       submission_id: record().cluster!.job,
       entrypoint: "python main.py",
-      runtime_env: { working_dir: `gcs://${name}`, env_vars: {} },
+      runtime_env: { working_dir: `gcs://${name}`, env_vars: { RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S: "300" } },
       metadata: { evoke: "train" },
     });
     const files = unzipSync(head.packages.get(name!)!);
