@@ -14,7 +14,7 @@ const newFolder = (): string => mkdtempSync(join(tmpdir(), "sources-"));
 let mirror: Server;
 let url: string;
 const asked: { path: string; authorization?: string }[] = [];
-const files: Record<string, string> = {
+const files: Record<string, string | Buffer> = {
   "datasets/org/talks/resolve/main/README.md": "# talks",
   "datasets/org/talks/resolve/main/data/train-00000-of-00002.jsonl":
     '{"messages":[{"role":"user","content":"q1"},{"role":"assistant","content":"a1"}]}\n',
@@ -22,6 +22,11 @@ const files: Record<string, string> = {
     '{"messages":[{"role":"system","content":"s"},{"role":"user","content":"q2"},{"role":"assistant","content":"a2"}]}\n',
   "datasets/org/talks/resolve/main/data/test-00000-of-00001.jsonl":
     '{"messages":[{"role":"user","content":"t"},{"role":"assistant","content":"u"}]}\n',
+  // Both forms of one split: Parquet is preferred.
+  "datasets/org/columns/resolve/main/train.jsonl": '{"instruction":"not this one","output":"x"}\n',
+  "datasets/org/columns/resolve/main/data/train-00000-of-00001.parquet": readFileSync(
+    new URL("fixtures/snappy.parquet", import.meta.url),
+  ),
   "datasets/yahma/alpaca-cleaned/resolve/main/alpaca_data_cleaned.json":
     '[{"instruction":"Add","input":"1 1","output":"2"}]',
 };
@@ -31,8 +36,8 @@ beforeAll(async () => {
     const path = decodeURIComponent((request.url ?? "").slice(1)).replace(/\?.*/, "");
     asked.push({ path, authorization: request.headers.authorization });
     if (path.includes("GAIR/lima")) response.writeHead(401).end();
-    else if (path.startsWith("api/datasets/org/talks/tree")) {
-      const names = Object.keys(files).filter((name) => name.includes("org/talks"));
+    else if (/^api\/datasets\/org\/(?:talks|columns)\/tree/.test(path)) {
+      const names = Object.keys(files).filter((name) => name.includes(path.split("/").slice(2, 4).join("/")));
       const listing = names.map((name) => ({
         type: "file",
         path: name.split("/main/")[1],
@@ -94,6 +99,21 @@ describe("locateData", () => {
     const before = asked.length;
     await locateData("hf:org/talks", options);
     expect(asked.slice(before).filter(({ path }) => path.includes("resolve"))).toEqual([]);
+  });
+
+  it("fetches Parquet from a mirror; fewer rows are drawn by the seed and keep their places", async () => {
+    const data = await locateData("hf:org/columns", { dataDir: newFolder(), mirror: url, env: {} });
+    const { rows } = await prepareRows(data);
+    expect(rows).toHaveLength(40);
+    expect(rows.map(({ source, index }) => [source, index])).toEqual(rows.map((_, i) => ["org/columns", i]));
+    const draw = async (maxExamples: number, seed?: number) => (await prepareRows(data, { maxExamples, seed })).rows;
+    const ten = await draw(10);
+    expect(ten).toHaveLength(10);
+    for (const row of ten) expect(rows[row.index]).toEqual(row);
+    expect(await draw(10, 0)).toEqual(ten);
+    expect(await draw(10, 1)).not.toEqual(ten);
+    const twenty = await draw(20);
+    for (const row of ten) expect(twenty).toContainEqual(row);
   });
 
   it("gets over a broken download and leaves no part behind", async () => {
