@@ -1,4 +1,5 @@
 /** The library: what `import … from "evoke"` gives. The command line is built from the same parts. */
+export { type ClusterRunOptions, clusterTrainRun } from "./cluster/ray/train.js";
 export { type Conversation, loadConversations } from "./data/conversation.js";
 export { encodeConversation, type TrainingExample } from "./data/encode.js";
 export { EvokeError, FailureError, InterruptedError, UsageError } from "./errors.js";

@@ -13,6 +13,8 @@ import type { JobResult } from "./result.js";
 export class JobView {
   /** Last step told. */
   step = 0;
+  /** Whether its workers have begun. */
+  started = false;
   /** Why the job failed, in its own words. */
   error?: string;
   /** With early stop: the step that the result is of. */
@@ -84,6 +86,7 @@ export class JobView {
   private start(event: Extract<JobEvent, { event: "start" }>): void {
     const { steps, train, stepTokens, perEpoch } = this.prepared;
     const { after, device, workers, precision } = event;
+    this.started = true;
     this.folder.log(`start: ${workers} workers on ${device}, ${precision}, after step ${after}`);
     if (after > 0) this.options.say(`continuing after step ${after}`);
     this.folder.truncateMetrics(after);

@@ -68,6 +68,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     stopping.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
   });
   let view: JobView | undefined;
+  let waiting: NodeJS.Timeout | undefined;
   try {
     const again = options.resume || before === undefined;
     let state = await submitJob(client, prepared, cluster, { again, say });
@@ -75,6 +76,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     folder.write(record);
     folder.log(`${state}: ${prepared.id} on ${client.address.url}, Ray ${ray_version}`);
     view = new JobView(folder, record, prepared, options);
+    waiting = setTimeout(() => view!.started || say(noWorkers(prepared.id, cluster)), PATIENCE_FOR_WORKERS);
     for (let losses = 0; ; losses++) {
       const outcome = await followJob(client, prepared.id, {
         onLine: (line) => view!.line(line),
@@ -108,11 +110,21 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     record.message = error instanceof InterruptedError ? `${error.message}; the job goes on` : (error as Error).message;
     throw error;
   } finally {
+    clearTimeout(waiting);
     if (folder.exists()) folder.write(record);
     view?.close();
     stop.release();
     lock.release();
   }
+}
+
+/** Milliseconds after which a user should hear that nothing trains yet. */
+const PATIENCE_FOR_WORKERS = 180_000;
+
+/** Ray waits for ever for resources that a cluster does not have. */
+function noWorkers(id: string, { workers, cpus_per_worker, gpus_per_worker }: ClusterSettings): string {
+  const each = `${cpus_per_worker} CPU${gpus_per_worker ? ` and ${gpus_per_worker} GPU` : ""}`;
+  return `${id}: its workers have not started yet; it asks for ${workers} with ${each} each (evoke jobs logs ${id} shows what Ray says)`;
 }
 
 /** The job ended without a result. */
