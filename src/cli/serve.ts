@@ -7,7 +7,7 @@ import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
 import { startServer } from "../serve/server.js";
 import { listenForStop } from "../train/signals.js";
-import { globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
+import { type GlobalOptions, globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
   adapter: Record<string, string>;
@@ -20,6 +20,11 @@ interface ServeFlags {
   maxQueue: number;
   weights: DecodePrecision;
   template?: PromptTemplate;
+  engine: "evoke" | "vllm";
+  tensorParallel?: number;
+  dtype?: string;
+  quantization?: string;
+  print: boolean;
 }
 
 /** `evoke serve MODEL`: the OpenAI API over a model and its adapters, until a signal ends it. */
@@ -27,6 +32,7 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("Serve a model and its adapters to clients of the OpenAI API.")
     .argument("<model>", "folder, .gguf file, hf:ORG/NAME[@REV], pip:NAME==VERSION, bundled:mini or run folder")
+    .argument("[vllm-flags...]", "with --engine vllm, behind --: further flags of vllm serve")
     .option("--adapter <name=dir>", "PEFT adapter or run folder, offered as model NAME (repeatable)", addAdapter, {})
     .option("--name <name>", "name of the model itself; default: a short form of the reference")
     .option("--host <address>", "address to listen on; other than this machine's own needs a token", "127.0.0.1")
@@ -45,8 +51,15 @@ export function serveCommand(): Command {
         PROMPT_TEMPLATES,
       ),
     )
-    .action(async (reference: string, flags: ServeFlags, command: Command) => {
+    .addOption(new Option("--engine <name>", "what runs the model").choices(["evoke", "vllm"]).default("evoke"))
+    .option("--tensor-parallel <n>", "vllm: GPUs that share the model", parsePositive)
+    .option("--dtype <type>", "vllm: arithmetic, such as bfloat16; default: its own choice")
+    .option("--quantization <method>", "vllm: storage of the weights, such as bitsandbytes or fp8")
+    .option("--print", "vllm: show the command instead of running it", false)
+    .action(async (reference: string, more: string[], flags: ServeFlags, command: Command) => {
       const global = globalOptions(command);
+      if (flags.engine === "vllm") return serveWithVllm(reference, flags, more, global);
+      refuseVllmFlags(flags, more);
       const { host, port, allowOrigin: origins, maxBatch, maxQueue, weights, template } = flags;
       const token = flags.token || undefined; // an empty variable is none
       const log = (line: string): void => say(line, global);
@@ -84,6 +97,28 @@ export function serveCommand(): Command {
         signals.release();
       }
     });
+}
+
+/** Starts or shows `vllm serve`; it ends by a signal or a failure. */
+async function serveWithVllm(reference: string, flags: ServeFlags, more: string[], global: GlobalOptions) {
+  const { vllmCommand } = await import("../cluster/vllm/command.js");
+  const { runVllm, shellLine } = await import("../cluster/vllm/serve.js");
+  const { adapter: adapters, allowOrigin: origins, host, print } = flags;
+  const token = flags.token || undefined;
+  checkRules({ host, token, origins });
+  const log = (line: string): void => say(line, global);
+  const command = await vllmCommand(reference, { ...flags, adapters, origins, token, more, say: log });
+  for (const note of command.notes) log(note);
+  if (!print) return runVllm(command);
+  if (global.json) printJson({ command: ["vllm", ...command.args], models: command.models });
+  else process.stdout.write(`${shellLine(command)}\n`);
+}
+
+function refuseVllmFlags({ tensorParallel, dtype, quantization, print }: ServeFlags, more: string[]): void {
+  if (more.length || tensorParallel !== undefined || dtype !== undefined || quantization !== undefined || print)
+    throw new UsageError(
+      "--tensor-parallel, --dtype, --quantization, --print and flags behind -- are vLLM's; add --engine vllm",
+    );
 }
 
 function addAdapter(text: string, previous: Record<string, string>): Record<string, string> {

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeTinyModel } from "../../tests/support/tiny-model.js";
 import { Generator } from "../generate/generator.js";
 import { readEcho, toEcho } from "../llm/openai-score.js";
-import { generatorBackend, modelName } from "./generator-backend.js";
+import { modelName } from "../model/model-name.js";
+import { generatorBackend } from "./generator-backend.js";
 import { type RunningServer, startServer } from "./server.js";
 
 interface Served {

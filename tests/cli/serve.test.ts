@@ -99,8 +99,26 @@ describe("evoke serve", () => {
     ],
     [["--port", "70000"], "evoke: option '--port <n>' argument '70000' is invalid. a port is at most 65535.\n"],
     [["--adapter", "a=x", "--adapter", "a=y"], "evoke: --adapter a is given twice\n"],
+    [
+      ["--tensor-parallel", "2"],
+      "evoke: --tensor-parallel, --dtype, --quantization, --print and flags behind -- are vLLM's; add --engine vllm\n",
+    ],
   ])("refuses %j with one line", async (flags, line) => {
     const outcome = await evoke(["serve", join(folder, "tiny"), ...flags], { env: { EVOKE_TOKEN: "" } });
     expect(outcome).toEqual({ code: 2, stdout: "", stderr: line });
+  });
+
+  it("shows vLLM's command, or says that vLLM is not there", async () => {
+    const args = ["serve", "--engine", "vllm", join(folder, "tiny"), "--tensor-parallel", "2", "--name", "tiny"];
+    const env = { EVOKE_TOKEN: "", PATH: join(folder, "empty") };
+    expect(await evoke([...args, "--print", "--", "--max-model-len", "512"], { env })).toEqual({
+      code: 0,
+      stdout: `vllm serve ${join(folder, "tiny")} --served-model-name tiny --host 127.0.0.1 --port 8000 --tensor-parallel-size 2 --max-model-len 512\n`,
+      stderr: "",
+    });
+    expect(await evoke(args, { env })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^evoke: vllm is not installed here: pip install vllm .*\n$/),
+    });
   });
 });

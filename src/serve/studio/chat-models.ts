@@ -5,7 +5,7 @@ import { Generator } from "../../generate/generator.js";
 import type { PromptTemplate } from "../../generate/prompt.js";
 import { loadAdapter } from "../../model/adapter-io.js";
 import { locateModel } from "../../model/load-model.js";
-import { modelName } from "../generator-backend.js";
+import { modelName } from "../../model/model-name.js";
 import { HttpError } from "../http-error.js";
 import type { Folder } from "./folder.js";
 import type { ChatModelChoice, RunSummary } from "./wire.js";
