@@ -125,7 +125,7 @@ describe.skipIf(!python)("a recipe on Ray", () => {
     await reached("rt-ray", 1);
     cable.cut();
     const second = onRay(path, "rt-again");
-    setTimeout(() => cable.mend(), 4000);
+    setTimeout(() => cable.mend(), 12_000);
     const local = await here(path, "rt-local");
     const [one, two] = [await first, await second];
     cable.close();

@@ -23,6 +23,9 @@ export class RayHead {
   cut = false;
   /** Status that answers every request instead. */
   broken?: number;
+  /** Work to do after each reading of a job's output that was not empty, and after each request that was cut: one each. */
+  readonly afterLogs: (() => void)[] = [];
+  readonly afterCut: (() => void)[] = [];
   /** Called with each new job. */
   onSubmit: (id: string, job: HeadJob) => void = () => {};
   private session = 1;
@@ -65,7 +68,11 @@ export class RayHead {
     const body = Buffer.concat(pieces);
     const call = `${request.method} ${request.url}`;
     this.requests.push(call);
-    if (this.cut) return void request.socket.destroy();
+    if (this.cut) {
+      request.socket.destroy();
+      this.afterCut.shift()?.();
+      return;
+    }
     const text = (status: number, words: string): void => {
       response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(words);
     };
@@ -104,7 +111,10 @@ export class RayHead {
     if (id === undefined) return text(404, "404: Not Found");
     if (!job) return text(404, `Job ${id} does not exist`);
     const over = job.status !== "PENDING" && job.status !== "RUNNING";
-    if (action === "logs") return json({ logs: job.logs });
+    if (action === "logs") {
+      if (job.logs !== "") response.on("finish", () => this.afterLogs.shift()?.());
+      return json({ logs: job.logs });
+    }
     if (action === "stop") {
       if (!over) Object.assign(job, { status: "STOPPED", message: "Job was intentionally stopped." });
       return json({ stopped: !over });

@@ -58,7 +58,8 @@ const metrics = (): StepMetrics[] =>
     .map((line) => JSON.parse(line) as StepMetrics);
 const steps = (): number[] => metrics().map(({ step }) => step);
 const submissions = (): number => head.requests.filter((call) => call === "POST /api/jobs/").length;
-const soon = (work: () => void, after = 60): void => void setTimeout(work, after);
+/** Does something once the job's output so far has been read. */
+const whenRead = (work: () => void): void => void head.afterLogs.push(work);
 const good = (_id: string, job: ConstructorParameters<typeof PlayedJob>[0]): void =>
   new PlayedJob(job).start().steps(1, 6).result(adapter, true).succeed(6);
 
@@ -67,7 +68,7 @@ describe("a run on a cluster", () => {
     const seen: number[] = [];
     head.onSubmit = (_id, job) => {
       const played = new PlayedJob(job).print("\u001b[36m(worker)\u001b[0m hello").start().steps(1, 3);
-      soon(() => played.steps(4, 6).result(adapter, true).succeed(6));
+      whenRead(() => played.steps(4, 6).result(adapter, true).succeed(6));
     };
     const done = await train({ onStep: ({ step }) => seen.push(step) });
     expect(done).toMatchObject({
@@ -131,12 +132,20 @@ describe("a run on a cluster", () => {
   it("joins the running job of the same recipe", async () => {
     head.onSubmit = (_id, job) => {
       const played = new PlayedJob(job).start().steps(1, 2);
-      soon(() => played.steps(3, 6).result(adapter, true).succeed(6), 400);
+      whenRead(() => {
+        const second = train({ out: `${out}-again` });
+        both.push(second);
+        const end = (): void => {
+          if (!said.join("\n").includes("joining it")) whenRead(end);
+          else played.steps(3, 6).result(adapter, true).succeed(6);
+        };
+        whenRead(end);
+      });
     };
-    const first = train();
-    const second = train({ out: `${out}-again` });
-    expect((await first).status).toBe("done");
-    expect((await second).status).toBe("done");
+    const both: Promise<RunRecord>[] = [];
+    both.push(train());
+    await both[0];
+    expect((await Promise.all(both)).map(({ status }) => status)).toEqual(["done", "done"]);
     expect([...head.jobs]).toHaveLength(1);
     expect(said.join("\n")).toMatch(/joining it/);
     expect(
@@ -149,9 +158,11 @@ describe("a run on a cluster", () => {
   it("goes on through a cut network", async () => {
     head.onSubmit = (_id, job) => {
       const played = new PlayedJob(job).start().steps(1, 2);
-      soon(() => (head.cut = true));
-      soon(() => played.steps(3, 6).result(adapter, true).succeed(6), 200);
-      soon(() => (head.cut = false), 700);
+      whenRead(() => (head.cut = true));
+      head.afterCut.push(
+        () => played.steps(3, 6).result(adapter, true).succeed(6),
+        () => (head.cut = false),
+      );
     };
     await train();
     expect(steps()).toEqual([1, 2, 3, 4, 5, 6]);
@@ -162,7 +173,7 @@ describe("a run on a cluster", () => {
     let played!: PlayedJob;
     head.onSubmit = (_id, job) => {
       played = new PlayedJob(job).start().steps(1, 2);
-      soon(() => (head.cut = true));
+      whenRead(() => (head.cut = true));
     };
     await expect(train({}, { patience_minutes: 0.01 })).rejects.toThrow(
       /no answer for 0.01 min; the job may still run/,
@@ -180,7 +191,7 @@ describe("a run on a cluster", () => {
   it("submits again what a restarted head has lost, and goes on from the checkpoint", async () => {
     head.onSubmit = (_id, job) => {
       new PlayedJob(job).start().steps(1, 4);
-      soon(() => head.restart());
+      whenRead(() => head.restart());
       head.onSubmit = (_again, other) => new PlayedJob(other).start(2).steps(3, 6).result(adapter, true).succeed(6);
     };
     expect((await train()).status).toBe("done");
@@ -191,7 +202,10 @@ describe("a run on a cluster", () => {
   });
 
   it("tells of a head that loses every job", async () => {
-    head.onSubmit = () => soon(() => head.restart(), 20);
+    head.onSubmit = (_id, job) => {
+      new PlayedJob(job).start();
+      whenRead(() => head.restart());
+    };
     await expect(train({}, { retries: 1 })).rejects.toThrow(/has lost evoke-\w+ 2 times; giving up/);
   });
 
@@ -211,7 +225,7 @@ describe("a run on a cluster", () => {
   it("tells of a job that somebody stopped", async () => {
     head.onSubmit = (_id, job) => {
       new PlayedJob(job).start().steps(1, 2);
-      soon(() => Object.assign(job, { status: "STOPPED", message: "Job was intentionally stopped." }));
+      whenRead(() => Object.assign(job, { status: "STOPPED", message: "Job was intentionally stopped." }));
     };
     await expect(train()).rejects.toThrow(/was stopped after step 2; run again with --resume/);
     expect(record().status).toBe("interrupted");
@@ -253,7 +267,7 @@ describe("a run on a cluster", () => {
   it("leaves the job running on a signal", async () => {
     head.onSubmit = (_id, job) => {
       new PlayedJob(job).start().steps(1, 2);
-      soon(() => process.emit("SIGINT", "SIGINT"), 100);
+      whenRead(() => process.emit("SIGINT", "SIGINT"));
     };
     await expect(train()).rejects.toThrow(InterruptedError);
     expect([...head.jobs.values()][0]!.status).toBe("RUNNING");
