@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { UsageError } from "../errors.js";
+import { FailureError, UsageError } from "../errors.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
@@ -147,6 +147,11 @@ async function runOpened(
     else process.stdout.write(resultTable(results));
     if (model) sayUsage(model, globals);
     lines(`results: ${out}/results.json`);
+    const empty = Object.entries(results).find(([, { n, missing }]) => n === 0 && missing > 0);
+    if (empty)
+      throw new FailureError(
+        `eval ${empty[0]}: none of its ${empty[1].missing} rows could be scored; ${out}/samples says why of each`,
+      );
   } finally {
     evalModel.close();
   }

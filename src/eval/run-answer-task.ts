@@ -63,6 +63,7 @@ export async function runAnswerTask(declared: AnswerTask, context: SuiteContext)
         details: {
           empty: count(({ output }) => output === ""),
           cut_off: count(({ finish_reason }) => finish_reason === "length"),
+          truncated: count(({ truncated }) => truncated === true),
         },
         config: {
           task_version: task.version,
@@ -89,7 +90,12 @@ async function withOriginalShots(task: AnswerTask, { originalPrompts, source }: 
 }
 
 function requestOf(task: AnswerTask, doc: AnswerDoc, shots: readonly Shot[], context: SuiteContext): GenerateRequest {
-  const rest = { maxTokens: context.maxNewTokens ?? task.maxTokens, temperature: 0, stop: [...task.stop] };
+  const rest = {
+    maxTokens: context.maxNewTokens ?? task.maxTokens,
+    temperature: 0,
+    stop: [...task.stop],
+    cutPrompt: true,
+  };
   const isChat = context.template === undefined ? task.isChat : context.template !== "none";
   if (!isChat) return { prompt: contextOf(task, doc, shots), ...rest };
   return conversationRequest(context, messagesOf(doc, shots), rest);
@@ -113,6 +119,7 @@ function sampleOf(
     target: doc.target,
     output: answer.text,
     finish_reason: answer.finishReason,
+    ...(answer.truncated ? { truncated: true } : {}),
     answer_strict: strict,
     answer_flexible: flexible,
     exact_match_strict: exactMatch(strict, doc.target),

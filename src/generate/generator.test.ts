@@ -41,6 +41,24 @@ async function slowGreedy(
 
 const greedy = { adapter: null, maxTokens: 12 } as const;
 
+describe("a prompt longer than the window", () => {
+  const { maxPositions } = base.config;
+  const long = Array.from({ length: maxPositions + 5 }, (_, i) => first[i % first.length]!);
+
+  it("is refused in one line, or loses its beginning where that is asked for", async () => {
+    await expect(generator.generate({ tokens: long, ...greedy })).rejects.toThrow(
+      `the prompt has ${maxPositions + 5} tokens, the model reads ${maxPositions} with its answer`,
+    );
+    const cut = await generator.generate({ tokens: long, ...greedy, maxTokens: 4, cutPrompt: true });
+    const kept = long.slice(-(maxPositions - 4));
+    expect(cut).toMatchObject({ truncated: true, promptTokens: kept.length, outputTokens: 4 });
+    expect(cut.tokens).toEqual(await slowGreedy(kept, 4));
+    const short = await generator.generate({ tokens: first, ...greedy, maxTokens: 4, cutPrompt: true });
+    expect(short).toMatchObject({ promptTokens: first.length });
+    expect(short.truncated).toBeUndefined();
+  });
+});
+
 describe("generate", () => {
   it("writes what reading everything anew for each token gives, alone and in company", async () => {
     const prompts = [first, second, first.slice(0, 5), second.slice(0, 9), first.slice(3, 20), second.slice(0, 1)];

@@ -106,8 +106,9 @@ export class Generator {
     const { signal, onText, onToken } = options;
     signal?.throwIfAborted();
     this.check(request);
-    const prompt = this.promptTokens(request);
     const { maxPositions } = this.model.config;
+    const whole = this.promptTokens(request);
+    const prompt = request.cutPrompt ? whole.slice(-Math.max(1, maxPositions - request.maxTokens)) : whole;
     if (prompt.length >= maxPositions)
       throw new UsageError(`the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`);
     const limit = Math.min(request.maxTokens, maxPositions - prompt.length);
@@ -133,6 +134,7 @@ export class Generator {
     return {
       ...first!,
       promptTokens: prompt.length,
+      ...(prompt.length < whole.length ? { truncated: true as const } : {}),
       outputTokens: answers.reduce((sum, answer) => sum + answer.drawn, 0),
       ...(others.length ? { alternatives: others } : {}),
     };

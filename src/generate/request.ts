@@ -29,6 +29,8 @@ export interface GenerationRequest extends SamplingOptions {
   tokens?: readonly number[];
   /** Most tokens to write, ≥ 1; also limited by the positions of the model. */
   maxTokens: number;
+  /** Cut the beginning of a prompt that leaves no room for `maxTokens`, in place of shortening the answer or refusing. */
+  cutPrompt?: boolean;
   /** Writing ends before the first of these strings. */
   stop?: readonly string[];
   /** Token ids that end the answer besides the model's own. */
@@ -68,6 +70,8 @@ export interface Answer {
 
 export interface GenerationResult extends Answer {
   promptTokens: number;
+  /** Set when the beginning of the prompt was cut off. */
+  truncated?: true;
   /** Tokens written for all answers, those that ended them included. */
   outputTokens: number;
   /** The answers after the first, when `n` > 1. */

@@ -14,6 +14,8 @@ export interface GenerateRequest {
   messages?: Message[];
   /** Most tokens to write, ≥ 1. */
   maxTokens: number;
+  /** Local models: cut the beginning of a prompt that leaves no room for `maxTokens`. Servers refuse such a prompt. */
+  cutPrompt?: boolean;
   /** 0 (the default) takes the most probable token. */
   temperature?: number;
   /** Keep the smallest set of tokens with this much probability, 0 < p ≤ 1. */
@@ -42,6 +44,8 @@ export interface GenerateResult {
   finishReason: "stop" | "length";
   promptTokens: number;
   outputTokens: number;
+  /** Set when the beginning of the prompt was cut off. */
+  truncated?: true;
   logprobs?: TokenLogprob[];
   /** The stop string that ended the text, where the model tells it. */
   stopText?: string;

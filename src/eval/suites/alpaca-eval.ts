@@ -8,8 +8,8 @@ import type { Message } from "../../model/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { loadJudgePrompt } from "../judge-prompt.js";
-import { readFiles } from "../load-rows.js";
 import { originalAlpacaPrompt } from "../originals.js";
+import { readCases } from "../read-cases.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import { answersOf, type SuiteContext } from "../suite.js";
 import { type Annotation, reportAnnotations } from "./alpaca-annotations.js";
@@ -23,26 +23,30 @@ const JUDGE_ALTERNATIVES = 5;
  */
 export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput> {
   const path = context.files.alpaca_eval ?? (await locateEvalFile(EVAL_FILES.alpacaEval, context.source));
-  const rows = (await readFiles([path], context.source)).rows.slice(0, context.limit);
-  const instructions = rows.map((row) => row.text("instruction"));
+  const {
+    cases: rows,
+    invalid,
+    files,
+  } = await readCases(context, path, (row) => ({
+    instruction: row.text("instruction"),
+    dataset: row.optionalText("dataset") ?? "alpaca_eval",
+  }));
+  const instructions = rows.map(({ instruction }) => instruction);
   const answers = await writeAnswers(context, instructions, { label: "alpaca_eval", maxTokens: MAX_NEW_TOKENS });
-  const outputs = rows.flatMap((row, i) => {
+  const outputs = rows.flatMap(({ instruction, dataset }, i) => {
     const { output } = answers[i]!;
-    const dataset = row.optionalText("dataset") ?? "alpaca_eval";
-    return output === undefined
-      ? []
-      : [{ instruction: instructions[i]!, output, generator: context.generator, dataset }];
+    return output === undefined ? [] : [{ instruction, output, generator: context.generator, dataset }];
   });
   writeJson(context, "model_outputs.json", outputs);
 
-  const config: Record<string, unknown> = answerConfig(context, MAX_NEW_TOKENS);
+  const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const characters = meanMetric(outputs.map(({ output }) => [...output].length));
   const empty = outputs.filter(({ output }) => output === "").length;
   if (!context.judge) {
     context.say(`alpaca_eval: no --judge given; wrote the answers only. To judge them with the original tool:`);
     context.say(`  alpaca_eval --model_outputs ${join(context.out, "alpaca_eval", "model_outputs.json")}`);
     const samples = rows.map((_, i) => sampleBase(instructions[i]!, answers[i]!, i));
-    const missing = samples.length - outputs.length;
+    const missing = samples.length - outputs.length + invalid;
     const result = { n: outputs.length, missing, metrics: { characters }, details: { empty, judged: false }, config };
     return { results: { alpaca_eval: result }, samples: { alpaca_eval: samples } };
   }
@@ -121,7 +125,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     reference_file: reference.file,
   });
   return {
-    results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n, metrics, details, config } },
+    results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n + invalid, metrics, details, config } },
     samples: { alpaca_eval: samples },
   };
 }

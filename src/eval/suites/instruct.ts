@@ -1,6 +1,6 @@
 import { UsageError } from "../../errors.js";
 import { answerConfig, writeAnswers } from "../answers.js";
-import { readFiles } from "../load-rows.js";
+import { readCases } from "../read-cases.js";
 import { meanMetric, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
 
@@ -13,15 +13,18 @@ const MAX_NEW_TOKENS = 2048;
 export async function runInstruct(context: SuiteContext): Promise<SuiteOutput> {
   const path = context.files.instruct;
   if (!path) throw new UsageError("instruct: name the file of instructions with --rows instruct=FILE");
-  const { rows, files } = await readFiles([path], context.source);
-  const taken = rows.slice(0, context.limit);
-  const instructions = taken.map((row) => {
+  const {
+    cases: taken,
+    invalid,
+    files,
+  } = await readCases(context, path, (row) => {
     const instruction = row.text(row.has("instruction") ? "instruction" : "prompt");
     const input = row.optionalText("input");
-    return input ? `${instruction}\n\n${input}` : instruction;
+    return { row, text: input ? `${instruction}\n\n${input}` : instruction };
   });
+  const instructions = taken.map(({ text }) => text);
   const answers = await writeAnswers(context, instructions, { label: "instruct", maxTokens: MAX_NEW_TOKENS });
-  const samples = taken.map((row, i) => {
+  const samples = taken.map(({ row }, i) => {
     const { output, problem, finishReason, outputTokens } = answers[i]!;
     const { output: expected, ...fields } = row.fields;
     const given = { ...fields, ...(expected === undefined ? {} : { expected }), index: i };
@@ -37,7 +40,7 @@ export async function runInstruct(context: SuiteContext): Promise<SuiteOutput> {
     results: {
       instruct: {
         n: outputs.length,
-        missing: answers.length - outputs.length,
+        missing: answers.length - outputs.length + invalid,
         metrics: {
           ...(ended.length > 0 ? { ended_by_itself: meanMetric(ended) } : {}),
           ...(exact.length > 0 ? { exact: meanMetric(exact) } : {}),

@@ -14,8 +14,8 @@ import {
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
-import { readFiles } from "../load-rows.js";
 import { originalJustEvalPrompts } from "../originals.js";
+import { readCases } from "../read-cases.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import { answersOf, type SuiteContext } from "../suite.js";
 
@@ -31,8 +31,11 @@ interface Question {
 /** just-eval (Lin et al. 2023, arXiv 2312.01552): 800 regular prompts on five aspects, 200 on safety, by a judge. */
 export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
   const path = context.files.just_eval ?? (await locateEvalFile(EVAL_FILES.justEval, context.source));
-  const { rows } = await readFiles([path], context.source);
-  const questions = rows.slice(0, context.limit).map((row, i): Question => {
+  const {
+    cases: questions,
+    invalid,
+    files,
+  } = await readCases(context, path, (row, i): Question => {
     const id = row.has("id") ? row.integer("id") : i;
     const category = row.optionalText("category");
     return { id, instruction: row.text("instruction"), isSafety: category ? category === "safety" : id >= 800 };
@@ -46,7 +49,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     join(context.out, "just_eval", "outputs.json"),
     `${JSON.stringify(outputRows(questions, answers, context), null, 2)}\n`,
   );
-  const config: Record<string, unknown> = answerConfig(context, MAX_NEW_TOKENS);
+  const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const written = answers.filter(({ output }) => output !== undefined).length;
   const empty = answers.filter(({ output }) => output === "").length;
   if (!context.judge) {
@@ -55,7 +58,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     const samples = questions.map((question, i) => sampleOf(question, answers[i]!));
     const result = {
       n: written,
-      missing: answers.length - written,
+      missing: answers.length - written + invalid,
       metrics: {},
       details: { empty, judged: false },
       config,
@@ -90,7 +93,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     results: {
       just_eval: {
         n: report.parsed,
-        missing: questions.length - report.parsed,
+        missing: questions.length - report.parsed + invalid,
         metrics: justEvalMetricValues(report),
         details,
         config,

@@ -1,5 +1,5 @@
 import { EVAL_FILES, type EvalFile, locateEvalFile } from "../eval-files.js";
-import { readFiles } from "../load-rows.js";
+import { type ReadCases, readCases } from "../read-cases.js";
 import type { Row } from "../row.js";
 import type { SuiteContext } from "../suite.js";
 
@@ -72,13 +72,15 @@ const SETS: Readonly<Record<RefusalSet, readonly Part[]>> = {
   ],
 };
 
-/** Prompts of a set, in file order, the first `limit` of each file. */
-export async function loadRefusalPrompts(set: RefusalSet, context: SuiteContext): Promise<RefusalPrompt[]> {
-  const prompts: RefusalPrompt[] = [];
+/** Prompts of a set, in file order, the first `limit` of each file; with the number of malformed rows left out. */
+export async function loadRefusalPrompts(set: RefusalSet, context: SuiteContext): Promise<ReadCases<RefusalPrompt>> {
+  const all: ReadCases<RefusalPrompt> = { cases: [], invalid: 0, files: [] };
   for (const { key, file, read } of SETS[set]) {
     const path = context.files[key] ?? (await locateEvalFile(file, context.source));
-    const { rows } = await readFiles([path], context.source);
-    for (const row of rows.slice(0, context.limit)) prompts.push(read(row));
+    const { cases, invalid, files } = await readCases(context, path, read);
+    all.cases.push(...cases);
+    all.invalid += invalid;
+    all.files.push(...files);
   }
-  return prompts;
+  return all;
 }

@@ -1,4 +1,3 @@
-import { UsageError } from "../../errors.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { parseRefusalLabel, type RefusalLabel } from "../../metrics/refusal-metrics.js";
 import { labelAgreement, labelByPhrases } from "../../metrics/refusal-phrases.js";
@@ -18,8 +17,7 @@ const MAX_JUDGE_TOKENS = 512;
  * and the results say so; with one, its agreement with the phrases is reported.
  */
 export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Promise<SuiteOutput> {
-  const prompts = await loadRefusalPrompts(set, context);
-  if (prompts.length === 0) throw new UsageError(`${set}: no prompts to ask`);
+  const { cases: prompts, invalid, files } = await loadRefusalPrompts(set, context);
   const answers = await writeAnswers(
     context,
     prompts.map(({ instruction }) => instruction),
@@ -47,7 +45,7 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
     results: {
       [set]: {
         n: present.length,
-        missing: samples.length - present.length,
+        missing: samples.length - present.length + invalid,
         metrics,
         details: {
           ...details,
@@ -56,6 +54,7 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
         },
         config: {
           ...answerConfig(context, MAX_NEW_TOKENS),
+          rows: files,
           judge: context.judge ? context.judgeName : "phrases",
           ...(context.judge ? { judge_prompt_sha256: prompt.sha256 } : {}),
         },

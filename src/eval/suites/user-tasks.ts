@@ -7,6 +7,7 @@ import { answerConfig, writeAnswers } from "../answers.js";
 import type { BertScorer } from "../bert-scorer.js";
 import { EVAL_FILES, locateEvalFile, PREDICTION_FILES } from "../eval-files.js";
 import { readFiles } from "../load-rows.js";
+import { readCases } from "../read-cases.js";
 import { meanMetric, plainMetric, type SuiteOutput, textTable } from "../results.js";
 import type { Row } from "../row.js";
 import type { SuiteContext } from "../suite.js";
@@ -61,8 +62,7 @@ async function openScorer(context: SuiteContext): Promise<BertScorer> {
 
 async function score(context: SuiteContext, scorer: BertScorer | undefined): Promise<SuiteOutput> {
   const path = context.files.user_tasks ?? (await locateEvalFile(EVAL_FILES.userTasks, context.source));
-  const { rows, files } = await readFiles([path], context.source);
-  const tasks = rows.slice(0, context.limit).map(readTask);
+  const { cases: tasks, invalid, files } = await readCases(context, path, readTask);
   const answers = await writeAnswers(
     context,
     tasks.map(({ instruction, input }) => (input ? `${instruction}\n\n${input}` : instruction)),
@@ -89,7 +89,7 @@ async function score(context: SuiteContext, scorer: BertScorer | undefined): Pro
     results: {
       user_tasks: {
         n: own.size,
-        missing: tasks.length - own.size,
+        missing: tasks.length - own.size + invalid,
         metrics: {
           bleu: plainMetric(bleu),
           rougeL: meanMetric([...scored.rouges.values()]),
