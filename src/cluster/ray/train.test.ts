@@ -277,6 +277,7 @@ describe("a run on a cluster", () => {
   it("refuses what the job cannot do before anything is sent", async () => {
     await expect(train({}, { storage: "shared/folder" })).rejects.toThrow(/cluster.storage: "shared\/folder" is none/);
     await expect(train({}, { env: ["EVOKE_NOT_SET"] })).rejects.toThrow(/cluster.env: EVOKE_NOT_SET is not set/);
+    expect(existsSync(out)).toBe(false);
     recipe = { ...recipe, method: "full" };
     await expect(train()).rejects.toThrow(/a fully tuned model does not fit into the job's output/);
     expect(submissions()).toBe(0);

@@ -1,4 +1,5 @@
 /** A training run on a Ray cluster: the same recipe, the same run folder as a local one. */
+import { rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError, InterruptedError, UsageError } from "../../errors.js";
 import { acquireRunLock } from "../../files/run-lock.js";
@@ -115,6 +116,15 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     view?.close();
     stop.release();
     lock.release();
+    if (!folder.exists()) removeIfEmpty(out); // nothing was submitted
+  }
+}
+
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // it holds something, or is gone
   }
 }
 
