@@ -18,8 +18,8 @@ export interface AskEachOptions<Task, Row> {
   request: (task: Task) => GenerateRequest;
   /** The row of an answered task, or of one whose request failed. */
   row: (task: Task, answer: GenerateResult | undefined) => Row;
-  /** Stores the rows so far, in the tasks' order; also called before an exception is passed on. */
-  save: (rows: Row[]) => void;
+  /** Stores the rows so far, in the tasks' order; also called before an exception is passed on. They are made as they are read: together they may be large. */
+  save: (rows: Iterable<Row>) => void;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
 }
@@ -40,7 +40,10 @@ const SLICE = 512;
  */
 export async function askEach<Task, Row>(options: AskEachOptions<Task, Row>): Promise<AskReport> {
   const { model, tasks, signal } = options;
-  const rows: Row[] = [];
+  const found: { task: Task; known?: Row; answer?: GenerateResult }[] = [];
+  const rows = function* (): Generator<Row> {
+    for (const { task, known, answer } of found) yield known ?? options.row(task, answer);
+  };
   const errors: string[] = [];
   let asked = 0;
   let done = 0;
@@ -60,16 +63,16 @@ export async function askEach<Task, Row>(options: AskEachOptions<Task, Row>): Pr
       const answer = byPlace.get(i);
       if (answer instanceof Error && gone) continue; // not this task's fault: it has no row yet
       if (answer instanceof Error) errors.push(`task ${start + i + 1}: ${answer.message}`);
-      rows.push(known[i] ?? options.row(task, answer instanceof Error ? undefined : answer));
+      found.push({ task, known: known[i], answer: answer instanceof Error ? undefined : answer });
     }
     options.onProgress?.(done, tasks.length);
     if (gone) {
-      options.save(rows);
+      options.save(rows());
       signal?.throwIfAborted();
       throw answers.find((answer) => answer instanceof ModelUnavailableError);
     }
   }
-  options.save(rows);
+  options.save(rows());
   if (asked > 0 && errors.length === asked) throw new FailureError(`no request was answered; ${errors[0]}`);
   return { tasks: tasks.length, failed: errors.length, errors };
 }

@@ -117,12 +117,12 @@ async function runStage(
     return;
   }
   requireFile(folder, FILES.instructions, "bootstrap");
-  const stored = await readStage<InstructionRow>(join(folder, FILES.instructions), ["instruction"]);
-  const instructions = stored.map(({ row }) => row);
   if (stage === "classify") {
+    // Of each row the text alone is kept: with their prompts 52,000 rows are large.
+    const instructions = (await readInstructions(folder)).map(({ instruction }) => instruction);
     report.classify = await classifyInstructions({
       ...shared,
-      instructions: instructions.map(({ instruction }) => instruction),
+      instructions,
       from: classificationFile(folder),
       path: join(folder, FILES.classification),
       prompt: prompts.classify,
@@ -130,6 +130,7 @@ async function runStage(
     });
     return;
   }
+  const instructions = await readInstructions(folder);
   const classification = await readClassification(classificationFile(folder));
   const missing = instructions.find(({ instruction }) => !classification.has(instruction));
   if (missing) throw new UsageError(`${folder}: not all instructions are classified; run the stage "classify" first`);
@@ -145,6 +146,10 @@ async function runStage(
     presencePenalty: instances.presence_penalty,
     onProgress: progress,
   });
+}
+
+async function readInstructions(folder: string): Promise<InstructionRow[]> {
+  return (await readStage<InstructionRow>(join(folder, FILES.instructions), ["instruction"])).map(({ row }) => row);
 }
 
 /** "16." and "16 .": where a continuation of an 8-item prompt ends. */

@@ -74,17 +74,21 @@ export function classificationFile(folder: string): string {
   return others[0] ? join(folder, others[0]) : own;
 }
 
-const PIECE = 4096;
+const PIECE_CHARACTERS = 1 << 24;
 
 /** Replaces a stage file in one step, a piece at a time: 52,000 transcripts with their prompts are too long for one text. */
-export function writeStage(path: string, rows: readonly unknown[]): void {
+export function writeStage(path: string, rows: Iterable<unknown>): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     rmSync(temporary, { force: true });
-    for (let start = 0; start === 0 || start < rows.length; start += PIECE) {
-      const piece = rows.slice(start, start + PIECE);
-      appendDurably(temporary, piece.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    let piece = "";
+    for (const row of rows) {
+      piece += `${JSON.stringify(row)}\n`;
+      if (piece.length < PIECE_CHARACTERS) continue;
+      appendDurably(temporary, piece);
+      piece = "";
     }
+    appendDurably(temporary, piece);
     renameSync(temporary, path);
   } finally {
     rmSync(temporary, { force: true });
