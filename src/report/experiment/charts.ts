@@ -117,7 +117,7 @@ const MOST_POINTS = 400;
 export function lossChart(
   curves: readonly LossCurve[],
   arms: readonly ReportArm[],
-  dash: (curve: LossCurve) => string,
+  { isSmall, dash }: { isSmall: boolean; dash: (curve: LossCurve) => string },
 ): Html {
   const parts = curves.map((curve) => {
     const [first, last] = [curve.points[0], curve.points.at(-1)];
@@ -127,8 +127,8 @@ export function lossChart(
   });
   return plotSvg(
     {
-      width: 760,
-      height: 300,
+      width: isSmall ? WIDTH : 760,
+      height: isSmall ? 230 : 300,
       marginLeft: 48,
       marginTop: 28,
       marginBottom: 42,
@@ -171,11 +171,11 @@ function thin(points: readonly { step: number; loss: number }[]): { step: number
 }
 
 /** Refusals of unsafe requests against refusals of safe ones: the upper left corner is the aim. */
-export function refusalChart(report: ExperimentReport, evaluation: string): Html | undefined {
+export function refusalChart(report: ExperimentReport, evaluations: readonly string[]): Html | undefined {
   const find = (arm: string, suite: string, metric: string): Score | undefined =>
     report.scores.find(
       (score) =>
-        score.evaluation === evaluation && score.arm === arm && score.suite === suite && score.metric === metric,
+        evaluations.includes(score.evaluation) && score.arm === arm && score.suite === suite && score.metric === metric,
     );
   const points = report.arms.flatMap((arm) => {
     const over = find(arm.name, "xstest", "safe_refusal_rate");

@@ -84,16 +84,19 @@ export interface Column {
 }
 
 export interface ResultTable {
-  evaluation: string;
+  /** Evaluations of one title share a table. */
+  evaluations: string[];
   title: string;
   columns: Column[];
   rows: { arm: string; title: string; scores: (Score | undefined)[] }[];
 }
 
-/** One table for each evaluation: arms down, leading figures across. */
+/** One table for each title of evaluations: arms down, leading figures across. */
 export function resultTables(report: ExperimentReport): ResultTable[] {
-  return report.evaluations.flatMap(({ name, title }) => {
-    const scores = report.scores.filter(({ evaluation }) => evaluation === name);
+  const titles = [...new Set(report.evaluations.map(({ title }) => title))];
+  return titles.flatMap((title) => {
+    const evaluations = report.evaluations.filter((each) => each.title === title).map(({ name }) => name);
+    const scores = report.scores.filter(({ evaluation }) => evaluations.includes(evaluation));
     const columns = columnsOf(scores);
     if (columns.length === 0) return [];
     const present = new Set(scores.map(({ arm }) => arm));
@@ -106,7 +109,7 @@ export function resultTables(report: ExperimentReport): ResultTable[] {
           scores.find((score) => score.arm === arm.name && score.suite === suite && score.metric === metric),
         ),
       }));
-    return [{ evaluation: name, title, columns, rows }];
+    return [{ evaluations, title, columns, rows }];
   });
 }
 

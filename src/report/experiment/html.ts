@@ -49,10 +49,15 @@ ${content}
   return htmlPage({ title: report.title, body, style: EXPERIMENT_STYLE, script: EXPERIMENT_SCRIPT });
 }
 
+/** Steps without a result that are named one by one. */
+const ABSENT_SHOWN = 6;
+
 function absentNote({ absent }: ExperimentReport): Html | undefined {
   if (absent.length === 0) return undefined;
+  const shown = absent.slice(0, ABSENT_SHOWN);
+  const more = absent.length - shown.length;
   return html`<div class="note"><b>Incomplete.</b> These steps have no result yet:
-<ul>${absent.map(({ id, status, error }) => html`<li>${id}: ${status}${error ? `, ${error}` : ""}</li>`)}</ul></div>`;
+<ul>${shown.map(({ id, status, error }) => html`<li>${id}: ${status}${error ? `, ${error}` : ""}</li>`)}${more > 0 ? html`<li>and ${more} more</li>` : undefined}</ul></div>`;
 }
 
 const scrolling = (label: string, table: Html): Html =>
@@ -74,11 +79,13 @@ function armsTable({ arms }: ExperimentReport): Html {
 }
 
 function results(report: ExperimentReport, table: ResultTable): Html {
-  const { evaluation, columns, rows } = table;
-  const facts = report.evaluations.find(({ name }) => name === evaluation)!;
+  const { evaluations, columns, rows } = table;
+  const given = report.evaluations.filter(({ name }) => evaluations.includes(name));
+  const facts = given[0]!;
+  const references = [...new Set(given.flatMap(({ reference }) => reference ?? []))];
   const notes = [
     facts.judge ? `judged by ${facts.judge}` : "",
-    facts.reference ? `against the answers of ${facts.reference}` : "",
+    references.length > 0 ? `against the answers of ${references.join(", ")}` : "",
     facts.limit ? `the first ${facts.limit} rows of each part` : "",
     "± one standard error",
   ].filter((note) => note !== "");
@@ -114,7 +121,7 @@ function results(report: ExperimentReport, table: ResultTable): Html {
     const chart = scoreChart(column, own as never, report.arms);
     return chart ? [html`<figure><figcaption>${column.suite}</figcaption>${chart}</figure>`] : [];
   });
-  const refusal = refusalChart(report, evaluation);
+  const refusal = refusalChart(report, evaluations);
   return html`${scrolling(
     table.title,
     html`<table><caption>${notes.join("; ")}</caption>
@@ -124,7 +131,7 @@ function results(report: ExperimentReport, table: ResultTable): Html {
   )}
 ${missing.length > 0 ? html`<p class="end">Rows without a result: ${missing.join("; ")}.</p>` : undefined}
 <div class="charts">${charts}</div>
-${columns.some(({ hasPublished }) => hasPublished) ? html`<p class="end">Dots with lines: measured here, ± one standard error. Hollow squares: published.</p>` : undefined}
+${charts.length > 0 && columns.some(({ hasPublished }) => hasPublished) ? html`<p class="end">Dots with lines: measured here, ± one standard error. Hollow squares: published.</p>` : undefined}
 ${refusal ? html`<figure><figcaption>Refusal against over-refusal; the upper left corner is the aim</figcaption>${refusal}</figure>` : undefined}`;
 }
 
@@ -171,7 +178,7 @@ function losses(report: ExperimentReport): Html | undefined {
       return html`<span class="key"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" stroke="${colourOf(arm)}" stroke-width="3" stroke-dasharray="${dashes.get(curve) ?? ""}"/></svg> ${label}</span> `;
     });
     const isLong = groups.length > 1;
-    return html`<figure>${lossChart(curves, report.arms, (curve) => dashes.get(curve) ?? "")}
+    return html`<figure>${lossChart(curves, report.arms, { isSmall: isLong, dash: (curve) => dashes.get(curve) ?? "" })}
 <figcaption>${isLong ? html`<b>${group}</b>: ` : undefined}${keys}</figcaption></figure>`;
   });
   return groups.length > 1 ? html`<div class="charts">${figures}</div>` : figures[0];
