@@ -1,9 +1,9 @@
 /** Recipes on a real Ray cluster with two workers: the numbers, and what happens when things break. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evoke, type Outcome } from "../program.js";
+import { evoke, type Outcome, repositoryRoot } from "../program.js";
 import { Cable, LocalRay, LocalS3, python, TOKEN } from "./ray.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-cluster-"));
@@ -19,6 +19,7 @@ interface Step {
 
 beforeAll(async () => {
   mkdirSync(storage);
+  cpSync(join(repositoryRoot, "models/mini"), join(folder, "model"), { recursive: true });
   const rows = Array.from({ length: 48 }, (_, i) => ({
     prompt: `Count on from ${i}${i % 3 ? "" : ", slowly, please"}.`,
     completion: Array.from({ length: 1 + (i % 7) }, (_, k) => `Then comes ${i + k}.`).join(" "),
@@ -35,7 +36,7 @@ afterAll(async () => {
 function recipe(name: string, settings: Record<string, unknown>): string {
   const path = join(folder, `${name}.yaml`);
   const common = {
-    model: "bundled:mini",
+    model: "./model",
     data: { path: "rows.jsonl", validation: 0.1 },
     lora: { r: 8, alpha: 16, dropout: 0 },
     optimizer: { lr: 1e-3 },
