@@ -1,13 +1,33 @@
 import { Command } from "commander";
+import { UsageError } from "../errors.js";
 import type { Finding } from "./doctor-checks.js";
 import { globalOptions, printJson, useColour } from "./output.js";
+
+export interface DoctorFlags {
+  offline: boolean;
+  model?: string;
+  recipe?: string;
+  set: string[];
+  cluster?: string;
+}
 
 /** `evoke doctor`: whether this machine can run evoke, and what would help. Exit 1 when something must be mended. */
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("Check this machine: versions, devices, memory, and where models and data can come from.")
     .option("--offline", "ask nothing of the network", false)
-    .action(async ({ offline }: { offline: boolean }, command: Command) => {
+    .option("--model <model>", "estimate memory and time of training this model, and say where to do it")
+    .option("--recipe <file>", "the training to estimate; default: paper-qlora over 1,000 assumed rows")
+    .option("--set <key=value>", "with --recipe: override a field (repeatable)", collect, [])
+    .option("--cluster <shape>", "also estimate a cluster: [NODESx]GPUSxTYPE[-MEMORYGB], such as 2x8xH100")
+    .action(async (flags: DoctorFlags, command: Command) => {
+      const { offline, model, recipe, cluster } = flags;
+      if (model !== undefined || recipe !== undefined) {
+        const { printPlacement } = await import("./doctor-placement.js");
+        return printPlacement(flags, globalOptions(command));
+      }
+      if (cluster !== undefined || flags.set.length)
+        throw new UsageError("--cluster and --set need a training to estimate: add --model or --recipe");
       const { json, dataDir } = globalOptions(command);
       const { examine } = await import("./doctor-checks.js");
       const findings = await examine({ offline, dataDir });
@@ -24,4 +44,8 @@ function paragraph({ name, status, found, advice }: Finding): string {
   const mark = useColour(process.stdout) ? `\u001b[${COLOUR[status]}m${status.padEnd(4)}\u001b[0m` : status.padEnd(4);
   const hint = advice === undefined ? "" : `${" ".repeat(23)}${advice}\n`;
   return `${mark}  ${name.padEnd(16)} ${found}\n${hint}`;
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
 }

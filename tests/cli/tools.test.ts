@@ -47,6 +47,57 @@ describe("evoke doctor", () => {
   });
 });
 
+describe("evoke doctor --model, --recipe", () => {
+  interface Estimate {
+    examples: number;
+    steps: number;
+    places: { place: string; fits: boolean; needBytes: number; haveBytes: number; seconds?: number }[];
+    use?: string;
+  }
+
+  it("estimates what a run then reports, and compares a cluster", async () => {
+    const recipe = join(folder, "small.yaml");
+    const rows = Array.from({ length: 6 }, (_, i) => ({ prompt: `Say ${i}.`, completion: `It is ${i}.` }));
+    writeFileSync(join(folder, "small.jsonl"), rows.map((row) => JSON.stringify(row)).join("\n"));
+    writeFileSync(
+      recipe,
+      "model: bundled:mini\ndata: {path: small.jsonl}\nbatch: {micro: 2, accumulation: 1}\nmax_steps: 1\nthreads: 1\nmemory: {budget_gb: 1}\n",
+    );
+    const { code, stdout } = await evoke(["doctor", "--recipe", recipe, "--cluster", "2x8xH100", "--json"]);
+    expect(code).toBe(0);
+    const estimate = JSON.parse(stdout) as Estimate;
+    expect(estimate).toMatchObject({ examples: 6, steps: 1, use: "cpu" });
+    const places = Object.fromEntries(estimate.places.map((place) => [place.place, place]));
+    expect(places.cluster).toMatchObject({ fits: true, haveBytes: 80e9 });
+    const out = join(folder, "small-run");
+    expect((await evoke(["train", recipe, "--out", out, "--quiet"])).code).toBe(0);
+    const { memory } = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as { memory: { estimateBytes: number } };
+    expect(Math.round(places.cpu!.needBytes)).toBe(memory.estimateBytes);
+    expect(places.cpu!.haveBytes).toBe(1e9);
+  });
+
+  it("takes the paper's recipe and assumed rows for a model alone, and tells it in lines", async () => {
+    const { code, stdout } = await evoke(["doctor", "--model", "bundled:mini", "--cluster", "1xT4"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^bundled:mini: qlora, 1000 assumed examples of 512 tokens, 160 steps, 5\.1 M tokens in all\ncpu {6}this processor, evoke .* GB of .* GB +(about|does not fit)/,
+    );
+    expect(stdout).toMatch(/\ncluster {2}1 × T4, Ray .*\nuse: (cpu|gpu|cluster) \(/);
+  });
+
+  it.each([
+    [
+      ["--model", "bundled:mini", "--cluster", "8xTPU"],
+      /^evoke: --cluster 8xTPU: expected \[NODESx\]GPUSxTYPE\[-MEMORYGB\], such as 2x8xH100; types: B200, .*\n$/,
+    ],
+    [["--cluster", "8xH100"], /^evoke: --cluster and --set need a training to estimate: add --model or --recipe\n$/],
+  ])("refuses %j with one line", async (args, line) => {
+    const { code, stderr } = await evoke(["doctor", ...args]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(line);
+  });
+});
+
 describe("evoke completion", () => {
   /** What bash offers after a line of words, the last one being typed. */
   function offered(script: string, words: string[]): string[] {

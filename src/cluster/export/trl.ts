@@ -7,7 +7,8 @@ export function trlConfig(plan: TrainingPlan): Record<string, unknown> {
   return {
     model_name_or_path: model.name,
     ...(model.revision ? { model_revision: model.revision } : {}),
-    dtype: precision,
+    // Full tuning keeps float32 weights; bf16 below is the arithmetic.
+    dtype: recipe.method === "full" ? "float32" : precision,
     ...quantization(plan),
     ...adapter(plan),
     dataset_name: "./data",
