@@ -217,6 +217,7 @@ describe("a run on a cluster", () => {
     expect(record()).toMatchObject({ status: "failed", progress: { step: 3 } });
     expect(steps()).toEqual([1, 2, 3]);
     await expect(train()).rejects.toThrow(/failed before; add --resume to submit it again/);
+    expect(record()).toMatchObject({ status: "failed", progress: { step: 3 } });
     head.onSubmit = good;
     expect((await train({ resume: true })).status).toBe("done");
     expect(submissions()).toBe(2);

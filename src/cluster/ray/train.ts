@@ -70,9 +70,11 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   });
   let view: JobView | undefined;
   let waiting: NodeJS.Timeout | undefined;
+  let submitted = false; // until then an earlier attempt's record stands
   try {
     const again = options.resume || before === undefined;
     let state = await submitJob(client, prepared, cluster, { again, say });
+    submitted = true;
     folder.create(recipe);
     folder.write(record);
     folder.log(`${state}: ${prepared.id} on ${client.address.url}, Ray ${ray_version}`);
@@ -112,7 +114,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     throw error;
   } finally {
     clearTimeout(waiting);
-    if (folder.exists()) folder.write(record);
+    if (submitted) folder.write(record);
     view?.close();
     stop.release();
     lock.release();
@@ -176,7 +178,8 @@ function newRecord(
       dropped: prepared.dropped,
     },
     cluster: { address: client.address.url, job: prepared.id, storage: cluster.storage },
-    progress: { step: 0, steps: prepared.steps, epoch: 0 },
+    progress: before?.progress ?? { step: 0, steps: prepared.steps, epoch: 0 },
+    ...(before?.loss === undefined ? {} : { loss: before.loss }),
     started: before?.started ?? new Date().toISOString(),
   };
 }
