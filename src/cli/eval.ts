@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { FailureError, UsageError } from "../errors.js";
+import type { JournaledModel } from "../llm/journal.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
@@ -147,6 +148,9 @@ async function runOpened(
     else process.stdout.write(resultTable(results));
     if (model) sayUsage(model, globals);
     lines(`results: ${out}/results.json`);
+    // Rows that a judge leaves open are a result; nothing answered at all is a failure.
+    const isSilent = (each?: JournaledModel) => each !== undefined && each.calls.made + each.calls.reused === 0;
+    if (!isSilent(evalModel.context.model) && !isSilent(evalModel.context.judge)) return;
     const empty = Object.entries(results).find(([, { n, missing }]) => n === 0 && missing > 0);
     if (empty)
       throw new FailureError(
