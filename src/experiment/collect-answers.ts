@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
 import { mean } from "../metrics/statistics.js";
 import type { Experiment } from "../recipe/experiment-schema.js";
-import type { AnswerLengths, ApplicationScore, ExperimentReport, Question } from "../report/experiment/report-data.js";
+import type {
+  AnswerLengths,
+  ApplicationScore,
+  ExperimentReport,
+  Question,
+  TaskModel,
+} from "../report/experiment/report-data.js";
 import type { EvaluatedStep } from "./evaluated-step.js";
 
 /** Questions of each suite that the report shows with everyone's answer. */
@@ -15,10 +21,11 @@ const LONGEST = 6000;
 export async function collectAnswers(
   experiment: Experiment,
   evaluated: readonly EvaluatedStep[],
-): Promise<Pick<ExperimentReport, "questions" | "lengths" | "applications">> {
+): Promise<Pick<ExperimentReport, "questions" | "lengths" | "applications" | "taskModels">> {
   const questions = new Map<string, Question>();
   const lengths: AnswerLengths[] = [];
   const applications: ApplicationScore[] = [];
+  const taskModels: TaskModel[] = [];
   for (const evaluation of Object.keys(experiment.evaluations)) {
     for (const { step, folder, results } of evaluated) {
       if (step.evaluation !== evaluation) continue;
@@ -31,8 +38,13 @@ export async function collectAnswers(
         if (!isFirstSeed) continue;
         lengths.push(lengthsOf(samples, { arm: step.arm, evaluation, suite }));
         for (const row of samples.slice(0, SHOWN)) addAnswer(questions, row, step.arm, evaluation, suite);
-        if (suite === "user_tasks")
-          applications.push(...applicationsOf(results[suite]!.details, evaluation, step.arm, applications));
+        if (suite === "user_tasks") {
+          const found = taskScores(results[suite]!.details, evaluation, step.arm).filter(
+            ({ model }) => !taskModels.some((known) => known.evaluation === evaluation && known.model === model),
+          );
+          taskModels.push(...found.map(({ applications: _, ...model }) => model));
+          applications.push(...found.flatMap((model) => model.applications));
+        }
       }
     }
   }
@@ -40,7 +52,7 @@ export async function collectAnswers(
   const place = (name: string): number => arms.indexOf(name);
   const all = [...questions.values()];
   for (const question of all) question.answers.sort((a, b) => place(a.arm) - place(b.arm));
-  return { questions: all, lengths: lengths.sort((a, b) => place(a.arm) - place(b.arm)), applications };
+  return { questions: all, lengths: lengths.sort((a, b) => place(a.arm) - place(b.arm)), applications, taskModels };
 }
 
 function addAnswer(
@@ -108,27 +120,29 @@ function lengthsOf(
 
 interface ModelScores {
   applications?: Record<string, { n: number; bleu: number; rougeL: number }>;
+  [figure: string]: unknown;
 }
 
-/** Scores by application of the arm, and of the published models the first time they are met. */
-function applicationsOf(
+/** What the suite says of the arm and of the published models, as a whole and by application. */
+function taskScores(
   details: Record<string, unknown> | undefined,
   evaluation: string,
   arm: string,
-  known: readonly ApplicationScore[],
-): ApplicationScore[] {
+): (TaskModel & { applications: ApplicationScore[] })[] {
   const models = (details?.models ?? {}) as Record<string, ModelScores>;
-  return Object.entries(models).flatMap(([model, { applications }]) => {
-    const isPublished = model !== arm;
-    if (known.some((each) => each.evaluation === evaluation && each.model === model)) return [];
-    return Object.entries(applications ?? {}).map(([application, { n, bleu, rougeL }]) => ({
-      evaluation,
-      model,
-      isPublished,
-      application,
-      n,
-      bleu,
-      rougeL,
-    }));
+  return Object.entries(models).map(([model, { applications, ...rest }]) => {
+    const names = { evaluation, model, isPublished: model !== arm };
+    const figures = Object.entries(rest).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+    return {
+      ...names,
+      figures: Object.fromEntries(figures),
+      applications: Object.entries(applications ?? {}).map(([application, { n, bleu, rougeL }]) => ({
+        ...names,
+        application,
+        n,
+        bleu,
+        rougeL,
+      })),
+    };
   });
 }

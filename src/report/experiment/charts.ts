@@ -291,8 +291,8 @@ export function applicationChart(scores: readonly ApplicationScore[], arms: read
     {
       width: 760,
       height: 60 + shown.length * (8 + 14 * names.length),
-      marginLeft: 8,
-      marginRight: 150,
+      marginLeft: marginFor(shown),
+      marginRight: 18,
       marginTop: 8,
       marginBottom: 44,
       x: {
@@ -303,7 +303,7 @@ export function applicationChart(scores: readonly ApplicationScore[], arms: read
         domain: [0, 1],
       },
       y: { axis: null, domain: names },
-      fy: { label: null, domain: shown.map(short), padding: 0.2 },
+      fy: { label: null, axis: "left", domain: shown.map(short), padding: 0.2 },
       marks: [
         Plot.barX(rows, { x: "rougeL", y: "arm", fy: "application", fill: "colour", insetTop: 1, insetBottom: 1 }),
         Plot.tickX(published, { x: "rougeL", y: "arm", fy: "application", stroke: "var(--ink)", strokeWidth: 2 }),

@@ -20,7 +20,7 @@ export function experimentHtml(report: ExperimentReport): string {
   const sections: [id: string, title: string, body: Html | undefined][] = [
     ["arms", "What is compared", armsTable(report)],
     ...tables.map((table, i): [string, string, Html] => [`results-${i + 1}`, table.title, results(report, table)]),
-    ["applications", "Tasks by application", applications(report)],
+    ["applications", "User tasks: published models and applications", applications(report)],
     ["losses", "Training loss", losses(report)],
     ["lengths", "Lengths of answers", lengths(report)],
     ["data", "Data", data(report)],
@@ -148,12 +148,28 @@ function applications(report: ExperimentReport): Html | undefined {
     (application) => html`
 <tr><th scope="row">${application}</th>${models.map((model) => html`<td>${cell(model, application)}</td>`)}</tr>`,
   );
-  return html`<figure><figcaption>The applications with the most tasks</figcaption>${chart}</figure>
+  return html`${taskModels(report)}
+<figure><figcaption>The applications with the most tasks</figcaption>${chart}</figure>
 <details><summary>ROUGE-L of every model and application</summary>
 ${scrolling(
   "ROUGE-L by application",
   html`<table><thead><tr><th scope="col">application</th>${models.map((model) => html`<th scope="col">${model}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`,
 )}</details>`;
+}
+
+/** Our arms and the published models on the same tasks, the best first. */
+function taskModels(report: ExperimentReport): Html {
+  const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
+  const sorted = [...report.taskModels].sort((a, b) => (b.figures.rougeL ?? 0) - (a.figures.rougeL ?? 0));
+  const rows = sorted.map(({ model, isPublished, figures }) => {
+    const title = report.arms.find(({ name }) => name === model)?.title ?? model;
+    return html`
+<tr><th scope="row">${isPublished ? model : html`<b>${title}</b>`}</th><td class="text">${isPublished ? "published answers" : "this experiment"}</td>${names.map((name) => html`<td>${name === "n" ? figures.n : shownValue(name, figures[name])}</td>`)}</tr>`;
+  });
+  return scrolling(
+    "Our arms and the published models",
+    html`<table><thead><tr><th scope="col">model</th><th scope="col" class="text">answers</th>${names.map((name) => html`<th scope="col">${name === "n" ? "tasks" : styleOf(name).label}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`,
+  );
 }
 
 /** One chart for each data set, so that arms on the same rows are compared. */

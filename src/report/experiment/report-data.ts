@@ -17,6 +17,8 @@ export interface ExperimentReport {
   lengths: AnswerLengths[];
   /** The 252 user tasks by application: ours and the published models'. */
   applications: ApplicationScore[];
+  /** The same tasks as a whole: our arms beside the published models. */
+  taskModels: TaskModel[];
   data: DataFigures[];
   questions: Question[];
   published: { source: string; url?: string; note?: string }[];
@@ -76,6 +78,14 @@ export interface ApplicationScore {
   n: number;
   bleu: number;
   rougeL: number;
+}
+
+export interface TaskModel {
+  evaluation: string;
+  model: string;
+  isPublished: boolean;
+  /** n, bleu, rougeL and whatever else the suite measures. */
+  figures: Record<string, number>;
 }
 
 export interface DataFigures {

@@ -1,5 +1,5 @@
 import { visible } from "../html.js";
-import { publishedText, resultTables, styleOf, withError } from "./figures.js";
+import { publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
 import type { ExperimentReport } from "./report-data.js";
 
 /** Every figure, one a line (RFC 4180): in the units of `results.json`, so accuracies are 0 to 1. */
@@ -63,6 +63,16 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
       ]),
     ]);
     blocks.push(table([["arm", ...heads], ...lines]));
+  }
+  if (report.taskModels.length > 0) {
+    const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
+    const sorted = [...report.taskModels].sort((a, b) => (b.figures.rougeL ?? 0) - (a.figures.rougeL ?? 0));
+    blocks.push("## User tasks beside published models");
+    const lines = sorted.map(({ model, isPublished, figures }) => [
+      isPublished ? `${model} (published)` : model,
+      ...names.map((name) => (name === "n" ? String(figures.n) : shownValue(name, figures[name]))),
+    ]);
+    blocks.push(table([["model", ...names.map((name) => (name === "n" ? "tasks" : styleOf(name).label))], ...lines]));
   }
   if (report.data.length > 0) {
     blocks.push("## Data");
