@@ -60,6 +60,8 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     const other = reference.outputs.get(instruction.trim());
     if (output === undefined) return { problem: answers[i]!.problem ?? "no answer" };
     if (other === undefined) return { problem: "the reference has no answer to it" };
+    // As in the original, equal outputs are a draw and no question to the judge.
+    if (output === other) return { other, isDraw: true };
     const switched = areOutputsSwitched(instruction);
     const [output_1, output_2] = switched ? [output, other] : [other, output];
     return { switched, other, request: judgeRequest(prompt.messages({ instruction, output_1, output_2 })) };
@@ -132,6 +134,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
 
 interface Comparison {
   problem?: string;
+  isDraw?: boolean;
   switched?: boolean;
   /** The reference's output. */
   other?: string;
@@ -154,8 +157,9 @@ function sampleBase(
   return { index, instruction, ...(output === undefined ? { missing: problem ?? "no answer" } : { output }) };
 }
 
-function judged({ problem, switched, other }: Comparison, result: GenerateResult | Error | undefined): Sample {
+function judged({ problem, isDraw, switched, other }: Comparison, result: GenerateResult | Error | undefined): Sample {
   if (problem !== undefined) return { missing: problem };
+  if (isDraw) return { reference: other, preference: 1.5 };
   const given = { reference: other, switched };
   if (result === undefined || result instanceof Error)
     return { ...given, missing: `the judge failed: ${result?.message ?? "not asked"}` };

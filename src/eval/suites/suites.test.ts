@@ -128,6 +128,17 @@ describe("alpaca_eval", () => {
     expect(samples[0]).toMatchObject({ judgement: "The", top_logprobs: [{ token: "The" }, { token: "I" }] });
   });
 
+  it("takes equal outputs as a draw without asking the judge", async () => {
+    const { result, judgeModel } = await run(
+      "alpaca_eval",
+      { answer: (text) => (text.includes("fruit") ? "R" : "S") },
+      { answer: () => top(["M", 0.5], ["m", 0.5]) },
+      { files: files(), reference: reference() },
+    );
+    expect(judgeModel!.calls).toBe(4);
+    expect(result).toMatchObject({ n: 5, missing: 0, details: { draws: 5 }, metrics: { win_rate: { value: 50 } } });
+  });
+
   it("writes the answers alone without a judge", async () => {
     const { result, said } = await run("alpaca_eval", { answer: () => "S" }, undefined, { files: files() });
     expect(result).toMatchObject({ n: 5, details: { judged: false } });
