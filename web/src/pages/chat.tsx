@@ -65,7 +65,10 @@ export function ChatPage() {
             disabled={list.length >= MOST_COLUMNS || models.length === 0}
             onClick={() => addColumn(models.at(-1)!.id)}
           >
-            <Icon name="plus" /> Add <span class="more">a model</span>
+            <Icon name="plus" />{" "}
+            <span>
+              Add<span class="more"> a model</span>
+            </span>
           </button>
         </div>
       </div>

@@ -67,7 +67,7 @@ export function Chart({
             ...axis,
             grid: { show: false },
             font,
-            size: 30,
+            size: 26,
             values: (_, ticks) => ticks.map((t) => (Number.isInteger(t) ? String(t) : "")),
           },
           { ...axis, font, size: 52, values: (_, ticks) => ticks.map(figure) },
@@ -81,7 +81,8 @@ export function Chart({
             pxAlign: 0,
             spanGaps: true,
             ...(line.dashed ? { dash: [5, 4] } : {}),
-            points: { show: line.x.length < 3 || line.dashed === true, size: 5 },
+            // One or two points make no line to see.
+            points: { show: (u: uPlot) => line.dashed === true || u.data[0].length < 3, size: 5 },
           })),
         ],
         hooks: { setCursor: [(u) => showTip(u, tip)] },
