@@ -45,7 +45,10 @@ function answerRequest(context: SuiteContext, instruction: string, maxTokens: nu
   return conversationRequest(context, [{ role: "user", content: instruction }], rest);
 }
 
-/** Answers of a file in the public form `[{instruction, output}]`, joined on the instruction. */
+/**
+ * Answers of a file in the public form `[{instruction, output}]`, joined on the instruction, with its `input` after a blank
+ * line where a row has one.
+ */
 export async function readAnswers(path: string, instructions: readonly string[]): Promise<WrittenAnswer[]> {
   const answers = new Map<string, string>();
   for await (const { row, line } of readRows(path)) {
@@ -54,7 +57,8 @@ export async function readAnswers(path: string, instructions: readonly string[])
     const text = Array.isArray(value) ? value[0] : value; // just-eval's outputs are lists of one
     if (typeof key !== "string" || typeof text !== "string")
       throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
-    answers.set(key.trim(), text);
+    const input = row.instruction === undefined ? "" : row.input;
+    answers.set(typeof input === "string" && input.trim() ? `${key.trim()}\n\n${input.trim()}` : key.trim(), text);
   }
   const found = instructions.map((instruction) => answers.get(instruction.trim()));
   if (!found.some((output) => output !== undefined))

@@ -348,6 +348,10 @@ describe.skipIf(!existsSync(dataDir))("shared data (skipped where it is absent)"
       12,
     );
     expect(models.fake).toEqual(models["text-davinci-003"]);
+    const outputs = join(dataDir, "self_instruct/predictions/text-davinci-003_predictions.jsonl");
+    const read = await run("user_tasks", {}, undefined, { source: { dataDir }, outputs });
+    expect(read.model.calls).toBe(0);
+    expect(read.result.metrics).toEqual(result.metrics);
     const parts = Object.values(models.fake!.applications);
     expect(parts.reduce((sum, { n }) => sum + n, 0)).toBe(252);
   });
