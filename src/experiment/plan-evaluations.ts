@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { DEFAULT_ENCODER } from "../eval/bert-scorer.js";
 import { expandSuites, SUITE_NAMES } from "../eval/run-suites.js";
 import { REFUSAL_SETS } from "../eval/suites/refusal-sets.js";
 import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
@@ -60,7 +61,8 @@ export async function planEvaluations(
       const judged = own.filter((suite) => expandSuites([suite]).every((each) => JUDGED.includes(each)));
       for (const { model, seed } of arm.models) {
         const id = `${armId("eval", arm.name, seed)}.${name}`;
-        const write = { ...jobOf(evaluation, arm), ...asking(evaluation, arm), model, suites: own };
+        const encoder = encoderOf(evaluation, context);
+        const write = { ...jobOf(evaluation, arm), ...asking(evaluation, arm), model, encoder, suites: own };
         const judgeWith = { judge, reference, ...judging(evaluation) };
         const apart = judge && judged.length > 0 && context.isRemote(judge) && !context.isRemote(model);
         if (!apart) {
@@ -125,6 +127,11 @@ function asking(evaluation: Evaluation, { prompt, template }: PlannedArm): Parti
     shots: evaluation.shots,
     maxNewTokens: evaluation.max_new_tokens,
   };
+}
+
+function encoderOf({ bertscore }: Evaluation, context: PlanContext): EvalJob["encoder"] {
+  if (!bertscore) return undefined;
+  return context.model(bertscore === true ? DEFAULT_ENCODER : bertscore);
 }
 
 function judging(evaluation: Evaluation): Partial<EvalJob> {

@@ -78,6 +78,8 @@ export interface EvalJob {
   rows: Record<string, FileRef>;
   reference?: FileRef;
   difficulty?: FileRef;
+  /** Encoder of BERTScore; undefined: none. */
+  encoder?: ModelRef;
   skipInvalid: boolean;
 }
 

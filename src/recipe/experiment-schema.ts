@@ -93,6 +93,10 @@ const evaluationSchema = z.strictObject({
   reference: text.optional().describe("alpaca_eval: file of outputs to compare with."),
   reference_arm: text.optional().describe("alpaca_eval: compare with the answers of this arm."),
   difficulty: text.optional().describe("alpaca_eval: difficulty table for the length-controlled win rate."),
+  bertscore: z
+    .union([z.boolean(), text])
+    .optional()
+    .describe("user_tasks: BERTScore as well, by roberta-large (true) or the encoder named."),
   skip_invalid: z.boolean().optional().describe("Leave malformed rows out and count them."),
 });
 

@@ -74,6 +74,12 @@ async function evaluate(
       reference: file(job.reference),
       difficulty: file(job.difficulty),
       maxNewTokens: job.maxNewTokens,
+      bertScore: job.encoder && {
+        encoder: context.modelOf(job.encoder),
+        deviceName: context.device,
+        say: (line) => context.say(line),
+        signal,
+      },
       skipInvalid: job.skipInvalid,
       signal,
       say,
