@@ -1,6 +1,6 @@
 """
-The Ray job that evoke submits. It prints one line starting with `evoke:` for each event (a JSON object): start, step,
-checkpoint, file, result, done, or error. Everything else it prints is for people.
+The Ray job that evoke submits. It prints one line starting with `evoke:` for each event (a JSON object): begin, start,
+step, checkpoint, file, result, done, or error. Everything else it prints is for people.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def run_config(job: dict[str, Any]) -> RunConfig:
 
 def main() -> int:
     job = inputs.job()
+    say(json.dumps({"event": "begin"}))
     ray.init(log_to_driver=True)
     queue, finished = Queue(), threading.Event()
     listener = threading.Thread(target=listen, args=(queue, finished))

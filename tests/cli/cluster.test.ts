@@ -69,7 +69,9 @@ describe("a cluster from the command line", () => {
     const json = await evoke(["jobs", "list", "--json"], { env: { EVOKE_CLUSTER: head.address } });
     expect(JSON.parse(json.stdout)).toMatchObject([{ job: id, status: "running" }]);
     expect((await evoke(["jobs", "logs", id!, "--on", head.address])).stdout).toBe("hello\n");
-    expect((await evoke(["jobs", "logs", out("d"), "--raw"])).stdout).toMatch(/^hello\nevoke: {"event":"start"/);
+    expect((await evoke(["jobs", "logs", out("d"), "--raw"])).stdout).toMatch(
+      /^evoke: {"event":"begin"}\nhello\nevoke: {"event":"start"/,
+    );
     expect((await evoke(["jobs", "stop", out("d")])).stdout).toBe(`${id}: asked to stop\n`);
     const stopped = await run;
     expect(stopped.code).toBe(1);

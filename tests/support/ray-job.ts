@@ -7,6 +7,7 @@ import type { HeadJob } from "./ray-head.js";
 export class PlayedJob {
   constructor(private readonly job: HeadJob) {
     Object.assign(job, { status: "RUNNING", message: "Job is currently running." });
+    this.tell({ event: "begin" });
   }
 
   print(line: string): this {

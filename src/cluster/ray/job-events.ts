@@ -6,6 +6,8 @@ const number = z.number();
 const fileSchema = z.object({ name: z.string().regex(/^[\w][\w.-]*$/), size: count, sha256: z.string() });
 
 const eventSchema = z.discriminatedUnion("event", [
+  /** The program begins. Ray keeps the output of an earlier attempt in front of a new one's. */
+  z.object({ event: z.literal("begin") }),
   /** The workers begin, `after` a step: 0, or that of the checkpoint they go on from. */
   z.object({
     event: z.literal("start"),

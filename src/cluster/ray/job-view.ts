@@ -57,6 +57,11 @@ export class JobView {
 
   private take(event: JobEvent): void {
     switch (event.event) {
+      case "begin": // what an earlier attempt ended with does not count
+        this.error = undefined;
+        this.files = undefined;
+        this.pieces.clear();
+        break;
       case "start":
         this.start(event);
         break;

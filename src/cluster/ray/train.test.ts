@@ -218,9 +218,18 @@ describe("a run on a cluster", () => {
     expect(steps()).toEqual([1, 2, 3]);
     await expect(train()).rejects.toThrow(/failed before; add --resume to submit it again/);
     expect(record()).toMatchObject({ status: "failed", progress: { step: 3 } });
+    // Ray appends to the output of the attempt before; a worker that is killed leaves no word of its own.
+    const earlier = [...head.jobs.values()][0]!.logs;
+    head.onSubmit = (_id, job) => {
+      job.logs = earlier;
+      new PlayedJob(job).start(2).steps(3, 4);
+      Object.assign(job, { status: "FAILED", message: "Job entrypoint command failed with exit code -9" });
+    };
+    await expect(train({ resume: true })).rejects.toThrow(/failed after step 4: .*exit code -9/);
+    expect(steps()).toEqual([1, 2, 3, 4]);
     head.onSubmit = good;
     expect((await train({ resume: true })).status).toBe("done");
-    expect(submissions()).toBe(2);
+    expect(submissions()).toBe(3);
   });
 
   it("tells of a job that somebody stopped", async () => {
