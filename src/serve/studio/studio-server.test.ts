@@ -287,6 +287,18 @@ describe("trainings", () => {
     expect(existsSync(join(runs, "x"))).toBe(false);
   });
 
+  it("are made of recipes, rows and bases that are there, and of no records or experiments", async () => {
+    const { runs, port } = await start();
+    writeRun(join(runs, "a"), { mode: "it", steps: 3 });
+    writeExperiment(join(runs, "x"));
+    writeFileSync(join(files, "experiment.yaml"), "name: x\nmodels: { base: y }\ndata: { z: { path: q } }\n");
+    const choices = JSON.parse((await ask(port, "/api/choices")).text);
+    const ids = (list: { id: string }[]): string[] => list.map(({ id }) => id);
+    expect(ids(choices.recipes)).toEqual(["own/bad.yaml", "own/it.yaml"]);
+    expect(ids(choices.data).filter((id) => !id.includes("/samples/"))).toEqual(["own/rows.jsonl"]);
+    expect(ids(choices.models)).toEqual([`base:${tiny}`, "base:bundled:mini"]);
+  });
+
   it("resume only what was stopped", async () => {
     const { runs, port } = await start();
     writeRun(join(runs, "done"), { mode: "it", steps: 3 });

@@ -13,6 +13,7 @@ import { Places } from "./places.js";
 import { Reports } from "./reports.js";
 import { runDetail } from "./run-view.js";
 import { readSamples, type SampleQuery } from "./samples.js";
+import { trainingChoices } from "./training-choices.js";
 import { planTraining } from "./training-plan.js";
 import { Trainings } from "./trainings.js";
 import type {
@@ -133,18 +134,7 @@ export class Studio {
 
   async choices(): Promise<TrainingChoices> {
     await this.catalogue();
-    const [recipes, data] = await Promise.all([
-      this.places.find([".yaml", ".yml"]),
-      this.places.find([".jsonl", ".json"]),
-    ]);
-    // Files that a run or an evaluation leaves are no data to train on, and a run's recipe is used to resume it.
-    const records =
-      /(^|\/)(metrics\.jsonl|(run|results|report|experiment|lock|step|package)\.json|adapter_config\.json|config\.json|generation_config\.json|tokenizer.*\.json|journal[^/]*\.jsonl)$/;
-    return {
-      recipes: recipes.filter((each) => !each.id.endsWith("/recipe.yaml")),
-      data: data.filter((each) => !records.test(each.id)),
-      models: this.models.choices().filter((choice) => choice.kind === "base"),
-    };
+    return trainingChoices(this.places, this.models);
   }
 
   async chatModels(): Promise<{ models: ChatModelChoice[] }> {
