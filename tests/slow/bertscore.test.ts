@@ -28,7 +28,7 @@ describe.skipIf(!encoder || !existsSync(predictions))(
       for (const scorer of scorers.values()) await (await scorer).dispose();
     });
 
-    it.each(Object.keys(golden))("%s: every row within 1e-4", { timeout: 600_000 }, async (name) => {
+    it.each(Object.keys(golden))("%s: every row within 1e-4", { timeout: 1_800_000 }, async (name) => {
       const [model, kind = "plain"] = name.split(" ") as [string, string?];
       const rows = await readAllJsonl(join(predictions, `${model}_predictions.jsonl`));
       const scorer = await scorers.get(kind)!;
