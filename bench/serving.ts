@@ -1,12 +1,15 @@
 /**
  * `evoke serve` under many clients, next to one client, in one run:
  *
- *   npm run build && npx tsx bench/serving.ts MODEL [--clients 64] [--seconds 60] [--tokens 64] [--json]
+ *   npm run build && npx tsx bench/serving.ts MODEL [--clients 64] [--seconds 60] [--tokens 64] [--fresh] [--json]
  *
  * Every client has a question of its own and asks it again and again with temperature 0, half of them streaming; each
  * answer is compared with what the server gave a client that was alone. One client asks before and after the many, so
  * that a machine which slows down meanwhile does not flatter the ratio. The clients run on the same machine as the
  * server and cost it some of its time.
+ *
+ * A question that comes again is not read again, as the server remembers its prompt. With --fresh the many ask something new
+ * each time: then nothing is compared, and the rate is that of prompts that are read.
  *
  * Exit code 1 when an answer was lost or is another client's.
  */
@@ -22,6 +25,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "60" },
     tokens: { type: "string", default: "64" },
     "max-batch": { type: "string" },
+    fresh: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -32,8 +36,8 @@ const maxTokens = Number(values.tokens);
 
 const THINGS = ["a river", "the moon", "bread", "a clock", "the wind", "a bridge", "an owl", "salt"];
 const WISHES = ["Describe", "Tell a story about", "Explain the use of", "Write a poem about", "Name three facts about"];
-const question = (client: number): string =>
-  `${WISHES[client % WISHES.length]} ${THINGS[(client >> 1) % THINGS.length]} for reader ${client + 1}.`;
+const question = (client: number, round: number): string =>
+  `${WISHES[client % WISHES.length]} ${THINGS[(client >> 1) % THINGS.length]} for reader ${client + 1}${round ? `, part ${round}` : ""}.`;
 
 interface Answer {
   text: string;
@@ -58,10 +62,10 @@ function start(): Promise<{ child: ChildProcess; url: string }> {
   });
 }
 
-async function ask(client: OpenAI, id: number): Promise<Answer> {
+async function ask(client: OpenAI, id: number, round = 0): Promise<Answer> {
   const body = {
     model: "model",
-    messages: [{ role: "user" as const, content: question(id) }],
+    messages: [{ role: "user" as const, content: question(id, round) }],
     max_tokens: maxTokens,
     temperature: 0,
   };
@@ -106,12 +110,13 @@ async function manyClients(expected: ReadonlyMap<number, string>) {
   await Promise.all(
     Array.from({ length: clients }, async (_, id) => {
       const client = connect();
+      let round = 0;
       while (performance.now() - begun < Number(values.seconds) * 1000) {
         try {
-          const { text, tokens } = await ask(client, id);
+          const { text, tokens } = await ask(client, id, values.fresh ? ++round : 0);
           many.answers++;
           many.tokens += tokens;
-          if (text === expected.get(id)) continue;
+          if (values.fresh || text === expected.get(id)) continue;
           many.differing++;
           // Another client's words; anything else is a tie between tokens that fell the other way.
           if (others.has(text)) many.mixed++;

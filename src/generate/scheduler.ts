@@ -7,6 +7,7 @@ import type { PackedModel } from "../model/packed-model.js";
 import type { Decoder } from "./decoder.js";
 import { KvCache } from "./kv-cache.js";
 import { PREFILL_TOKENS, prefill } from "./prefill.js";
+import { PromptMemory } from "./prompt-memory.js";
 import { commonLength } from "./score-plan.js";
 import type { Sequence } from "./sequence.js";
 
@@ -43,10 +44,13 @@ export interface SchedulerOptions {
  * So while answers are being written a prompt waits for company: one step for each four answers, at most this many.
  */
 const MOST_PATIENCE = 8;
+/** Most bytes for prompts read lately. */
+const MOST_REMEMBERED = 256e6;
 
 export class Scheduler {
   /** Steps since a prompt could have joined. */
   private patience = 0;
+  private readonly memory: PromptMemory;
   private readonly waiting: Job[] = [];
   private readonly batches = new Map<Adapter | undefined, Batch>();
   private running?: Promise<void>;
@@ -55,7 +59,9 @@ export class Scheduler {
     private readonly model: PackedModel,
     private readonly decoder: Decoder,
     private readonly options: SchedulerOptions,
-  ) {}
+  ) {
+    this.memory = new PromptMemory(Math.min(MOST_REMEMBERED, options.cacheBytes / 8));
+  }
 
   /** Queues a job; its `resolve` or `reject` is called when it is over. */
   submit(job: Job): void {
@@ -124,6 +130,7 @@ export class Scheduler {
         batch.cache,
         jobs.map((job) => job.prompt),
         adapter,
+        this.memory,
       );
       this.waiting.splice(0, jobs.length);
       this.open(batch, jobs, logits);
