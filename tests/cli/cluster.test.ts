@@ -1,5 +1,5 @@
 /** `evoke train --on` and `evoke jobs` from outside, against a played Ray head. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -28,7 +28,10 @@ beforeAll(async () => {
   await saveAdapter(join(folder, "result"), adapter, { baseModel: "model" });
   head = await RayHead.start();
 });
-afterAll(() => head.close());
+afterAll(async () => {
+  await head.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 beforeEach(() => {
   head.restart();
   head.token = undefined;

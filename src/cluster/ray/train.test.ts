@@ -1,9 +1,9 @@
 /** Runs on a cluster, whatever happens on the way: the head is played, the run folder is real. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { RayHead } from "../../../tests/support/ray-head.js";
 import { PlayedJob } from "../../../tests/support/ray-job.js";
 import { writeTinyModel, writeTinyRows } from "../../../tests/support/tiny-model.js";
@@ -43,6 +43,7 @@ beforeEach(async () => {
   said = [];
 });
 afterEach(() => head.close());
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function train(options: Partial<ClusterRunOptions> = {}, cluster: Record<string, unknown> = {}): Promise<RunRecord> {
   const changed = { ...recipe, cluster: { workers: 2, ...cluster } } as TrainingRecipe;
