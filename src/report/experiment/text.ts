@@ -152,7 +152,8 @@ function widthsOf(rows: readonly (readonly string[])[]): number[] {
 const lineWidth = (rows: readonly (readonly string[])[]): number =>
   widthsOf(rows).reduce((sum, width) => sum + width + 2, -2);
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
+function aligned(raw: readonly (readonly string[])[]): string[] {
+  const rows = raw.map((row) => row.map(oneLine));
   const widths = widthsOf(rows);
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  ");
