@@ -1,10 +1,13 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Random } from "../../src/random/counter.js";
 import { evoke } from "../program.js";
 import { interrupt, reportData, startJudge, writeTinyExperiment } from "../support/tiny-experiment.js";
+
+// Each test runs the program several times, which a busy machine makes long.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-run-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
