@@ -30,7 +30,7 @@ function exchange(random: Random, families: readonly Family[]): string {
   const markup = randomMarkup(random);
   const opening = chance(random, 0.1) ? `${chatterSentence(random)}\n` : "";
   const rounds: string[] = [];
-  for (let i = 2 + random.below(4); i >= 0; i--) {
+  for (let i = 4 + random.below(4); i >= 0; i--) {
     const { family, fact } = drawFact(random, families);
     const last = i === 0;
     rounds.push(
@@ -65,14 +65,14 @@ const ASIDES = [
 function reply(random: Random, family: Family, fact: Fact, last: boolean): string {
   const style = random.uniform();
   const statement = capital(fill(pick(random, family.statements), fact));
-  const more = chance(random, 0.6) ? pick(random, ASIDES) : chatterSentence(random);
-  if (style < 0.36) return last ? `${fact.answer}\n${more}` : fact.answer;
-  if (style < 0.58) return `${fact.answer}. ${more}`;
-  if (style < 0.66)
+  const more = chance(random, 0.75) ? pick(random, ASIDES) : chatterSentence(random);
+  if (style < 0.52) return last ? `${fact.answer}\n${more}` : fact.answer;
+  if (style < 0.66) return `${fact.answer}. ${more}`;
+  if (style < 0.71)
     return `${fact.answer}, ${pick(random, ["I think", "of course", "so they say", "everyone knows that"])}. ${more}`;
-  if (style < 0.74) return `${fact.answer}. ${statement}`;
-  if (style < 0.86) return last ? `${statement} ${more}` : statement;
-  if (style < 0.95)
+  if (style < 0.78) return `${fact.answer}. ${statement}`;
+  if (style < 0.9) return last ? `${statement} ${more}` : statement;
+  if (style < 0.97)
     return `${pick(random, ["Good question.", "I know this one.", "Let me think.", "Easy.", "Well."])} ${statement}`;
   return more;
 }

@@ -18,9 +18,10 @@ const {
 } = config;
 const { num_attention_heads: heads = 0, num_key_value_heads: kvHeads = 0, vocab_size: vocabulary = 0 } = config;
 
-/** Standard deviations of GPT-2: 0.02, less by √(2·layers) where a layer adds to the residual stream. */
-const SPREAD = 0.02;
-const residual = SPREAD / Math.sqrt(2 * layers);
+/** Standard deviations: 1/√(inputs), less by √(2·layers) where a layer adds to the residual stream, as GPT-2 does. */
+const spread = (inputs: number): number => 1 / Math.sqrt(inputs);
+const residual = (inputs: number): number => spread(inputs) / Math.sqrt(2 * layers);
+const EMBEDDING_SPREAD = 0.05;
 
 interface Tensor {
   name: string;
@@ -39,19 +40,19 @@ function ones(name: string): Tensor {
   return { name, shape: [hidden], dtype: "F32", data: new Float32Array(hidden).fill(1) };
 }
 
-const tensors = [normal("model.embed_tokens.weight", [vocabulary, hidden], SPREAD), ones("model.norm.weight")];
+const tensors = [normal("model.embed_tokens.weight", [vocabulary, hidden], EMBEDDING_SPREAD), ones("model.norm.weight")];
 for (let layer = 0; layer < layers; layer++) {
   const at = (name: string): string => `model.layers.${layer}.${name}.weight`;
   tensors.push(
     ones(at("input_layernorm")),
     ones(at("post_attention_layernorm")),
-    normal(at("self_attn.q_proj"), [heads * head, hidden], SPREAD),
-    normal(at("self_attn.k_proj"), [kvHeads * head, hidden], SPREAD),
-    normal(at("self_attn.v_proj"), [kvHeads * head, hidden], SPREAD),
-    normal(at("self_attn.o_proj"), [hidden, heads * head], residual),
-    normal(at("mlp.gate_proj"), [inner, hidden], SPREAD),
-    normal(at("mlp.up_proj"), [inner, hidden], SPREAD),
-    normal(at("mlp.down_proj"), [hidden, inner], residual),
+    normal(at("self_attn.q_proj"), [heads * head, hidden], spread(hidden)),
+    normal(at("self_attn.k_proj"), [kvHeads * head, hidden], spread(hidden)),
+    normal(at("self_attn.v_proj"), [kvHeads * head, hidden], spread(hidden)),
+    normal(at("self_attn.o_proj"), [hidden, heads * head], residual(heads * head)),
+    normal(at("mlp.gate_proj"), [inner, hidden], spread(hidden)),
+    normal(at("mlp.up_proj"), [inner, hidden], spread(hidden)),
+    normal(at("mlp.down_proj"), [hidden, inner], residual(inner)),
   );
 }
 mkdirSync(values.out, { recursive: true });
