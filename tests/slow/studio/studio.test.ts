@@ -93,15 +93,15 @@ describe.skipIf(!there)("the studio in Chromium", { timeout: 300_000 }, () => {
   };
 
   it("starts a training, whose curve moves until it is done", async () => {
-    await start("rt", { Steps: "40" });
+    await start("rt", { Steps: "60" });
     await until(async () => (await lastStep()) >= 3);
     const early = await lastStep();
-    expect(early).toBeLessThan(40);
+    expect(early).toBeLessThan(60);
     await until(async () => (await lastStep()) > early);
     await page.getByText("running").first().waitFor();
     await page.locator("main").getByRole("link", { name: "Chat" }).waitFor();
-    expect(await lastStep()).toBe(40);
-    await page.getByText("40 / 40").waitFor();
+    expect(await lastStep()).toBe(60);
+    await page.getByText("60 / 60").waitFor();
     expect(JSON.parse(readFileSync(join(runs, "rt", "run.json"), "utf8")).status).toBe("done");
     await pictureBoth("run");
   });
