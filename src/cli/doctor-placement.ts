@@ -4,10 +4,16 @@ import { localGpus, parseClusterShape } from "../cluster/placement/gpus.js";
 import { ASSUMED_ROWS, processorRate, recipeWork } from "../cluster/placement/workload.js";
 import { formatSeconds } from "../progress/progress.js";
 import { loadRecipe, parseRecipe } from "../recipe/load.js";
-import type { DoctorFlags } from "./doctor.js";
 import { type GlobalOptions, printJson, say } from "./output.js";
 
-export async function printPlacement(flags: DoctorFlags, global: GlobalOptions): Promise<void> {
+export interface PlacementFlags {
+  model?: string;
+  recipe?: string;
+  set: string[];
+  cluster?: string;
+}
+
+export async function printPlacement(flags: PlacementFlags, global: GlobalOptions): Promise<void> {
   const { model, recipe: path, set } = flags;
   const cluster = flags.cluster === undefined ? undefined : parseClusterShape(flags.cluster);
   const recipe = path

@@ -1,15 +1,8 @@
 import { Command } from "commander";
 import { UsageError } from "../errors.js";
 import type { Finding } from "./doctor-checks.js";
+import type { PlacementFlags } from "./doctor-placement.js";
 import { globalOptions, printJson, useColour } from "./output.js";
-
-export interface DoctorFlags {
-  offline: boolean;
-  model?: string;
-  recipe?: string;
-  set: string[];
-  cluster?: string;
-}
 
 /** `evoke doctor`: whether this machine can run evoke, and what would help. Exit 1 when something must be mended. */
 export function doctorCommand(): Command {
@@ -20,7 +13,7 @@ export function doctorCommand(): Command {
     .option("--recipe <file>", "the training to estimate; default: paper-qlora over 1,000 assumed rows")
     .option("--set <key=value>", "with --recipe: override a field (repeatable)", collect, [])
     .option("--cluster <shape>", "also estimate a cluster: [NODESx]GPUSxTYPE[-MEMORYGB], such as 2x8xH100")
-    .action(async (flags: DoctorFlags, command: Command) => {
+    .action(async (flags: PlacementFlags & { offline: boolean }, command: Command) => {
       const { offline, model, recipe, cluster } = flags;
       if (model !== undefined || recipe !== undefined) {
         const { printPlacement } = await import("./doctor-placement.js");
