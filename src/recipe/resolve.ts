@@ -7,8 +7,10 @@ export function settleRecipe(parsed: z.output<typeof trainingRecipeSchema>): {
   recipe: TrainingRecipe;
   problem?: Problem;
 } {
-  const type = parsed.quantization.type ?? (parsed.method === "qlora" ? "nf4" : "none");
-  const recipe: TrainingRecipe = { ...parsed, quantization: { ...parsed.quantization, type } };
+  // The type always comes last: a run's identity must not tell a given default from a filled one.
+  const { type: given, ...storage } = parsed.quantization;
+  const type = given ?? (parsed.method === "qlora" ? "nf4" : "none");
+  const recipe: TrainingRecipe = { ...parsed, quantization: { ...storage, type } };
   const problem = contradiction(recipe);
   return problem ? { recipe, problem } : { recipe };
 }

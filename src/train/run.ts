@@ -122,6 +122,8 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => say(`${signal}: finishing the step and saving; once more to quit at once`));
   let writer: EventFileWriter | undefined;
+  // A run that this one must not or need not continue keeps its record as it is.
+  let ours = false;
   try {
     if (options.resume && folder.exists()) {
       const before = folder.record();
@@ -133,6 +135,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       }
       record.started = before.started;
     }
+    ours = true;
     folder.create(recipe);
     folder.write(record);
     folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.examples.length} examples, ${steps} steps`);
@@ -235,7 +238,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     record.message = diskFull(error)?.message ?? (error as Error).message;
     throw diskFull(error) ?? error;
   } finally {
-    if (folder.exists()) folder.write(record);
+    if (ours) folder.write(record);
     writer?.close();
     checkpoint.close();
     stop.release();
