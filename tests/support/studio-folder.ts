@@ -159,6 +159,7 @@ export function writeReport(folder: string): void {
     ],
     lengths: [],
     applications: [],
+    taskModels: [],
     data: [],
     questions: TOPICS.map((topic) => ({
       evaluation: "heldout",
