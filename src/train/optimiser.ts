@@ -4,14 +4,7 @@
  */
 import { Graph, ops } from "../graph/index.js";
 import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
-import { squaredNormOnHost, updateOnHost } from "./adamw-host.js";
-
-export interface AdamWOptions {
-  betas: readonly [number, number];
-  epsilon: number;
-  /** Applied to matrices only, as PyTorch users commonly group parameters. */
-  weightDecay: number;
-}
+import { type AdamWOptions, type StepSizes, squaredNormOnHost, updateOnHost } from "./adamw-host.js";
 
 /** A trainable tensor with its gradient sum and moments. */
 export interface Parameter {
@@ -23,14 +16,6 @@ export interface Parameter {
   /** First and second moment. */
   m: Tensor;
   v: Tensor;
-}
-
-export interface StepSizes {
-  learningRate: number;
-  /** Factor on the gradient (clipping). */
-  gradientScale: number;
-  /** Number of this update, from 1. */
-  step: number;
 }
 
 export class AdamW {
