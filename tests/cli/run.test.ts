@@ -144,14 +144,14 @@ describe("an interrupted experiment", () => {
   it("saves on SIGTERM, exits 143, and goes on", async () => {
     const long = join(folder, "long");
     mkdirSync(long);
-    const slow = writeTinyExperiment(long, { steps: 400 });
+    const slow = writeTinyExperiment(long, { steps: 60 });
     const out = join(long, "out");
     const { spawn } = await import("node:child_process");
     const { programPath } = await import("../program.js");
     const code = await new Promise<number | null>((resolve) => {
       const child = spawn(process.execPath, [programPath, "run", slow, "--out", out], { stdio: "ignore" });
       const timer = setInterval(() => {
-        const metrics = existsSync(join(out, "steps")) && trainingSteps(out) > 3;
+        const metrics = existsSync(join(out, "steps")) && trainingSteps(out) > 2;
         if (!metrics) return;
         clearInterval(timer);
         child.kill("SIGTERM");
