@@ -40,7 +40,10 @@ function ones(name: string): Tensor {
   return { name, shape: [hidden], dtype: "F32", data: new Float32Array(hidden).fill(1) };
 }
 
-const tensors = [normal("model.embed_tokens.weight", [vocabulary, hidden], EMBEDDING_SPREAD), ones("model.norm.weight")];
+const tensors = [
+  normal("model.embed_tokens.weight", [vocabulary, hidden], EMBEDDING_SPREAD),
+  ones("model.norm.weight"),
+];
 for (let layer = 0; layer < layers; layer++) {
   const at = (name: string): string => `model.layers.${layer}.${name}.weight`;
   tensors.push(
