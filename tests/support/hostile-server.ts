@@ -68,15 +68,15 @@ export class HostileServer {
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === "GET") {
+      sendJson(response, 200, { object: "list", data: [] }); // a health check
+      return;
+    }
     this.underWay++;
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay);
     response.on("close", () => this.underWay--);
     let text = "";
     for await (const chunk of request) text += chunk;
-    if (request.method === "GET") {
-      sendJson(response, 200, { object: "list", data: [] });
-      return;
-    }
     const body = JSON.parse(text) as Record<string, unknown>;
     const messages = body.messages as { content: string }[] | undefined;
     const prompt = messages ? messages.at(-1)!.content : String(body.prompt);
