@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { relative } from "node:path";
+import { isAbsolute, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { InterruptedError } from "../errors.js";
 import type { OpenExperiment } from "../experiment/open.js";
@@ -146,11 +146,15 @@ function stepProgress(step: Step, global: GlobalOptions) {
 function commandLine(file: string, flags: RunFlags, global: GlobalOptions, out: string): string {
   const quoted = (text: string): string =>
     /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-  const parts = ["evoke", "run", file];
+  const near = (path: string): string => {
+    const short = relative(process.cwd(), resolve(path));
+    return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
+  };
+  const parts = ["evoke", "run", near(file)];
   if (flags.smoke) parts.push("--smoke");
   for (const set of flags.set) parts.push("--set", set);
   if (global.seed !== undefined) parts.push("--seed", String(global.seed));
-  parts.push("--out", out);
+  parts.push("--out", near(out));
   return parts.map(quoted).join(" ");
 }
 
