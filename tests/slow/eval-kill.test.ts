@@ -60,7 +60,7 @@ beforeAll(async () => {
   );
   lines(
     "own.jsonl",
-    numbers(40).map((i) => ({ instruction: `Say the number ${i} and stop.` })),
+    numbers(400).map((i) => ({ instruction: `Say the number ${i} and stop.` })),
   );
 });
 afterAll(async () => {
