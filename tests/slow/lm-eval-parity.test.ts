@@ -89,11 +89,13 @@ describe.skipIf(!hasData || !path)("our engine (set EVOKE_TEST_SMOLLM2 to SmolLM
       const { samples } = await run(each);
       const answers = (filter: string) =>
         each.answers!.filter((answer) => answer.filter === filter).map(({ answer }) => answer);
-      expect(samples.map(({ answer_strict }) => answer_strict)).toEqual(answers("strict-match"));
       // Greedy text of 256 tokens parts ways where two tokens are as good as equal; one of the 20 rows does.
+      const strict = answers("strict-match");
       const flexible = answers("flexible-extract");
       expect(samples).toHaveLength(flexible.length);
-      const others = samples.filter(({ answer_flexible }, i) => answer_flexible !== flexible[i]);
+      const others = samples.filter(
+        ({ answer_strict, answer_flexible }, i) => answer_strict !== strict[i] || answer_flexible !== flexible[i],
+      );
       expect(others.length).toBeLessThanOrEqual(1);
     },
   );
