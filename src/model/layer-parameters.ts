@@ -1,13 +1,15 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
+import { Nf4Buffer } from "../quant/nf4-buffer.js";
 import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
-import { type DecoderWeights, decodeWeight } from "./weights.js";
+import { type DecoderWeights, decodeWeight, type StoredWeight } from "./weights.js";
 
 export class LayerParameters {
   /** One decoding buffer per kind of linear layer, shared by all blocks. */
   private readonly scratch = new Map<LinearName, Float32Array>();
+  private readonly nf4 = new Map<LinearName, Nf4Buffer>();
   private readonly resident: Record<string, Tensor>[] = [];
 
   constructor(
@@ -24,14 +26,21 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear) {
       if (weight.kind === "float32") continue;
       const shape = linearShape(config, name);
-      const data = decodeWeight(weight, () => {
-        let buffer = this.scratch.get(name);
-        if (!buffer) this.scratch.set(name, (buffer = new Float32Array(shape[0] * shape[1])));
-        return buffer;
-      });
-      feeds[inputName.weight(name)] = await this.device.upload("float32", data, shape);
+      feeds[inputName.weight(name)] = await this.device.upload("float32", this.decode(name, weight, shape), shape);
     }
     return feeds;
+  }
+
+  private decode(name: LinearName, stored: StoredWeight, shape: readonly [number, number]): Float32Array {
+    const count = shape[0] * shape[1];
+    if (stored.kind !== "nf4") {
+      const buffer = this.scratch.get(name) ?? new Float32Array(count);
+      this.scratch.set(name, buffer);
+      return decodeWeight(stored, () => buffer);
+    }
+    const buffer = this.nf4.get(name) ?? new Nf4Buffer(count, stored.weight.blockSize);
+    this.nf4.set(name, buffer);
+    return buffer.decode(stored.weight);
   }
 
   /** What needs no decoding stays on the device. */

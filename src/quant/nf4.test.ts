@@ -139,7 +139,8 @@ describe("NF4", () => {
     fc.assert(
       fc.property(matrix, (values) => {
         const weight = quantizeNf4(values, [1, values.length], { doubleQuant: false });
-        const scales = blockScales(weight);
+        const scales = new Float32Array(Math.ceil(values.length / 64));
+        blockScales(weight, scales);
         const out = decoded(weight);
         for (let i = 0; i < values.length; i++) {
           expect(Math.abs(out[i]! - values[i]!)).toBeLessThanOrEqual(scales[i >> 6]! * 0.1521 + 1e-37);

@@ -107,11 +107,11 @@ function nest(absmax: Float32Array): NestedAbsmax {
   };
 }
 
-/** The fp32 scale of every block. */
-export function blockScales(weight: Nf4Weight): Float32Array {
+/** Writes the float32 scale of every block into `out`. */
+export function blockScales(weight: Nf4Weight, out: Float32Array): void {
   const { absmax } = weight;
-  if (absmax instanceof Float32Array) return absmax;
-  return Float32Array.from(absmax.codes, (_, block) => nestedScale(absmax, block));
+  if (absmax instanceof Float32Array) out.set(absmax);
+  else for (let block = 0; block < out.length; block++) out[block] = nestedScale(absmax, block);
 }
 
 function nestedScale(nested: NestedAbsmax, block: number): number {
