@@ -58,6 +58,8 @@ export class Device {
     if (wanted === "cpu") return new Device("cpu", threads);
     const supported = ort.listSupportedBackends().map((backend) => backend.name);
     const candidates: DeviceName[] = wanted === "auto" ? ["cuda", "webgpu"] : [wanted];
+    // Who leaves the choice to us need not read why a provider does not load. Counts before the first session only.
+    if (wanted === "auto") ort.env.logLevel = "fatal";
     let reason = `this build of ONNX Runtime offers ${supported.join(", ")}`;
     for (const name of candidates) {
       if (!supported.includes(name)) continue;
