@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeConversations } from "../data/encode.js";
-import { loadTrainingData } from "../data/training-data.js";
+import { loadTrainingExamples } from "../data/training-examples.js";
 import { FailureError, InterruptedError, UsageError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
 import { sha256OfFile } from "../files/sha256.js";
@@ -55,25 +54,12 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   const started = new Date().toISOString();
   const modelPath = await resolveModel(recipe.model, { say });
   const tokenizer = await loadTokenizer(modelPath);
-  const rows = await loadTrainingData(recipe.data, recipe.seed);
-  const encoding = {
-    template: recipe.template,
-    mode: recipe.mode,
-    maxLength: recipe.max_length,
-    countNewlineAfterEos: recipe.count_newline_after_eos,
-  } as const;
-  const train = encodeConversations(rows.train, tokenizer, encoding);
-  const heldOut = rows.validation.slice(0, recipe.validation.max_examples);
-  const validation = heldOut.length ? encodeConversations(heldOut, tokenizer, encoding).examples : [];
-  const dropped = train.dropped.length + rows.skipped.length;
-  if (train.truncated)
-    say(`${train.truncated} of ${train.examples.length} rows were cut at max_length ${recipe.max_length}`);
-  if (dropped) say(`${dropped} rows were left out; the first: ${[...rows.skipped, ...train.dropped][0]}`);
+  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
 
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
   const shape = recipe.method === "full" ? undefined : adapterShape(recipe);
-  const lengths = train.examples.map(({ tokens }) => tokens.length);
+  const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
   const device = await Device.open({
     device: recipe.device === "auto" ? "cpu" : recipe.device,
@@ -91,11 +77,11 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     rowTokens: options.resume && folder.exists() ? folder.record().memory?.rowTokens : undefined,
     onHost: device.name === "cpu",
   });
-  const { perEpoch, steps } = plannedSteps(train.examples.length, batchSize, {
+  const { perEpoch, steps } = plannedSteps(train.length, batchSize, {
     epochs: recipe.epochs,
     maxSteps: recipe.max_steps,
   });
-  const identity = runIdentity(recipe, train.examples, validation);
+  const identity = runIdentity(recipe, train, validation);
   const record: RunRecord = {
     model: recipe.model,
     modelPath,
@@ -109,9 +95,9 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     device: { name: device.name, threads: device.threads },
     data: {
       files: Object.fromEntries(recipe.data.path.map((path) => [path, sha256OfFile(path)])),
-      examples: train.examples.length,
+      examples: train.length,
       validation: validation.length,
-      truncated: train.truncated,
+      truncated,
       dropped,
     },
     memory: { keptLayers: plan.keptLayers, rowTokens: plan.rowTokens, estimateBytes: Math.round(plan.estimate) },
@@ -138,7 +124,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     ours = true;
     folder.create(recipe);
     folder.write(record);
-    folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.examples.length} examples, ${steps} steps`);
+    folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.length} examples, ${steps} steps`);
     const weights = loadDecoderWeights(checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
     const start = shape && (await startingAdapter(recipe, weights.config, shape));
     const model = await TrainingModel.create(device, weights, {
@@ -167,7 +153,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     const trainer = new Trainer(
       model,
       optimiser,
-      train.examples,
+      train,
       validation,
       {
         learningRate: recipe.optimizer.lr,
@@ -220,7 +206,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     folder.truncateMetrics(done);
     writer = new EventFileWriter(folder.tensorboard(), from ? { fromStep: done + 1 } : {});
     const tokensPerEpoch = lengths.reduce((a, b) => a + b, 0);
-    options.onPlan?.({ steps, done, examples: train.examples.length, tokensPerEpoch });
+    options.onPlan?.({ steps, done, examples: train.length, tokensPerEpoch });
     folder.log(`${perEpoch} steps an epoch, ${plan.keptLayers} of ${config.layers} layers keep their activations`);
     const result = await trainer.run();
     const target = shape ? folder.adapter() : join(out, "model");

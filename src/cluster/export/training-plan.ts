@@ -1,8 +1,8 @@
 /** What a recipe comes to for another trainer: its rows as tokens and labels, its steps, its model's name there. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { encodeConversations, type TrainingExample } from "../../data/encode.js";
-import { loadTrainingData } from "../../data/training-data.js";
+import type { TrainingExample } from "../../data/encode.js";
+import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { targetLayers } from "../../model/adapter.js";
 import { resolveModel } from "../../model/reference.js";
@@ -45,22 +45,9 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
     );
   const path = await resolveModel(recipe.model, { say, weights: false });
   const tokenizer = await loadTokenizer(path);
-  const rows = await loadTrainingData(recipe.data, recipe.seed);
-  const encoding = {
-    template: recipe.template,
-    mode: recipe.mode,
-    maxLength: recipe.max_length,
-    countNewlineAfterEos: recipe.count_newline_after_eos,
-  } as const;
-  const train = encodeConversations(rows.train, tokenizer, encoding);
-  const heldOut = rows.validation.slice(0, recipe.validation.max_examples);
-  const validation = heldOut.length ? encodeConversations(heldOut, tokenizer, encoding).examples : [];
-  if (train.truncated)
-    say(`${train.truncated} of ${train.examples.length} rows were cut at max_length ${recipe.max_length}`);
-  const left = [...rows.skipped, ...train.dropped];
-  if (left.length) say(`${left.length} rows were left out; the first: ${left[0]}`);
+  const { train, validation } = await loadTrainingExamples(recipe, tokenizer, say);
   const { micro, accumulation } = recipe.batch;
-  const { steps, perEpoch } = plannedSteps(train.examples.length, micro * accumulation, {
+  const { steps, perEpoch } = plannedSteps(train.length, micro * accumulation, {
     epochs: recipe.epochs,
     maxSteps: recipe.max_steps,
   });
@@ -72,7 +59,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
     stepsPerEpoch: perEpoch,
     warmupSteps: recipe.schedule.warmup_steps || Math.ceil(recipe.schedule.warmup_ratio * steps),
     precision,
-    train: train.examples,
+    train,
     validation,
   };
 }

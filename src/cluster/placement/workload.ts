@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { encodeConversations } from "../../data/encode.js";
 import { loadTrainingData } from "../../data/training-data.js";
+import { rowEncoding } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { Graph, ops } from "../../graph/index.js";
 import { targetLayers } from "../../model/adapter.js";
@@ -58,12 +59,7 @@ function assumed({ max_length }: TrainingRecipe): { lengths: number[]; targets: 
 
 async function encodedRows(recipe: TrainingRecipe, path: string): Promise<{ lengths: number[]; targets: number }> {
   const rows = await loadTrainingData(recipe.data, recipe.seed);
-  const { examples } = encodeConversations(rows.train, await loadTokenizer(path), {
-    template: recipe.template,
-    mode: recipe.mode,
-    maxLength: recipe.max_length,
-    countNewlineAfterEos: recipe.count_newline_after_eos,
-  });
+  const { examples } = encodeConversations(rows.train, await loadTokenizer(path), rowEncoding(recipe));
   const targets = examples.reduce((sum, { mask }) => sum + mask.reduce((count, bit) => count + bit, 0), 0);
   return { lengths: examples.map(({ tokens }) => tokens.length), targets };
 }

@@ -1,7 +1,7 @@
 /** From a recipe to what a cluster is sent: rows as tokens, the order of the batches, the job's settings and name. */
 import { join } from "node:path";
-import { encodeConversations, type TrainingExample } from "../../data/encode.js";
-import { loadTrainingData } from "../../data/training-data.js";
+import type { TrainingExample } from "../../data/encode.js";
+import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { sha256, sha256OfFile } from "../../files/sha256.js";
 import { adapterParameters, targetLayers } from "../../model/adapter.js";
@@ -48,21 +48,7 @@ export async function prepareJob(
   const modelPath = await resolveModel(recipe.model, { say, weights: false });
   const model = workerModel(recipe.model, modelPath, cluster.model);
   const tokenizer = await loadTokenizer(modelPath);
-  const rows = await loadTrainingData(recipe.data, recipe.seed);
-  const encoding = {
-    template: recipe.template,
-    mode: recipe.mode,
-    maxLength: recipe.max_length,
-    countNewlineAfterEos: recipe.count_newline_after_eos,
-  } as const;
-  const encoded = encodeConversations(rows.train, tokenizer, encoding);
-  const heldOut = rows.validation.slice(0, recipe.validation.max_examples);
-  const validation = heldOut.length ? encodeConversations(heldOut, tokenizer, encoding).examples : [];
-  const train = encoded.examples;
-  const dropped = encoded.dropped.length + rows.skipped.length;
-  if (encoded.truncated)
-    say(`${encoded.truncated} of ${train.length} rows were cut at max_length ${recipe.max_length}`);
-  if (dropped) say(`${dropped} rows were left out; the first: ${[...rows.skipped, ...encoded.dropped][0]}`);
+  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
 
   const { micro, accumulation } = recipe.batch;
   const lengths = train.map(({ tokens }) => tokens.length);
@@ -113,7 +99,7 @@ export async function prepareJob(
     stepTokens: plan.map((batches) => batches.flat().reduce((sum, index) => sum + lengths[index]!, 0)),
     train,
     validation,
-    truncated: encoded.truncated,
+    truncated,
     dropped,
   };
 }
