@@ -143,7 +143,6 @@ function jointProduct(
   x: Value,
   precision: DecodePrecision,
 ): Value[] {
-  const { graph } = x;
   const sizes = names.map((name) => linearShape(config, name)[0]);
   const width = linearShape(config, names[0]!)[1];
   const out = sizes.reduce((sum, size) => sum + size, 0);
@@ -152,10 +151,7 @@ function jointProduct(
   );
   const offset = hasBias(config, names[0]!) ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
   const y = product(x, data, [out, width], precision, offset);
-  if (names.length === 1) return [y];
-  const parts = sizes.map((size) => ({ dtype: y.dtype, shape: [y.shape[0]!, size] }));
-  const sizesInput = graph.constant("int64", [sizes.length], sizes);
-  return graph.node("Split", [y, sizesInput], parts, { attributes: { axis: { int: 1 } } });
+  return ops.split(y, 1, sizes);
 }
 
 function joined(arrays: readonly Float32Array[]): Float32Array {

@@ -41,6 +41,17 @@ const cases: Record<string, Case> = {
   Reshape: { inputs: { a: [3, 4] }, build: ({ a }) => ops.reshape(a!, [2, 6]) },
   Transpose: { inputs: { a: [2, 3, 4] }, build: ({ a }) => ops.transpose(a!, [2, 0, 1]) },
   Concat: { inputs: { a: [2, 3], b: [2, 2] }, build: ({ a, b }) => ops.concat([a!, b!], 1) },
+  Split: {
+    inputs: { a: [5, 3] },
+    build: ({ a }) => {
+      const [first, second] = ops.split(a!, 0, [2, 3]);
+      return ops.concat([ops.mul(first!, first!), second!], 0);
+    },
+  },
+  "Split, one part without influence": {
+    inputs: { a: [3, 5] },
+    build: ({ a }) => ops.split(a!, 1, [2, 1, 2])[2]!,
+  },
   Slice: { inputs: { a: [5, 3] }, build: ({ a }) => ops.slice(a!, 0, 1, 4) },
   "Slice whose start is fed": {
     inputs: { a: [5, 3] },

@@ -45,13 +45,15 @@ export function packedAttention(graph: Graph, config: DecoderConfig, tokens: num
   const group = heads / kvHeads;
   return {
     attend(q, k, v) {
-      const scaled = ops.scale(q, attentionScale);
-      const results = blocks.map(({ from, to, inputs, keys }) => {
+      // Split, not slices: the gradients of slices would each be padded to a whole row and added.
+      const sizes = blocks.map(({ from, to }) => to - from);
+      const parts = ops.split(ops.scale(q, attentionScale), 0, sizes);
+      const results = blocks.map(({ from, to, inputs, keys }, block) => {
         const rows = to - from;
         const keyRows = (x: Value): Value =>
           ops.reshape(ops.sliceFrom(x, inputs.start, to, keys, inputs.pads), [keys, kvHeads, headDim]);
         const queries = ops.reshape(
-          ops.transpose(ops.reshape(ops.slice(scaled, 0, from, to), [rows, kvHeads, group, headDim]), [1, 2, 0, 3]),
+          ops.transpose(ops.reshape(parts[block]!, [rows, kvHeads, group, headDim]), [1, 2, 0, 3]),
           [kvHeads, group * rows, headDim],
         );
         let scores = ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0]));

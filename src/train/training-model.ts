@@ -47,7 +47,7 @@ export class TrainingModel {
     options: TrainingModelOptions,
   ) {
     this.model = new PackedModel(weights, device);
-    this.headRows = headBlockRows(weights.config.vocabSize);
+    this.headRows = headBlockRows(weights.config.vocabSize, weights.config.hiddenSize);
     this.keptLayers = options.keptLayers;
     this.compiledTokens = options.compiledTokens ?? Number.POSITIVE_INFINITY;
   }

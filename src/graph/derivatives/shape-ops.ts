@@ -1,7 +1,7 @@
 /** Derivatives of the operations that move or select elements. */
 import type { Value } from "../graph.js";
-import { pad, reshape, slice, transpose } from "../ops/index.js";
-import { fixedDim } from "../shape.js";
+import { concat, pad, reshape, slice, transpose } from "../ops/index.js";
+import { elementCount, fixedDim } from "../shape.js";
 import { defineVjp } from "./vjp.js";
 
 function readInt(value: Value): number {
@@ -25,6 +25,15 @@ defineVjp("Concat", (node, [g], needs) => {
     start += fixedDim(x!.shape, axis);
     return needs[i] ? slice(g!, axis, from, start) : undefined;
   });
+});
+
+defineVjp("Split", (node, gradients) => {
+  const { graph } = node.inputs[0]!;
+  const parts = node.outputs.map(
+    ({ shape }, i) =>
+      gradients[i] ?? graph.constant("float32", shape as number[], new Float32Array(elementCount(shape))),
+  );
+  return [concat(parts, (node.attributes.axis as { int: number }).int)];
 });
 
 defineVjp("Slice", (node, [g]) => {

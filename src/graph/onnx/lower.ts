@@ -83,7 +83,8 @@ function writeNode(w: ProtobufWriter, node: Node, nameOf: (value: Value) => stri
   const inputs = node.op === "Slice" ? node.inputs.slice(0, 4) : node.inputs;
   for (const input of inputs) w.string(1, input ? nameOf(input) : "");
   const outputs = node.outputs.slice();
-  while (outputs.length > 1 && !used.has(outputs[outputs.length - 1]!)) outputs.pop();
+  // Split's outputs are as many as its sizes.
+  while (node.op !== "Split" && outputs.length > 1 && !used.has(outputs[outputs.length - 1]!)) outputs.pop();
   for (const output of outputs) w.string(2, nameOf(output));
   w.string(4, node.op);
   for (const [name, value] of Object.entries(node.attributes)) w.message(5, (a) => writeAttribute(a, name, value));

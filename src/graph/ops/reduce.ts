@@ -18,6 +18,9 @@ export const reduceSum = (x: Value, axes: readonly number[], keepDims = false): 
   reduce("ReduceSum", x, axes, keepDims);
 export const reduceMean = (x: Value, axes: readonly number[], keepDims = false): Value =>
   reduce("ReduceMean", x, axes, keepDims);
+/** Σ x² over the axes. Has no derivative: derivatives are made of it. */
+export const reduceSumSquare = (x: Value, axes: readonly number[], keepDims = false): Value =>
+  reduce("ReduceSumSquare", x, axes, keepDims);
 /** Largest element along the axes. Has no derivative: it is used to keep exponentials in range, where it cancels. */
 export const reduceMax = (x: Value, axes: readonly number[], keepDims = false): Value =>
   reduce("ReduceMax", x, axes, keepDims);

@@ -1,4 +1,4 @@
-/** Operations that move or select elements: reshape, transpose, concatenate, slice, pad, gather. */
+/** Operations that move or select elements: reshape, transpose, concatenate, split, slice, pad, gather. */
 import type { Value } from "../graph.js";
 import { type Dim, elementCount, fixedDim, formatShape, normalAxis, type Shape, sameShape } from "../shape.js";
 
@@ -34,6 +34,17 @@ export function concat(values: readonly Value[], axis: number, size?: Dim): Valu
   const total = size ?? values.reduce((sum, value) => sum + fixedDim(value.shape, at), 0);
   const shape = first.shape.map((dim, i) => (i === at ? total : dim));
   return first.graph.node("Concat", values, [{ dtype: first.dtype, shape }], { attributes: { axis: { int: at } } })[0]!;
+}
+
+/** A value cut along an axis into parts of the given sizes, which add up to the axis's. */
+export function split(x: Value, axis: number, sizes: readonly number[]): Value[] {
+  const at = normalAxis(axis, x.shape.length);
+  if (sizes.reduce((a, b) => a + b, 0) !== fixedDim(x.shape, at))
+    throw new Error(`split of axis ${at} of ${formatShape(x.shape)} into ${sizes}`);
+  if (sizes.length === 1) return [x];
+  const parts = sizes.map((size) => ({ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === at ? size : dim)) }));
+  const sizesInput = x.graph.constant("int64", [sizes.length], sizes as number[]);
+  return x.graph.node("Split", [x, sizesInput], parts, { attributes: { axis: { int: at } } });
 }
 
 /** Elements `start` ≤ i < `end` along an axis. */

@@ -1,6 +1,6 @@
 /** Operations of transformers that ONNX Runtime computes in one pass: root mean square norm, rotary positions. */
 import type { Value } from "../graph.js";
-import { add, div, erf, mul, scale, sigmoid, sqrt, sub, tanh } from "./elementwise.js";
+import { add, div, erf, mul, scale, sqrt, sub, tanh } from "./elementwise.js";
 import { reduceMean } from "./reduce.js";
 import { reshape } from "./shape-ops.js";
 
@@ -46,7 +46,10 @@ export function rotary(x: Value, positions: Value, cos: Value, sin: Value, heads
 
 /** x · sigmoid(x) (SiLU, also called swish). */
 export function silu(x: Value): Value {
-  return mul(x, sigmoid(x));
+  return x.graph.node("QuickGelu", [x], [{ dtype: x.dtype, shape: x.shape }], {
+    domain: "com.microsoft",
+    attributes: { alpha: { float: 1 } },
+  })[0]!;
 }
 
 /** The tanh form of GELU (Hendrycks and Gimpel 2016). */

@@ -22,18 +22,19 @@ export function evaluate64(wanted: Value, inputs: Readonly<Record<string, Array6
   const get = (value: Value): Array64 => {
     let found = done.get(value);
     if (!found) {
-      found = value.inputName ? inputs[value.inputName] : value.constant ? decoded(value) : run(value.producer!);
+      found = value.inputName ? inputs[value.inputName] : value.constant ? decoded(value) : run(value.producer!, value);
       if (!found) throw new Error(`no value for ${value}`);
       done.set(value, found);
     }
     return found;
   };
-  const run = (node: Node): Array64 => {
+  const run = (node: Node, output: Value): Array64 => {
     const operation = operations[node.op];
     if (!operation) throw new Error(`no float64 form of ${node.op}`);
     return operation(
       node.inputs.flatMap((input) => (input ? [get(input)] : [])),
       node.attributes,
+      node.outputs.indexOf(output),
     );
   };
   return get(wanted);
@@ -51,7 +52,8 @@ function decoded({ constant, dtype, shape }: Value): Array64 {
 }
 
 type Attributes = Readonly<Record<string, Attribute>>;
-type Operation = (inputs: Array64[], attributes: Attributes) => Array64;
+/** `output`: which of the node's outputs is wanted. */
+type Operation = (inputs: Array64[], attributes: Attributes, output: number) => Array64;
 
 const int = (attributes: Attributes, name: string): number => (attributes[name] as { int: number }).int;
 const float = (attributes: Attributes, name: string): number => (attributes[name] as { float: number }).float;
@@ -166,6 +168,11 @@ const operations: Readonly<Record<string, Operation>> = {
   Sqrt: elementwise((a) => Math.sqrt(a!)),
   Tanh: elementwise((a) => Math.tanh(a!)),
   Sigmoid: elementwise((a) => 1 / (1 + Math.exp(-a!))),
+  QuickGelu: ([x], attributes) =>
+    fill(x!.dims, (at) => {
+      const value = read(x!, at);
+      return value / (1 + Math.exp(-float(attributes, "alpha") * value));
+    }),
   Erf: elementwise((a) => erf(a!)),
   Clip: elementwise((x, low, high) => Math.min(Math.max(x!, low!), high!)),
   Where: elementwise((condition, a, b) => (condition ? a! : b!)),
@@ -214,6 +221,11 @@ const operations: Readonly<Record<string, Operation>> = {
       });
       return read(part!, at.with(axis, offset));
     });
+  },
+  Split: ([x, sizes], attributes, output) => {
+    const axis = int(attributes, "axis");
+    const start = sum([...sizes!.data.subarray(0, output)]);
+    return fill(x!.dims.with(axis, sizes!.data[output]!), (at) => read(x!, at.with(axis, at[axis]! + start)));
   },
   Slice: ([x, start, end, axis]) => {
     const along = axis!.data[0]!;
