@@ -3,19 +3,7 @@ import { PAGE_STYLE } from "../page-style.js";
 import { histogramChart } from "./charts.js";
 import type { DataFigures, LengthFigures } from "./figures.js";
 import { sunburst } from "./sunburst.js";
-import {
-  closestTable,
-  countsTable,
-  duplicatesTable,
-  languagesTable,
-  lengthsTable,
-  notes,
-  type ReportTable,
-  similarityTable,
-  sourcesTable,
-  tokensTable,
-  verbsTable,
-} from "./tables.js";
+import { notes, number, type ReportTable, reportTables, type TableSubject } from "./tables.js";
 
 const STYLE = `${PAGE_STYLE}
 .charts { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); margin: 1rem 0; }
@@ -30,74 +18,56 @@ section { break-inside: avoid-page; }
 .notes { color: var(--soft); max-width: 60rem; }
 `;
 
+/** Tables whose cells are text and not figures alone. */
+const PROSE: readonly TableSubject[] = ["closest", "verbs", "tokens"];
+
 /** The data report as one self-contained page that needs no JavaScript. */
 export function dataReportHtml(figures: DataFigures, title: string): string {
-  const { similarity, tokens } = figures;
   const body = html`<header>
 <h1>${title}</h1>
 <dl><div><dt>files</dt><dd>${figures.files.map((path) => path.split(/[/\\]/).slice(-2).join("/")).join(", ")}</dd></div></dl>
 </header>
 <main>
-${section(countsTable(figures))}
-${section(
-  lengthsTable(figures),
-  charts([
-    lengthChart("Instructions", figures.lengths.instructions, "instructions"),
-    figures.lengths.inputs && lengthChart("Inputs", figures.lengths.inputs, "instances"),
-    lengthChart("Outputs", figures.lengths.outputs, "instances"),
-  ]),
-)}
-${section(
-  similarityTable(figures),
-  charts([
-    similarityChart("To the most similar other instruction", similarity.within.histogram),
-    similarity.toSeeds && similarityChart("To the most similar seed task", similarity.toSeeds.histogram),
-  ]),
-)}
-${section(closestTable(figures), undefined, "prose")}
-${section(verbsTable(figures), verbChart(figures), "prose")}
-${section(duplicatesTable(figures))}
-${section(languagesTable(figures))}
-${
-  tokens === null
-    ? undefined
-    : section(
-        tokensTable(figures)!,
-        charts([
-          figure(
-            "Tokens of a row",
-            histogramChart(
-              tokens.histogram,
-              { x: "tokens", y: "rows", about: `Histogram of row lengths in tokens; median ${tokens.row.median}.` },
-              [{ at: tokens.maxLength, text: `limit ${tokens.maxLength}` }],
-            ),
-          ),
-        ]),
-        "prose",
-      )
-}
-${section(sourcesTable(figures))}
-<section aria-labelledby="notes" class="notes"><h2 id="notes">How to read this</h2>
+${reportTables(figures).map((table) => section(table, drawing(table.about, figures)))}<section aria-labelledby="notes" class="notes"><h2 id="notes">How to read this</h2>
 <ul>${notes(figures).map((note) => html`<li>${note}</li>`)}</ul>
 </section>
 </main>`;
   return htmlPage({ title, body, style: STYLE });
 }
 
-/** A table under its heading, with what goes before it; nothing for a table without rows. */
-function section({ title, columns, rows }: ReportTable, before?: Html, kind = ""): Html | undefined {
-  if (rows.length === 0) return undefined;
+/** A table under its heading, with its drawing before it. */
+function section({ about, title, columns, rows }: ReportTable, before: Html | undefined): Html {
   const id = title.toLowerCase().replace(/[^a-z]+/g, "-");
   return html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>
 ${before}
-<div class="scroll" tabindex="0" role="region" aria-labelledby="${id}"><table class="${kind}">
+<div class="scroll" tabindex="0" role="region" aria-labelledby="${id}"><table class="${PROSE.includes(about) ? "prose" : ""}">
 <thead><tr>${columns.map((column) => (column === "" ? html`<td></td>` : html`<th scope="col">${column}</th>`))}</tr></thead>
 <tbody>${rows.map(
     ([name, ...cells]) => html`
 <tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
   )}
 </tbody></table></div>
-</section>`;
+</section>
+`;
+}
+
+/** What is drawn of a table's subject. */
+function drawing(about: TableSubject, figures: DataFigures): Html | undefined {
+  const { lengths, similarity, tokens } = figures;
+  if (about === "lengths")
+    return charts([
+      lengthChart("Instructions", lengths.instructions, "instructions"),
+      lengths.inputs && lengthChart("Inputs", lengths.inputs, "instances"),
+      lengthChart("Outputs", lengths.outputs, "instances"),
+    ]);
+  if (about === "similarity")
+    return charts([
+      similarityChart("To the most similar other instruction", similarity.within.histogram),
+      similarity.toSeeds && similarityChart("To the most similar seed task", similarity.toSeeds.histogram),
+    ]);
+  if (about === "verbs") return verbChart(figures);
+  if (about === "tokens" && tokens) return charts([tokenChart(tokens)]);
+  return undefined;
 }
 
 function charts(figures: (Html | null | undefined)[]): Html {
@@ -123,10 +93,18 @@ function similarityChart(name: string, histogram: DataFigures["similarity"]["wit
   );
 }
 
+function tokenChart({ histogram, row, maxLength }: NonNullable<DataFigures["tokens"]>): Html | undefined {
+  const about = `Histogram of row lengths in tokens; median ${row.median}.`;
+  return figure(
+    "Tokens of a row",
+    histogramChart(histogram, { x: "tokens", y: "rows", about }, [{ at: maxLength, text: `limit ${maxLength}` }]),
+  );
+}
+
 function verbChart({ verbs }: DataFigures): Html | undefined {
   const share = (count: number): string => `${((100 * count) / Math.max(1, verbs.instructions)).toFixed(0)} %`;
-  return html`<p>Of ${verbs.instructions.toLocaleString("en-US")} instructions ${share(verbs.withVerb)} have a root verb and ${share(verbs.withNoun)} a direct
-object as well: ${verbs.distinctVerbs.toLocaleString("en-US")} verbs, ${verbs.distinctPairs.toLocaleString("en-US")} pairs. Shown are the 20 most frequent verbs with up to four
+  return html`<p>Of ${number(verbs.instructions)} instructions ${share(verbs.withVerb)} have a root verb and ${share(verbs.withNoun)} a direct
+object as well: ${number(verbs.distinctVerbs)} verbs, ${number(verbs.distinctPairs)} pairs. Shown are the 20 most frequent verbs with up to four
 objects each.</p>
 <figure>${sunburst(verbs.verbs)}</figure>`;
 }

@@ -1,35 +1,11 @@
 import type { DataFigures } from "./figures.js";
-import {
-  closestTable,
-  countsTable,
-  duplicatesTable,
-  languagesTable,
-  lengthsTable,
-  notes,
-  type ReportTable,
-  similarityTable,
-  sourcesTable,
-  tokensTable,
-  verbsTable,
-} from "./tables.js";
+import { notes, type ReportTable, reportTables } from "./tables.js";
 
 /** The tables of the data report as Markdown. */
 export function dataReportMarkdown(figures: DataFigures, title: string): string {
-  const tables = [
-    countsTable(figures),
-    lengthsTable(figures),
-    similarityTable(figures),
-    closestTable(figures),
-    verbsTable(figures),
-    duplicatesTable(figures),
-    languagesTable(figures),
-    tokensTable(figures),
-    sourcesTable(figures),
-  ];
-  const parts = tables.flatMap((table) => (table && table.rows.length > 0 ? [tableText(table)] : []));
   return `${[
     `# ${title}`,
-    ...parts,
+    ...reportTables(figures).map(tableText),
     notes(figures)
       .map((note) => `- ${note}`)
       .join("\n"),

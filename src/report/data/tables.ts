@@ -4,19 +4,47 @@ import { shownPairs } from "./sunburst.js";
 
 /** A table of the report, the same in HTML and Markdown; the first column names the row. */
 export interface ReportTable {
+  about: TableSubject;
   title: string;
   columns: string[];
   rows: string[][];
 }
 
+export type TableSubject =
+  | "counts"
+  | "lengths"
+  | "similarity"
+  | "closest"
+  | "verbs"
+  | "duplicates"
+  | "languages"
+  | "tokens"
+  | "sources";
+
+/** The report's tables in order, without those that have no row. */
+export function reportTables(figures: DataFigures): ReportTable[] {
+  const tables = [
+    countsTable(figures),
+    lengthsTable(figures),
+    similarityTable(figures),
+    closestTable(figures),
+    verbsTable(figures),
+    duplicatesTable(figures),
+    languagesTable(figures),
+    tokensTable(figures),
+    sourcesTable(figures),
+  ];
+  return tables.filter((table): table is ReportTable => table !== undefined && table.rows.length > 0);
+}
+
 const UNKNOWN = "not told";
-const number = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 1 });
+export const number = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 1 });
 const maybe = (value: number | null): string => (value === null ? UNKNOWN : number(value));
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const ratio = (part: number, whole: number): string => (whole === 0 ? "–" : percent(part / whole));
 
 /** The counts of Self-Instruct's table 1 and what else is counted. */
-export function countsTable({ counts, lengths, multiTurn, invalid }: DataFigures): ReportTable {
+function countsTable({ counts, lengths, multiTurn, invalid }: DataFigures): ReportTable {
   const rows = [
     ["instructions (distinct)", number(counts.instructions)],
     ["– classification", maybe(counts.classification)],
@@ -31,15 +59,16 @@ export function countsTable({ counts, lengths, multiTurn, invalid }: DataFigures
   ];
   if (multiTurn > 0) rows.push(["talks of several turns, left out", number(multiTurn)]);
   if (invalid > 0) rows.push(["malformed rows, left out", number(invalid)]);
-  return { title: "Counts", columns: ["", "count"], rows };
+  return { about: "counts", title: "Counts", columns: ["", "count"], rows };
 }
 
-export function lengthsTable({ lengths }: DataFigures): ReportTable {
+function lengthsTable({ lengths }: DataFigures): ReportTable {
   const row = (name: string, { min, mean, median, p90, max }: LengthFigures): string[] => [
     name,
     ...[mean, median, p90, min, max].map(number),
   ];
   return {
+    about: "lengths",
     title: "Lengths in words",
     columns: ["", "mean", "median", "90 % are at most", "shortest", "longest"],
     rows: [
@@ -50,7 +79,7 @@ export function lengthsTable({ lengths }: DataFigures): ReportTable {
   };
 }
 
-export function similarityTable({ similarity }: DataFigures): ReportTable {
+function similarityTable({ similarity }: DataFigures): ReportTable {
   const row = (name: string, { compared, of, mean, above }: SimilarityFigures): string[] => [
     name,
     compared === of ? number(of) : `${number(compared)} of ${number(of)}, drawn`,
@@ -58,6 +87,7 @@ export function similarityTable({ similarity }: DataFigures): ReportTable {
     ...above.map(({ share }) => percent(share)),
   ];
   return {
+    about: "similarity",
     title: "Largest ROUGE-L similarity",
     columns: ["", "compared", "mean", "above 0.7", "above 0.9"],
     rows: [
@@ -67,17 +97,19 @@ export function similarityTable({ similarity }: DataFigures): ReportTable {
   };
 }
 
-export function closestTable({ similarity }: DataFigures): ReportTable {
+function closestTable({ similarity }: DataFigures): ReportTable {
   const short = (text: string): string => (text.length > 160 ? `${text.slice(0, 159)}…` : text);
   return {
+    about: "closest",
     title: "Most similar instructions",
     columns: ["instruction", "its neighbour", "ROUGE-L"],
     rows: similarity.within.closest.map(({ text, other, score }) => [short(text), short(other), score.toFixed(3)]),
   };
 }
 
-export function verbsTable({ verbs }: DataFigures): ReportTable {
+function verbsTable({ verbs }: DataFigures): ReportTable {
   return {
+    about: "verbs",
     title: "Verbs and their objects",
     columns: ["verb", "instructions", "most frequent objects"],
     rows: shownPairs(verbs.verbs).map(({ verb, nouns }, i) => [
@@ -88,9 +120,10 @@ export function verbsTable({ verbs }: DataFigures): ReportTable {
   };
 }
 
-export function duplicatesTable({ duplicates }: DataFigures): ReportTable {
+function duplicatesTable({ duplicates }: DataFigures): ReportTable {
   const { rows, exact, folded, conflicting } = duplicates;
   return {
+    about: "duplicates",
     title: "Duplicates",
     columns: ["", "rows", "share"],
     rows: [
@@ -101,22 +134,24 @@ export function duplicatesTable({ duplicates }: DataFigures): ReportTable {
   };
 }
 
-export function languagesTable({ languages }: DataFigures): ReportTable {
+function languagesTable({ languages }: DataFigures): ReportTable {
   const rows = languages.languages.slice(0, 12).map(({ name, count }) => [name, count]);
   const others = languages.languages.slice(12).reduce((sum, { count }) => sum + count, 0);
   if (others > 0) rows.push(["other languages", others]);
   if (languages.unknown > 0) rows.push(["cannot be told", languages.unknown]);
   return {
+    about: "languages",
     title: "Languages",
     columns: ["", "rows", "share"],
     rows: (rows as [string, number][]).map(([name, count]) => [name, number(count), ratio(count, languages.texts)]),
   };
 }
 
-export function tokensTable({ tokens }: DataFigures): ReportTable | undefined {
+function tokensTable({ tokens }: DataFigures): ReportTable | undefined {
   if (!tokens) return undefined;
   const { row, targets, rows, maxLength } = tokens;
   return {
+    about: "tokens",
     title: `Tokens (${tokens.tokenizer}, ${tokens.template} template)`,
     columns: ["", "figure"],
     rows: [
@@ -139,8 +174,9 @@ export function tokensTable({ tokens }: DataFigures): ReportTable | undefined {
   };
 }
 
-export function sourcesTable({ sources }: DataFigures): ReportTable {
+function sourcesTable({ sources }: DataFigures): ReportTable {
   return {
+    about: "sources",
     title: "Sources",
     columns: ["", "distinct instructions", "instances"],
     rows: sources.map(({ name, instructions, instances }) => [name, number(instructions), number(instances)]),
