@@ -1,44 +1,23 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evoke, programPath } from "../program.js";
+import { evoke } from "../program.js";
+import { type ServerProgram, startServerProgram } from "../support/server-program.js";
 import { writeTinyModel } from "../support/tiny-model.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-serve-"));
 beforeAll(() => writeTinyModel(join(folder, "tiny")));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-interface Program {
-  child: ChildProcess;
-  url: string;
-  stderr: () => string;
-  code: Promise<number | null>;
-}
-
-/** Starts the program and waits for its line about the address. */
-async function serve(...flags: string[]): Promise<Program> {
-  const args = ["serve", join(folder, "tiny"), "--port", "0", "--device", "cpu", "--json", ...flags];
-  const child = spawn(process.execPath, [programPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-      if (stdout.endsWith("}\n")) resolve();
-    });
-    void code.then(() => reject(new Error(stderr)));
-  });
-  return { child, url: (JSON.parse(stdout) as { url: string }).url, stderr: () => stderr, code };
-}
+/** Starts the program with the tiny model. */
+const serve = (...flags: string[]): Promise<ServerProgram> =>
+  startServerProgram(["serve", join(folder, "tiny"), "--device", "cpu", ...flags]);
 
 describe("evoke serve", () => {
   it("finishes a running stream after SIGTERM and exits with 143", async () => {
-    const { child, url, stderr, code } = await serve("--name", "tiny");
+    const { child, url, said, code } = await serve("--name", "tiny");
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "unused", maxRetries: 0 });
     const stream = await client.completions.create({
       model: "tiny",
@@ -58,9 +37,9 @@ describe("evoke serve", () => {
     }
     expect(await code).toBe(143);
     expect(tokens).toBeGreaterThan(0);
-    expect(stderr()).toContain("finishing the running answers");
-    expect(stderr()).toMatch(/POST \/v1\/completions 200 \d+ ms/);
-    expect(stderr()).not.toContain("river");
+    expect(said()).toContain("finishing the running answers");
+    expect(said()).toMatch(/POST \/v1\/completions 200 \d+ ms/);
+    expect(said()).not.toContain("river");
   });
 
   it("finishes every answer that is running or waiting after SIGTERM, and takes no more", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { evoke } from "../program.js";
-import { startStudioProgram } from "../support/studio-program.js";
+import { startServerProgram } from "../support/server-program.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-studio-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,7 +25,7 @@ function packedSize(url: string): Promise<number> {
 describe("evoke studio", () => {
   it("serves a first page of less than 300 kB, makes the runs folder, and ends at SIGTERM", async () => {
     const runs = join(folder, "new", "runs");
-    const { url, child, code } = await startStudioProgram([runs]);
+    const { url, child, code } = await startServerProgram(["studio", runs]);
     const page = await (await fetch(url)).text();
     const linked = [...page.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path!);
     expect(linked.sort()).toEqual(["/icon.svg", "/studio.css", "/studio.js"]);

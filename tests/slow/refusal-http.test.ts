@@ -1,5 +1,4 @@
 /** XSTest end to end on the real model: `evoke serve` as both subject and judge, `evoke eval` over real HTTP. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SuiteResult } from "../../src/eval/results.js";
 import { readAllJsonl } from "../../src/files/jsonl.js";
 import { parseRefusalLabel } from "../../src/metrics/refusal-metrics.js";
-import { evoke, programPath, repositoryRoot } from "../program.js";
+import { evoke, repositoryRoot } from "../program.js";
+import { type ServerProgram, startServerProgram } from "../support/server-program.js";
 
 const model = process.env.EVOKE_TEST_SMOLLM2;
 const dataDir = process.env.EVOKE_DATA ?? join(repositoryRoot, "..", "shared", "data");
@@ -17,35 +17,23 @@ describe.skipIf(!model || !existsSync(join(dataDir, "refusal", "xstest_prompts.c
   "XSTest with SmolLM2 as subject and judge (set EVOKE_TEST_SMOLLM2; needs the prompts)",
   () => {
     const folder = mkdtempSync(join(tmpdir(), "evoke-refusal-"));
-    let server: ChildProcess;
-    let url: string;
+    let server: ServerProgram;
     beforeAll(async () => {
-      const args = ["serve", model!, "--name", "smollm2", "--port", "0", "--device", "cpu", "--json"];
-      server = spawn(process.execPath, [programPath, ...args], { stdio: ["ignore", "pipe", "ignore"] });
-      const address = await new Promise<string>((resolve, reject) => {
-        let text = "";
-        server.stdout!.setEncoding("utf8").on("data", (part: string) => {
-          text += part;
-          if (text.endsWith("}\n")) resolve(text);
-        });
-        server.once("close", () => reject(new Error("the server did not start")));
-      });
-      url = (JSON.parse(address) as { url: string }).url;
+      server = await startServerProgram(["serve", model!, "--name", "smollm2", "--device", "cpu"]);
     });
     afterAll(async () => {
-      const closed = new Promise((resolve) => server.once("close", resolve));
-      server.kill("SIGTERM");
-      await closed;
+      server?.child.kill("SIGTERM");
+      await server?.code;
       rmSync(folder, { recursive: true, force: true });
     });
 
     it("answers, judges and reports; a second run asks nothing", { timeout: 900_000 }, async () => {
       const out = join(folder, "out");
-      const reference = `openai:smollm2@${url}/v1`;
+      const reference = `openai:smollm2@${server.url}/v1`;
       const args = ["eval", "xstest", "--model", reference, "--judge", reference, "--data-dir", dataDir, "--out", out];
       const run = () => evoke([...args, "--limit", String(ROWS), "--max-new-tokens", "40", "--json", "--quiet"]);
       const requests = async (): Promise<number> =>
-        [...(await (await fetch(`${url}/metrics`)).text()).matchAll(/^\w*requests_total\{.*chat.*\} (\d+)$/gm)]
+        [...(await (await fetch(`${server.url}/metrics`)).text()).matchAll(/^\w*requests_total\{.*chat.*\} (\d+)$/gm)]
           .map(([, count]) => Number(count))
           .reduce((sum, count) => sum + count, 0);
 

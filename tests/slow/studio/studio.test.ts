@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "../../program.js";
+import { type ServerProgram, startServerProgram } from "../../support/server-program.js";
 import { writeEvaluation, writeExperiment, writeReport, writeRun } from "../../support/studio-folder.js";
-import { type StudioProgram, startStudioProgram } from "../../support/studio-program.js";
 
 const CHROMIUM = "/usr/bin/chromium";
 const there = existsSync(CHROMIUM);
@@ -20,7 +20,7 @@ describe.skipIf(!there)("the studio in Chromium", { timeout: 300_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "evoke-studio-"));
   const runs = join(folder, "runs");
   const own = join(folder, "own");
-  let studio: StudioProgram;
+  let studio: ServerProgram;
   let browser: Browser;
   let page: Page;
   /** What the browser complained about: nothing, in all tests. */
@@ -44,7 +44,7 @@ describe.skipIf(!there)("the studio in Chromium", { timeout: 300_000 }, () => {
         .replace("path: data/", `path: ${join(repositoryRoot, "examples/data")}/`)
         .concat("threads: 1\ncheckpoint: { every_steps: 1000 }\n"),
     );
-    studio = await startStudioProgram([runs, "--files", own, "--threads", "1"]);
+    studio = await startServerProgram(["studio", runs, "--files", own, "--threads", "1"]);
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     page = await browser.newPage({ viewport: WIDE, colorScheme: "light" });
     page.setDefaultTimeout(120_000);

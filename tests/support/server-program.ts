@@ -1,8 +1,8 @@
-/** Runs `evoke studio` as a user does. */
+/** Runs a command that serves (`serve`, `studio`) as a user does. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { programPath } from "../program.js";
 
-export interface StudioProgram {
+export interface ServerProgram {
   child: ChildProcess;
   url: string;
   /** All it has written to stderr. */
@@ -10,9 +10,9 @@ export interface StudioProgram {
   code: Promise<number | null>;
 }
 
-/** Starts it on a free port and waits for its address. */
-export async function startStudioProgram(args: string[], env: NodeJS.ProcessEnv = {}): Promise<StudioProgram> {
-  const child = spawn(process.execPath, [programPath, "studio", ...args, "--port", "0", "--json"], {
+/** Starts the command on a free port and waits for its address; an end before that is an error with what it said. */
+export async function startServerProgram(args: string[], env: NodeJS.ProcessEnv = {}): Promise<ServerProgram> {
+  const child = spawn(process.execPath, [programPath, ...args, "--port", "0", "--json"], {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
