@@ -18,8 +18,9 @@ import type { GenerateRequest, LanguageModel } from "../llm/language-model.js";
 import { ModelUnavailableError } from "../llm/usage.js";
 import { Random } from "../random/counter.js";
 import { type SelfInstructRecipe, selfInstructSchema } from "./recipe.js";
-import { runSelfInstruct, type STAGES } from "./run.js";
+import { runSelfInstruct } from "./run.js";
 import { FILES } from "./stage-files.js";
+import type { Stage } from "./stages.js";
 
 const seedTasks = fileURLToPath(new URL("../../examples/self-instruct/seed_tasks.jsonl", import.meta.url));
 const recipe: SelfInstructRecipe = selfInstructSchema.parse({ model: "test", num_instructions: 40 });
@@ -233,7 +234,7 @@ describe("runSelfInstruct", () => {
 
   it("says which stage is missing, and which row is malformed", async () => {
     const folder = newFolder();
-    const run = (stage: (typeof STAGES)[number], onInvalid?: (message: string) => void) =>
+    const run = (stage: Stage, onInvalid?: (message: string) => void) =>
       runSelfInstruct(recipe, { folder, seedTasks, model: writer(), stages: [stage], onInvalid });
     await expect(run("instances")).rejects.toThrow(/run the stage "bootstrap" first/);
     await expect(run("prepare")).rejects.toThrow(/run the stage "instances" first/);

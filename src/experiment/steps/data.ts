@@ -8,7 +8,8 @@ import { type LocatedData, locateData } from "../../data/source-files.js";
 import { writeJsonl } from "../../files/jsonl.js";
 import { withJournal } from "../../llm/journal.js";
 import { selfInstructSchema } from "../../self-instruct/recipe.js";
-import { runSelfInstruct, type Stage } from "../../self-instruct/run.js";
+import { runSelfInstruct } from "../../self-instruct/run.js";
+import type { Stage } from "../../self-instruct/stages.js";
 import {
   type FileRef,
   type MixJob,
