@@ -71,10 +71,18 @@ export function evalCompareCommand(): Command {
     .argument("<b>", "results folder of another evaluation on the same rows")
     .option("--samples <n>", "bootstrap resamples", parseCount, 10_000)
     .action(async (a: string, b: string, { samples }: { samples: number }, self: Command) => {
+      refuseFlagsAbove(self);
       const globals = globalOptions(self);
       const { compareRuns, comparisonText } = await import("../eval/compare.js");
       const comparisons = await compareRuns(a, b, { samples, seed: globals.seed });
       if (globals.json) printJson(comparisons);
       else process.stdout.write(comparisonText(comparisons));
     });
+}
+
+/** Flags of `eval` itself, which commander gives to `eval` wherever they stand, would have no effect here. */
+function refuseFlagsAbove(self: Command): void {
+  const above = self.parent;
+  const given = above?.options.find((option) => above.getOptionValueSource(option.attributeName()) === "cli");
+  if (given) throw new UsageError(`eval compare: ${given.long} has no effect here; leave it out`);
 }

@@ -21,7 +21,11 @@ export function evalCommand(): Command {
     .option("--shots <n>", "worked examples before each question (default: the benchmark's own)", parseCount)
     .addOption(new Option("--chat-template <name>", "how conversations become text").choices(["tulu", "model", "none"]))
     .option("--prompt <name>", "in-context prompt in place of a conversation: urial, urial_r, 0shot, or a file")
-    .option("--rows <suite=file...>", "rows of a suite from this file", collect)
+    .option(
+      "--rows <suite=file...>",
+      "rows of a suite from this file (several may follow, so name the suites first)",
+      collect,
+    )
     .option("--outputs <file>", "judge the answers in this file in place of a model's")
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
