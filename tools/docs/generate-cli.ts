@@ -7,8 +7,7 @@ import { writeFileAtomically } from "../../src/files/atomic-write.js";
 const WIDTH = 100;
 
 function section(command: Command, path: string, depth: number): string {
-  command.configureHelp({ helpWidth: WIDTH }).name(path);
-  const usage = command.helpInformation().trimEnd();
+  const usage = command.configureHelp({ helpWidth: WIDTH }).helpInformation().trimEnd();
   const own = `${"#".repeat(depth)} ${path}\n\n\`\`\`text\n${usage}\n\`\`\`\n`;
   return [own, ...command.commands.map((child) => section(child, `${path} ${child.name()}`, depth + 1))].join("\n");
 }
@@ -22,5 +21,6 @@ const parts = [
     .join("\n"),
   "Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 or 143 interrupted after saving.",
 ];
-for (const { name, load } of commands) parts.push(section((await load())(), `evoke ${name}`, 2).trimEnd());
+for (const { name, load } of commands)
+  parts.push(section((await load())().name(`evoke ${name}`), `evoke ${name}`, 2).trimEnd());
 writeFileAtomically("docs/cli.md", `${parts.join("\n\n")}\n`);
