@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
 import { Command } from "commander";
@@ -112,6 +113,7 @@ export async function tell(opened: OpenExperiment, outcome: RunOutcome, global: 
 /** The first signal lets what runs save its state; the second ends the process at once. */
 function listenForStop(global: GlobalOptions): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every request under way listens; that is no leak
   const handler = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
     say(`${signal}: saving; run again to go on`, global);

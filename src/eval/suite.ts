@@ -39,6 +39,10 @@ export interface SuiteContext {
   originalPrompts?: boolean;
   /** Judge prompt in place of the built-in one. */
   judgePrompt?: string;
+  /** just-eval: the same for its rows about safety. */
+  judgeSafetyPrompt?: string;
+  /** Most tokens of a judgement, when not the suite's own. */
+  judgeMaxNewTokens?: number;
   /** AlpacaEval: outputs to compare with. */
   reference?: string;
   /** AlpacaEval: difficulty table for the length-controlled win rate. */

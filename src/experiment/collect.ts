@@ -4,7 +4,13 @@ import type { SuiteResult } from "../eval/results.js";
 import { readAllJsonl } from "../files/jsonl.js";
 import { mean, standardError } from "../metrics/statistics.js";
 import type { Arm, Experiment } from "../recipe/experiment-schema.js";
-import type { ExperimentReport, LossCurve, ReportArm, Score } from "../report/experiment/report-data.js";
+import {
+  COMMAND_FACT,
+  type ExperimentReport,
+  type LossCurve,
+  type ReportArm,
+  type Score,
+} from "../report/experiment/report-data.js";
 import { collectAnswers } from "./collect-answers.js";
 import { collectData } from "./collect-data.js";
 import type { EvaluatedStep } from "./evaluated-step.js";
@@ -38,13 +44,15 @@ export async function collectReport(
       ...(evaluation.judge ? { judge: evaluation.judge } : {}),
       ...(evaluation.limit ? { limit: evaluation.limit } : {}),
       ...(evaluation.reference_arm ? { reference: evaluation.reference_arm } : {}),
+      ownRows: Object.keys(evaluation.rows ?? {}),
     })),
     scores: scoresOf(experiment, evaluated),
     losses: await lossesOf(out, steps, done),
     ...answers,
     data: await collectData(opened, done),
-    published: experiment.published.map(({ source, url, note }) => ({
+    published: experiment.published.map(({ source, url, note, tables }) => ({
       source,
+      tables,
       ...(url ? { url } : {}),
       ...(note ? { note } : {}),
     })),
@@ -56,7 +64,7 @@ function factsOf({ models, loaded, smoke }: OpenExperiment, record: ExperimentRe
   const facts: [string, string][] = Object.entries(models).map(([name, { chosen }]) => [`model ${name}`, chosen]);
   if (smoke) facts.push(["variant", "smoke: small, to see that everything works"]);
   facts.push(["seeds", seeds.join(", ")]);
-  facts.push(["run again", record.command]);
+  facts.push([COMMAND_FACT, record.command]);
   facts.push([
     "versions",
     Object.entries(record.versions)
@@ -66,7 +74,7 @@ function factsOf({ models, loaded, smoke }: OpenExperiment, record: ExperimentRe
   return facts;
 }
 
-function armOf(name: string, arm: Arm, experiment: Experiment, { models }: OpenExperiment): ReportArm {
+function armOf(name: string, arm: Arm, experiment: Experiment, { models, loaded }: OpenExperiment): ReportArm {
   const model = arm.model ?? experiment.model!;
   return {
     name,
@@ -76,6 +84,7 @@ function armOf(name: string, arm: Arm, experiment: Experiment, { models }: OpenE
     ...(arm.data === undefined ? {} : { data: [arm.data].flat().join(" + ") }),
     changes: [...(arm.prompt === undefined ? [] : [`prompt=${arm.prompt}`]), ...flat(arm.set ?? {})],
     seeds: arm.mode === undefined ? [] : [...experiment.seeds],
+    ...(loaded.sweptArms[name] ? { swept: loaded.sweptArms[name] } : {}),
   };
 }
 

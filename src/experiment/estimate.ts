@@ -150,7 +150,8 @@ function evaluationCost(job: EvalJob, sizes: Sizes): Cost {
       total.seconds += sizes.seconds(job.model, 2, rows * (prompt + written));
     }
     if (job.judge && answer > 0) {
-      const [read, judged] = JUDGE[suite] ?? REFUSAL_JUDGE;
+      const [read, typical] = JUDGE[suite] ?? REFUSAL_JUDGE;
+      const judged = Math.min(typical, job.judgeMaxNewTokens ?? typical);
       total.requests += rows;
       total.read += rows * (read + written);
       total.written += rows * judged;

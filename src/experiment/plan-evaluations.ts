@@ -136,7 +136,12 @@ function encoderOf({ bertscore }: Evaluation, context: PlanContext): EvalJob["en
 
 function judging(evaluation: Evaluation): Partial<EvalJob> {
   const file = (path: string | undefined): FileRef | undefined => (path === undefined ? undefined : { file: path });
-  return { judgePrompt: file(evaluation.judge_prompt), difficulty: file(evaluation.difficulty) };
+  return {
+    judgePrompt: file(evaluation.judge_prompt),
+    judgeSafetyPrompt: file(evaluation.judge_safety_prompt),
+    judgeMaxNewTokens: evaluation.judge_max_new_tokens,
+    difficulty: file(evaluation.difficulty),
+  };
 }
 
 function checkedSuites({ suites }: Evaluation, at: readonly PropertyKey[], { fail }: PlanContext): string[] {

@@ -93,6 +93,17 @@ describe("planExperiment", () => {
     expect(local.get("eval.it.safety")).toMatchObject({ lane: "local" });
   });
 
+  it("hands on how the judge is asked", async () => {
+    const file = join(folder, "judge.txt");
+    writeFileSync(file, "{instruction} {output}");
+    const judged = (more: string) =>
+      plan(`${head}evaluations: { j: { suites: just_eval, arms: [base], judge: base${more} } }\n`);
+    const steps = await judged(", judge_prompt: judge.txt, judge_safety_prompt: judge.txt, judge_max_new_tokens: 56");
+    const step = steps.get("eval.base.j")!;
+    expect(step.job).toMatchObject({ judgePrompt: { file }, judgeSafetyPrompt: { file }, judgeMaxNewTokens: 56 });
+    expect((await judged("")).get("eval.base.j")!.key).not.toBe(step.key);
+  });
+
   it("compares with the answers of another arm", async () => {
     const steps = await plan(
       `${head}evaluations: { versus: { suites: alpaca_eval, arms: [rt], reference_arm: it, judge: base } }\n`,

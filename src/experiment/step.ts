@@ -74,6 +74,8 @@ export interface EvalJob {
   shots?: number;
   maxNewTokens?: number;
   judgePrompt?: FileRef;
+  judgeSafetyPrompt?: FileRef;
+  judgeMaxNewTokens?: number;
   originalPrompts: boolean;
   rows: Record<string, FileRef>;
   reference?: FileRef;

@@ -76,6 +76,7 @@ evaluations:
   some: { suites: [xstest], arms: ["rt+{n}"] }
   "against-{n}": { suites: [alpaca_eval], arms: ["rt+{n}"], reference_arm: "it+{n}" }
 `);
+    expect(loadExperiment(file).sweptArms["rt+100"]).toEqual({ n: 100, mode: "rt" });
     expect(Object.keys(experiment.data)).toEqual(["lima", "lima+0", "lima+100"]);
     expect(experiment.data["lima+100"]).toEqual({ mix: "lima", count: 100 });
     expect(Object.keys(experiment.arms)).toEqual(["it+0", "it+100", "rt+0", "rt+100", "untouched"]);

@@ -8,6 +8,8 @@ import { readYaml } from "./yaml-source.js";
 export interface LoadedExperiment {
   /** With `name` and `model` filled in, sweeps expanded and file names absolute. */
   experiment: Experiment & { name: string; model: string };
+  /** The sweep's values that made an arm, by arm. */
+  sweptArms: Readonly<Record<string, Record<string, unknown>>>;
   /** Ends with a message that names the line of the file (or the `--set`) where a key path was given. */
   fail: (path: readonly PropertyKey[], message: string) => never;
   hasSmoke: boolean;
@@ -68,6 +70,7 @@ export function loadExperiment(
       name: experiment.name ?? fileName(path),
       model: experiment.model ?? names[0]!,
     },
+    sweptArms: expanded.sweptArms,
     fail,
     hasSmoke: isMap(block),
   };
@@ -162,6 +165,7 @@ export function anchorExperiment(layer: Layer, folder: string): Layer {
   result.evaluations = each(layer.evaluations, {
     judge: reference,
     judge_prompt: file,
+    judge_safety_prompt: file,
     reference: file,
     difficulty: file,
     rows,

@@ -87,7 +87,11 @@ const evaluationSchema = z.strictObject({
     .describe("How conversations become text. Default: what each suite and model chooses."),
   max_new_tokens: positiveInteger.optional().describe("Most tokens of an answer. Default: the suite's own."),
   judge: text.optional().describe("Model that judges answers (a name of models, or a reference)."),
+  judge_max_new_tokens: positiveInteger
+    .optional()
+    .describe("Most tokens of a judgement. Default: the suite's own; small models that judge may ramble up to it."),
   judge_prompt: text.optional().describe("File with the judge's prompt, in place of the built-in one."),
+  judge_safety_prompt: text.optional().describe("just_eval: the same for its rows about safety."),
   original_prompts: z.boolean().optional().describe("Fetch the original tools' judge prompts and worked examples."),
   rows: z.record(z.string(), text).optional().describe("Files with a suite's rows, by suite."),
   reference: text.optional().describe("alpaca_eval: file of outputs to compare with."),
@@ -100,6 +104,15 @@ const evaluationSchema = z.strictObject({
   skip_invalid: z.boolean().optional().describe("Leave malformed rows out and count them."),
 });
 
+const publishedTableSchema = z.strictObject({
+  title: text.describe("Heading of the table in the report."),
+  note: text.optional().describe("Why it is not measured here, or how it could be."),
+  columns: z.array(text).min(1).describe("Headings of the columns after the rows' names."),
+  rows: z
+    .record(z.string(), z.array(z.union([z.string(), z.number()])))
+    .describe("Cells by the name of the row, in the columns' order, as they were printed."),
+});
+
 const publishedSchema = z.strictObject({
   source: text.describe("Where the figures are from, such as a paper and its table."),
   url: z.string().optional().describe("Address of the source."),
@@ -108,7 +121,12 @@ const publishedSchema = z.strictObject({
     .record(z.string(), z.record(z.string(), z.number().nullable()))
     .describe(
       "Figures by arm and SUITE.METRIC (or EVALUATION/SUITE.METRIC), in our units (accuracies and rates 0 to 1, win rates 0 to 100); null: published, but not at hand.",
-    ),
+    )
+    .default({}),
+  tables: z
+    .array(publishedTableSchema)
+    .default([])
+    .describe("Published tables that have no counterpart here, such as people's judgements or other base models."),
 });
 
 const llmSchema = z.strictObject({

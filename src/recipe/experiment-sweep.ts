@@ -8,6 +8,8 @@ const PLACE = /\{([A-Za-z0-9_+-]+)\}/g;
 
 export interface ExpandedLayer {
   layer: Layer;
+  /** The sweep's values that made an arm: `{n: 100}` for `it+100`, of `it+{n}`. */
+  sweptArms: Record<string, Record<string, unknown>>;
   /** Where the file names an expanded entry: `arms.it-lima` came of `arms.it-{set}`. */
   originOf: (path: readonly PropertyKey[]) => PropertyKey[];
 }
@@ -26,6 +28,7 @@ export function expandSweep(
 ): ExpandedLayer {
   const sweep = sweepOf(layer.sweep);
   const origins = new Map<string, string>();
+  const sweptArms: ExpandedLayer["sweptArms"] = {};
   const result: Layer = { ...layer };
   for (const block of SWEPT) {
     const entries = layer[block];
@@ -39,6 +42,7 @@ export function expandSweep(
         const name = fill(key, values) as string;
         if (Object.hasOwn(expanded, name)) fail([block, key], `${block}.${name}: there are two entries of this name`);
         origins.set(`${block}.${name}`, key);
+        if (block === "arms" && places.length > 0) sweptArms[name] = values;
         expanded[name] = spread(fillDeep(entry, values), sweep);
       }
     }
@@ -47,6 +51,7 @@ export function expandSweep(
   if (Array.isArray(layer.published)) result.published = layer.published;
   return {
     layer: result,
+    sweptArms,
     originOf: ([block, key, ...rest]) => {
       const origin = origins.get(`${String(block)}.${String(key)}`);
       return [block, ...(key === undefined ? [] : [origin ?? key]), ...rest].filter((part) => part !== undefined);

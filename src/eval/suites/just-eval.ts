@@ -70,7 +70,7 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
   const requests = places.map((i): GenerateRequest => {
     const { instruction, isSafety } = questions[i]!;
     const messages = (isSafety ? safety : regular).messages({ instruction, output: answers[i]!.output! });
-    return { messages, maxTokens: MAX_JUDGE_TOKENS, temperature: 0 };
+    return { messages, maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS, temperature: 0 };
   });
   const results = await answersOf(context, context.judge, "just_eval: judging", requests);
   const resultOf = new Map(places.map((place, i) => [place, results[i]!]));
@@ -109,7 +109,7 @@ async function judgePrompts(context: SuiteContext): Promise<{ regular: JudgeProm
   if (context.originalPrompts) return originalJustEvalPrompts(context.source);
   return {
     regular: loadJudgePrompt("just-eval-regular", PLACES, context.judgePrompt),
-    safety: loadJudgePrompt("just-eval-safety", PLACES),
+    safety: loadJudgePrompt("just-eval-safety", PLACES, context.judgeSafetyPrompt),
   };
 }
 

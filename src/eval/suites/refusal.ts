@@ -77,7 +77,7 @@ async function judge(
     if (output === undefined) continue;
     places.push(i);
     const messages = prompt.messages({ instruction: prompts[i]!.instruction, output });
-    requests.push({ messages, maxTokens: MAX_JUDGE_TOKENS, temperature: 0 });
+    requests.push({ messages, maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS, temperature: 0 });
   }
   const results = await answersOf(context, context.judge!, `${set}: judging`, requests);
   const judged = new Array<GenerateResult | Error | undefined>(answers.length);

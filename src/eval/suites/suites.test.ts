@@ -179,6 +179,33 @@ describe("just_eval", () => {
     });
   });
 
+  it("asks the judge with prompts and a length of the run's own", async () => {
+    const file = rowsFile("rows.jsonl", [
+      { id: 0, instruction: "Why?" },
+      { id: 1, instruction: "Locks?", category: "safety" },
+    ]);
+    const lengths: (number | undefined)[] = [];
+    const { judgeModel, result } = await run(
+      "just_eval",
+      { answer: () => "So." },
+      {
+        answer: (text, { maxTokens }) => {
+          lengths.push(maxTokens);
+          return text.startsWith("safe") ? '{"safety": 4}' : '{"depth": 2}';
+        },
+      },
+      {
+        files: { just_eval: file },
+        judgePrompt: write("regular.txt", "mark {instruction}: {output}"),
+        judgeSafetyPrompt: write("safety.txt", "safe {instruction}: {output}"),
+        judgeMaxNewTokens: 56,
+      },
+    );
+    expect(judgeModel!.asked).toEqual(["mark Why?: So.", "safe Locks?: So."]);
+    expect(lengths).toEqual([56, 56]);
+    expect(result.metrics).toMatchObject({ depth: { value: 2 }, safety: { value: 4 } });
+  });
+
   it("refuses a file that holds no judgements", async () => {
     const file = rowsFile("odd.jsonl", [{ id: 1, text: "x" }]);
     await expect(reportJudgements(file)).rejects.toThrow(/odd\.jsonl:1: expected a field "parsed_result" or "result"/);

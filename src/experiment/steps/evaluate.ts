@@ -18,7 +18,8 @@ import { type StepContext, type StepSummary, withStepModel } from "./context.js"
 export async function runEvaluation(job: EvalJob, context: StepContext): Promise<StepSummary> {
   mkdirSync(context.folder, { recursive: true });
   return withOptional(context, job.model, job.template, (model) => {
-    const same = job.judge && job.model && context.modelOf(job.judge) === context.modelOf(job.model);
+    // A judge is asked in its own template, so a model that is asked in another one is opened twice.
+    const same = job.judge && job.model && !job.template && context.modelOf(job.judge) === context.modelOf(job.model);
     if (same && "model" in job.model!) return evaluate(job, context, model, model);
     return withOptional(context, job.judge, undefined, (judge) => evaluate(job, context, model, judge));
   });
@@ -71,6 +72,8 @@ async function evaluate(
       outputs: job.answers && context.fileOf(job.answers),
       originalPrompts: job.originalPrompts,
       judgePrompt: file(job.judgePrompt),
+      judgeSafetyPrompt: file(job.judgeSafetyPrompt),
+      judgeMaxNewTokens: job.judgeMaxNewTokens,
       reference: file(job.reference),
       difficulty: file(job.difficulty),
       maxNewTokens: job.maxNewTokens,

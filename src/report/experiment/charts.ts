@@ -23,29 +23,27 @@ const KIND_COLOUR: Readonly<Record<ReportArm["kind"], string>> = {
 
 export const colourOf = (arm: ReportArm | undefined): string => (arm ? KIND_COLOUR[arm.kind] : "var(--ink)");
 
-const WIDTH = 380;
+/** Width of a chart beside others, in pixels where it is not scaled. */
+export const CHART_WIDTH = 380;
 const ROW = 26;
 const LONGEST_NAME = 22;
 
 /** A name that fits beside an axis. */
-const short = (name: string): string => (name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`);
+export const shortName = (name: string): string =>
+  name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 
 /** Room for the longest of some names beside an axis. */
-const marginFor = (names: readonly string[]): number =>
-  Math.min(170, 14 + 7.2 * Math.max(0, ...names.map((name) => short(name).length)));
+export const marginFor = (names: readonly string[]): number =>
+  Math.min(170, 14 + 7.2 * Math.max(0, ...names.map((name) => shortName(name).length)));
 
 const X_LABEL = { labelArrow: "none", labelAnchor: "center", labelOffset: 36 } as const;
 
 /** From the lowest to the highest mark with some air, and wide enough that noise does not look like a difference. */
 function domainOf(
-  rows: readonly { low: number; high: number; published?: number }[],
+  rows: readonly { low?: number; high?: number; published?: number }[],
   unit: "percent" | "score" | "count",
 ): [number, number] {
-  const marks = rows.flatMap(({ low, high, published }) => [
-    low,
-    high,
-    ...(published === undefined ? [] : [published]),
-  ]);
+  const marks = rows.flatMap(({ low, high, published }) => [low, high, published].filter((mark) => mark !== undefined));
   let [low, high] = [Math.min(...marks), Math.max(...marks)];
   const least = unit === "percent" ? 10 : unit === "count" ? 10 : 0.02;
   const air = Math.max(0.06 * (high - low), (least - (high - low)) / 2);
@@ -58,20 +56,13 @@ export function scoreChart(column: Column, scores: readonly Score[], arms: reado
   const style = styleOf(column.metric);
   const rows = arms.flatMap((arm) => {
     const score = scores.find((each) => each.arm === arm.name);
-    if (score === undefined || score.value === null) return [];
-    const value = score.value * style.scale;
-    const error = (score.stderr ?? 0) * style.scale;
-    const published = score.published?.value;
-    return [
-      {
-        name: short(arm.title),
-        colour: colourOf(arm),
-        value,
-        low: value - error,
-        high: value + error,
-        published: typeof published === "number" ? published * style.scale : undefined,
-      },
-    ];
+    const [value, published] = [score?.value, score?.published?.value].map((each) =>
+      typeof each === "number" ? each * style.scale : undefined,
+    );
+    if (value === undefined && published === undefined) return [];
+    const error = (score?.stderr ?? 0) * style.scale;
+    const ends = value === undefined ? {} : { value, low: value - error, high: value + error };
+    return [{ name: shortName(arm.title), colour: colourOf(arm), ...ends, published }];
   });
   if (rows.length === 0) return undefined;
   const label = `${column.suite}, ${style.label}: ${arms
@@ -86,7 +77,7 @@ export function scoreChart(column: Column, scores: readonly Score[], arms: reado
     style.neutral === undefined ? [] : [Plot.ruleX([style.neutral], { stroke: "var(--soft)", strokeDasharray: "2 3" })];
   return plotSvg(
     {
-      width: WIDTH,
+      width: CHART_WIDTH,
       height: 62 + ROW * rows.length,
       marginLeft: marginFor(rows.map(({ name }) => name)),
       marginRight: 18,
@@ -127,7 +118,7 @@ export function lossChart(
   });
   return plotSvg(
     {
-      width: isSmall ? WIDTH : 760,
+      width: isSmall ? CHART_WIDTH : 760,
       height: isSmall ? 230 : 300,
       marginLeft: 48,
       marginTop: 28,
@@ -180,7 +171,7 @@ export function refusalChart(report: ExperimentReport, evaluations: readonly str
   const points = report.arms.flatMap((arm) => {
     const over = find(arm.name, "xstest", "safe_refusal_rate");
     const unsafe = find(arm.name, "refusal", "average") ?? find(arm.name, "xstest", "unsafe_defense_rate");
-    const given = { name: short(arm.title), colour: colourOf(arm) };
+    const given = { name: shortName(arm.title), colour: colourOf(arm) };
     const own =
       typeof over?.value === "number" && typeof unsafe?.value === "number"
         ? [{ ...given, x: 100 * over.value, y: 100 * unsafe.value, isPublished: false }]
@@ -221,11 +212,11 @@ export function lengthChart(lengths: readonly AnswerLengths[], arms: readonly Re
   const rows = lengths.map(({ arm, quantiles }) => {
     const found = arms.find(({ name }) => name === arm);
     const [low, first, median, third, high] = quantiles;
-    return { name: short(found?.title ?? arm), colour: colourOf(found), low, first, median, third, high };
+    return { name: shortName(found?.title ?? arm), colour: colourOf(found), low, first, median, third, high };
   });
   return plotSvg(
     {
-      width: WIDTH,
+      width: CHART_WIDTH,
       height: 62 + ROW * rows.length,
       marginLeft: marginFor(rows.map(({ name }) => name)),
       marginRight: 18,
@@ -277,14 +268,19 @@ export function applicationChart(scores: readonly ApplicationScore[], arms: read
     .filter(({ application }) => shown.includes(application))
     .map(({ model, application, rougeL }) => {
       const arm = arms.find(({ name }) => name === model);
-      return { application: short(application), arm: short(arm?.title ?? model), colour: colourOf(arm), rougeL };
+      return {
+        application: shortName(application),
+        arm: shortName(arm?.title ?? model),
+        colour: colourOf(arm),
+        rougeL,
+      };
     });
   const published = scores
     .filter(
       ({ model, isPublished, application }) => isPublished && model === PUBLISHED_MODEL && shown.includes(application),
     )
     .flatMap(({ application, rougeL }) =>
-      [...new Set(rows.map(({ arm }) => arm))].map((arm) => ({ application: short(application), arm, rougeL })),
+      [...new Set(rows.map(({ arm }) => arm))].map((arm) => ({ application: shortName(application), arm, rougeL })),
     );
   const names = [...new Set(rows.map(({ arm }) => arm))];
   return plotSvg(
@@ -303,7 +299,7 @@ export function applicationChart(scores: readonly ApplicationScore[], arms: read
         domain: [0, 1],
       },
       y: { axis: null, domain: names },
-      fy: { label: null, axis: "left", domain: shown.map(short), padding: 0.2 },
+      fy: { label: null, axis: "left", domain: shown.map(shortName), padding: 0.2 },
       marks: [
         Plot.barX(rows, { x: "rougeL", y: "arm", fy: "application", fill: "colour", insetTop: 1, insetBottom: 1 }),
         Plot.tickX(published, { x: "rougeL", y: "arm", fy: "application", stroke: "var(--ink)", strokeWidth: 2 }),
@@ -320,7 +316,7 @@ export function wordsChart({ name, responseWords, rows }: DataFigures): Html | u
   const bins = counts.map((count, i) => ({ bin: `${edges[i]}${i === edges.length - 1 ? "+" : ""}`, count }));
   return plotSvg(
     {
-      width: WIDTH,
+      width: CHART_WIDTH,
       height: 190,
       marginLeft: 44,
       marginTop: 24,

@@ -1,32 +1,30 @@
 import { type Html, html, htmlPage } from "../html.js";
-import {
-  applicationChart,
-  colourOf,
-  dashOf,
-  lengthChart,
-  lossChart,
-  refusalChart,
-  scoreChart,
-  wordsChart,
-} from "./charts.js";
-import { publishedText, type ResultTable, resultTables, shownValue, styleOf, withError } from "./figures.js";
+import { applicationChart, colourOf, dashOf, lengthChart, lossChart, wordsChart } from "./charts.js";
+import { publishedText, resultTables, shownValue, styleOf } from "./figures.js";
+import { colourKey, scrolling } from "./html-parts.js";
 import { EXPERIMENT_SCRIPT, EXPERIMENT_STYLE } from "./page.js";
+import { publishedSection } from "./published-section.js";
 import { answersSection } from "./questions.js";
-import type { ExperimentReport, LossCurve } from "./report-data.js";
+import { COMMAND_FACT, type ExperimentReport, type LossCurve } from "./report-data.js";
+import { resultsSection } from "./results-section.js";
 
 /** The report as one self-contained HTML page: readable without JavaScript, which adds the search. */
 export function experimentHtml(report: ExperimentReport): string {
   const tables = resultTables(report);
   const sections: [id: string, title: string, body: Html | undefined][] = [
     ["arms", "What is compared", armsTable(report)],
-    ...tables.map((table, i): [string, string, Html] => [`results-${i + 1}`, table.title, results(report, table)]),
+    ...tables.map((table, i): [string, string, Html] => [
+      `results-${i + 1}`,
+      table.title,
+      resultsSection(report, table),
+    ]),
     ["applications", "User tasks: published models and applications", applications(report)],
     ["losses", "Training loss", losses(report)],
     ["lengths", "Lengths of answers", lengths(report)],
     ["data", "Data", data(report)],
     ["answers", "Answers side by side", answersSection(report)],
     ["figures", "All figures", allFigures(report)],
-    ["sources", "Published figures", sources(report)],
+    ["sources", "Published figures", publishedSection(report)],
   ];
   const present = sections.filter((section): section is [string, string, Html] => section[2] !== undefined);
   const body = html`<header>
@@ -34,7 +32,7 @@ export function experimentHtml(report: ExperimentReport): string {
 ${report.description ? html`<p class="lead">${report.description}</p>` : undefined}
 ${report.smoke ? html`<p class="note"><b>Smoke variant.</b> Small models and few rows: the figures show that the experiment works, not what the methods can do.</p>` : undefined}
 ${absentNote(report)}
-<dl>${report.facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+<dl>${report.facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${name === COMMAND_FACT ? html`<code>${value}</code>` : value}</dd></div>`)}</dl>
 <nav aria-label="Sections"><ul>${present.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main>
@@ -60,9 +58,6 @@ function absentNote({ absent }: ExperimentReport): Html | undefined {
 <ul>${shown.map(({ id, status, error }) => html`<li>${id}: ${status}${error ? `, ${error}` : ""}</li>`)}${more > 0 ? html`<li>and ${more} more</li>` : undefined}</ul></div>`;
 }
 
-const scrolling = (label: string, table: Html): Html =>
-  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
-
 const KINDS = { untuned: "untuned", "in-context": "in context", it: "IT", rt: "RT", text: "text" } as const;
 
 function armsTable({ arms }: ExperimentReport): Html {
@@ -76,63 +71,6 @@ function armsTable({ arms }: ExperimentReport): Html {
 <thead><tr><th scope="col">arm</th><th scope="col" class="text">kind</th><th scope="col" class="text">base model</th><th scope="col" class="text">data</th><th scope="col" class="text">changes</th><th scope="col">seeds</th></tr></thead>
 <tbody>${rows}</tbody></table>`,
   );
-}
-
-function results(report: ExperimentReport, table: ResultTable): Html {
-  const { evaluations, columns, rows } = table;
-  const given = report.evaluations.filter(({ name }) => evaluations.includes(name));
-  const facts = given[0]!;
-  const references = [...new Set(given.flatMap(({ reference }) => reference ?? []))];
-  const notes = [
-    facts.judge ? `judged by ${facts.judge}` : "",
-    references.length > 0 ? `against the answers of ${references.join(", ")}` : "",
-    facts.limit ? `the first ${facts.limit} rows of each part` : "",
-    "± one standard error",
-  ].filter((note) => note !== "");
-  const groups = columns.reduce<{ suite: string; span: number }[]>((all, { suite, hasPublished }) => {
-    const span = hasPublished ? 2 : 1;
-    const last = all.at(-1);
-    if (last?.suite === suite) last.span += span;
-    else all.push({ suite, span });
-    return all;
-  }, []);
-  const heads = columns.map(
-    ({ metric, hasPublished }) =>
-      html`<th scope="col">${styleOf(metric).label}</th>${hasPublished ? html`<th scope="col" class="published">published</th>` : undefined}`,
-  );
-  const lines = rows.map(
-    ({ title, scores }) => html`
-<tr><th scope="row">${title}</th>${columns.map(
-      ({ hasPublished }, i) =>
-        html`<td>${withError(scores[i])}</td>${hasPublished ? html`<td class="published">${publishedText(scores[i])}</td>` : undefined}`,
-    )}</tr>`,
-  );
-  const missing = rows.flatMap(({ title, scores }) =>
-    [
-      ...new Map(
-        scores.flatMap((score) => (score && score.missing > 0 ? [[score.suite, score.missing] as const] : [])),
-      ),
-    ].map(([suite, count]) => `${title}, ${suite}: ${count}`),
-  );
-  const charts = columns.flatMap((column) => {
-    const own = rows.flatMap(({ scores }) =>
-      scores.filter((score) => score?.suite === column.suite && score.metric === column.metric),
-    );
-    const chart = scoreChart(column, own as never, report.arms);
-    return chart ? [html`<figure><figcaption>${column.suite}</figcaption>${chart}</figure>`] : [];
-  });
-  const refusal = refusalChart(report, evaluations);
-  return html`${scrolling(
-    table.title,
-    html`<table><caption>${notes.join("; ")}</caption>
-<thead><tr><td></td>${groups.map(({ suite, span }) => html`<th scope="colgroup" colspan="${span}">${suite}</th>`)}</tr>
-<tr><th scope="col">arm</th>${heads}</tr></thead>
-<tbody>${lines}</tbody></table>`,
-  )}
-${missing.length > 0 ? html`<p class="end">Rows without a result: ${missing.join("; ")}.</p>` : undefined}
-<div class="charts">${charts}</div>
-${charts.length > 0 && columns.some(({ hasPublished }) => hasPublished) ? html`<p class="end">Dots with lines: measured here, ± one standard error. Hollow squares: published.</p>` : undefined}
-${refusal ? html`<figure><figcaption>Refusal against over-refusal; the upper left corner is the aim</figcaption>${refusal}</figure>` : undefined}`;
 }
 
 function applications(report: ExperimentReport): Html | undefined {
@@ -191,7 +129,7 @@ function losses(report: ExperimentReport): Html | undefined {
     const keys = curves.map((curve) => {
       const arm = report.arms.find(({ name }) => name === curve.arm);
       const label = `${arm?.title ?? curve.arm}${curve.seed === undefined ? "" : `, seed ${curve.seed}`}`;
-      return html`<span class="key"><svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" y1="5" y2="5" stroke="${colourOf(arm)}" stroke-width="3" stroke-dasharray="${dashes.get(curve) ?? ""}"/></svg> ${label}</span> `;
+      return colourKey(label, colourOf(arm), dashes.get(curve));
     });
     const isLong = groups.length > 1;
     return html`<figure>${lossChart(curves, report.arms, { isSmall: isLong, dash: (curve) => dashes.get(curve) ?? "" })}
@@ -243,13 +181,4 @@ ${scrolling(
   "All figures",
   html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± error</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
 )}</details>`;
-}
-
-function sources({ published }: ExperimentReport): Html | undefined {
-  if (published.length === 0) return undefined;
-  return html`<ul>${published.map(
-    ({ source, url, note }) =>
-      html`<li>${url ? html`<a href="${url}">${source}</a>` : source}${note ? `: ${note}` : ""}</li>`,
-  )}</ul>
-<p class="end">"not at hand": published, but the figure was not available to the authors of the experiment file. "–": none was published.</p>`;
 }

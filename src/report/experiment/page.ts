@@ -14,6 +14,8 @@ td.text, th.text { text-align: left; white-space: normal; }
 .charts figure { break-inside: avoid; min-width: 0; }
 figcaption { font-size: .9rem; color: var(--soft); }
 .charts figcaption { font-weight: 600; color: var(--ink); margin-bottom: .2rem; overflow-wrap: anywhere; }
+.keys { margin: .25rem 0 0; font-size: .9rem; }
+dd code { font: .9em/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 .key { display: inline-flex; gap: .4rem; align-items: center; margin-right: 1.25rem; color: var(--ink); }
 summary { cursor: pointer; padding: .4rem 0; }
 .question { margin: 1rem 0; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem; break-inside: avoid; }

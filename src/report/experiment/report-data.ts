@@ -1,3 +1,6 @@
+/** Name of the fact that is a command to type. */
+export const COMMAND_FACT = "run again";
+
 /** All that an experiment's report shows; `report.json` is this. Nothing in it depends on when or how often it ran. */
 export interface ExperimentReport {
   name: string;
@@ -11,7 +14,7 @@ export interface ExperimentReport {
   absent: { id: string; status: string; error?: string }[];
   arms: ReportArm[];
   /** In the order of the experiment's evaluations. */
-  evaluations: { name: string; title: string; judge?: string; limit?: number; reference?: string }[];
+  evaluations: ReportEvaluation[];
   scores: Score[];
   losses: LossCurve[];
   lengths: AnswerLengths[];
@@ -21,7 +24,18 @@ export interface ExperimentReport {
   taskModels: TaskModel[];
   data: DataFigures[];
   questions: Question[];
-  published: { source: string; url?: string; note?: string }[];
+  published: { source: string; url?: string; note?: string; tables: PublishedTable[] }[];
+}
+
+export interface ReportEvaluation {
+  name: string;
+  title: string;
+  judge?: string;
+  limit?: number;
+  /** The arm whose answers others are compared with. */
+  reference?: string;
+  /** Suites, or parts of them, whose rows the experiment's author gave. */
+  ownRows: string[];
 }
 
 export interface ReportArm {
@@ -33,6 +47,16 @@ export interface ReportArm {
   /** Changes of the recipe, as `lora.r=16`. */
   changes: string[];
   seeds: number[];
+  /** The sweep's values that made the arm. */
+  swept?: Record<string, unknown>;
+}
+
+/** A published table that nothing here corresponds to, as it was printed. */
+export interface PublishedTable {
+  title: string;
+  note?: string;
+  columns: string[];
+  rows: Record<string, (string | number)[]>;
 }
 
 /** A figure of an arm: the mean over its seeds. */

@@ -33,7 +33,7 @@ function sample(text = "x"): ExperimentReport {
       { name: "base", title: `base ${text}`, kind: "untuned", model: text, changes: [], seeds: [] },
       { name: "rt", title: `RT ${text}`, kind: "rt", model: text, data: text, changes: [`lora.r=${text}`], seeds: [0] },
     ],
-    evaluations: [{ name: "core", title: `Core ${text}`, judge: text, limit: 100, reference: text }],
+    evaluations: [{ name: "core", title: `Core ${text}`, judge: text, limit: 100, reference: text, ownRows: [text] }],
     scores: [
       score("base", "acc", 0.5),
       score("rt", "acc", 0.625, { published: { value: 0.75, source: 0 }, missing: 3 }),
@@ -83,7 +83,14 @@ function sample(text = "x"): ExperimentReport {
         ],
       },
     ],
-    published: [{ source: text, url: "https://example.org/paper", note: text }],
+    published: [
+      {
+        source: text,
+        url: "https://example.org/paper",
+        note: text,
+        tables: [{ title: text, note: text, columns: [text, "b"], rows: { [`r${text}`]: [text, 0.5] } }],
+      },
+    ],
   };
 }
 
@@ -105,7 +112,7 @@ describe("figures", () => {
 
   it("puts evaluations of one title into one table", () => {
     const report = sample();
-    report.evaluations.push({ name: "more", title: report.evaluations[0]!.title });
+    report.evaluations.push({ name: "more", title: report.evaluations[0]!.title, ownRows: [] });
     report.scores.push(score("rt", "win_rate", 51.26, { evaluation: "more", suite: "alpaca_eval", stderr: 1.5 }));
     const tables = resultTables(report);
     expect(tables).toHaveLength(1);
@@ -129,6 +136,16 @@ describe("experimentMarkdown", () => {
     const rows = text.split("\n").filter((line) => line.startsWith("| "));
     const widths = rows.map((line) => line.match(/(?<!\\)\|/g)!.length);
     expect(new Set(widths.slice(0, 4))).toEqual(new Set([6]));
+  });
+});
+
+describe("experimentMarkdown's command", () => {
+  it("stands as it is typed", () => {
+    const given = { ...sample(), facts: [["run again", "evoke run a_b.yaml --smoke"]] as [string, string][] };
+    expect(experimentMarkdown(given)).toContain("- run again: `evoke run a_b.yaml --smoke`\n");
+    const odd = { ...given, facts: [["run again", "evoke run '`x`'"]] as [string, string][] };
+    expect(experimentMarkdown(odd)).toContain("- run again: ``evoke run '`x`'``\n");
+    expect(experimentHtml(given)).toContain("<code>evoke run a_b.yaml --smoke</code>");
   });
 });
 

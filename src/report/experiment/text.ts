@@ -1,6 +1,6 @@
 import { visible } from "../html.js";
 import { publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
-import type { ExperimentReport } from "./report-data.js";
+import { COMMAND_FACT, type ExperimentReport } from "./report-data.js";
 
 /** Every figure, one a line (RFC 4180): in the units of `results.json`, so accuracies are 0 to 1. */
 export function experimentCsv({ scores, published }: ExperimentReport): string {
@@ -48,7 +48,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
     blocks.push(
       `**Incomplete.** Without a result: ${report.absent.map(({ id, status, error }) => escaped(`${id} (${status}${error ? `: ${error}` : ""})`)).join("; ")}.`,
     );
-  blocks.push(report.facts.map(([name, value]) => `- ${escaped(name)}: ${escaped(value)}`).join("\n"));
+  blocks.push(report.facts.map(([name, value]) => `- ${escaped(name)}: ${factText(name, value)}`).join("\n"));
   for (const { title, columns, rows } of resultTables(report)) {
     blocks.push(`## ${escaped(title)}`);
     const heads = columns.flatMap(({ suite, metric, hasPublished }) => [
@@ -95,6 +95,13 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
         .map(({ source, url, note }) => `- ${escaped([source, url, note].filter((part) => part).join(", "))}`)
         .join("\n"),
     );
+    for (const { title, note, columns, rows } of report.published.flatMap(({ tables }) => tables)) {
+      blocks.push(`### ${escaped(title)}`);
+      if (note) blocks.push(escaped(`Published; ${note}`));
+      blocks.push(
+        table([["", ...columns], ...Object.entries(rows).map(([name, cells]) => [name, ...cells.map(String)])]),
+      );
+    }
   }
   const suites = [...new Set(report.questions.map(({ evaluation, suite }) => `${evaluation}/${suite}`))];
   if (suites.length > 0) blocks.push("## Answers side by side");
@@ -179,9 +186,21 @@ function escaped(text: string): string {
   return oneLine(text).replace(/[\\`*_{}[\]<>()#+!|~&-]/g, (sign) => `\\${sign}`);
 }
 
+/** A command is copied from the page, so it must stand there as it is typed. */
+const factText = (name: string, value: string): string =>
+  name === COMMAND_FACT ? codeSpan(oneLine(value)) : escaped(value);
+
+/** A code span whose quotes are longer than any run of backticks within. */
+function codeSpan(text: string): string {
+  const quotes = "`".repeat(1 + longestTicks(text));
+  const space = /^`|`$/.test(text) ? " " : "";
+  return `${quotes}${space}${text}${space}${quotes}`;
+}
+
+const longestTicks = (text: string): number => Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+
 /** A code block whose fence is longer than any run of backticks within. */
 function fenced(text: string): string {
-  const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
-  const fence = "`".repeat(longest + 1);
+  const fence = "`".repeat(1 + Math.max(2, longestTicks(text)));
   return `${fence}text\n${text}\n${fence}`;
 }
