@@ -23,11 +23,11 @@ export interface Segment {
 
 /** Names of a decoding graph's inputs and outputs besides `x` and the adapter's factors. */
 export const decodeName = {
-  /** Keys of a layer, float32 [batch, kvHeads, headDim, capacity]. */
+  /** Keys of a layer, float32 [batch, kvHeads, 1, headDim, capacity]. */
   keys: (layer: number): string => `keys${layer}`,
-  /** Values of a layer, float32 [batch, kvHeads, capacity, headDim]. */
+  /** Values of a layer, float32 [batch, kvHeads, 1, capacity, headDim]. */
   values: (layer: number): string => `values${layer}`,
-  /** 0 where a cached position may be seen, a large negative number elsewhere; float32 [batch, 1, 1, capacity]. */
+  /** 0 where a cached position may be seen, a large negative number elsewhere; float32 [batch, 1, 1, 1, capacity]. */
   bias: (window: number | undefined): string => `bias${window ?? ""}`,
   /** An adapter factor of a layer. */
   factor: (layer: number, name: string): string => `layer${layer}.${name}`,
@@ -79,9 +79,9 @@ export function decodeGraph(
     const window = config.slidingWindow[layer];
     let bias = biases.get(window);
     if (!bias)
-      biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, "capacity"])));
-    const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, headDim, "capacity"]);
-    const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, "capacity", headDim]);
+      biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, 1, "capacity"])));
+    const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, 1, headDim, "capacity"]);
+    const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, 1, "capacity", headDim]);
 
     const products = new Map<LinearName, Value>();
     x = decoderLayer(config, x, {
@@ -99,16 +99,17 @@ export function decodeGraph(
       attend: (q, k, v) => {
         newKeys.push(k);
         newValues.push(v);
-        const queries = ops.reshape(ops.scale(q, attentionScale), ["batch", kvHeads, group, headDim]);
+        // A product for each query head: with one row each they need no packing of the keys.
+        const queries = ops.reshape(ops.scale(q, attentionScale), ["batch", kvHeads, group, 1, headDim]);
         const cap = (scores: Value): Value =>
           attentionSoftCap === undefined ? scores : ops.softCap(scores, attentionSoftCap);
         const past = ops.add(cap(ops.matmul(queries, pastKeys)), bias);
-        const own = cap(ops.matmul(queries, ops.reshape(k, ["batch", kvHeads, headDim, 1])));
+        const own = cap(ops.matmul(queries, ops.reshape(k, ["batch", kvHeads, 1, headDim, 1])));
         const shares = ops.softmax(ops.concat([past, own], -1, "capacity+1"));
         const [pastShares, ownShares] = splitLast(shares);
         const mixed = ops.add(
           ops.matmul(pastShares, pastValues),
-          ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, headDim])),
+          ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, 1, headDim])),
         );
         return ops.reshape(mixed, ["batch", heads * headDim]);
       },

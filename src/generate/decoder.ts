@@ -70,8 +70,8 @@ export class Decoder {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
         const { keys, values } = cache.views(layer);
-        feeds[decodeName.keys(layer)] = hostTensor("float32", keys, [batch, kvHeads, headDim, cache.capacity]);
-        feeds[decodeName.values(layer)] = hostTensor("float32", values, [batch, kvHeads, cache.capacity, headDim]);
+        feeds[decodeName.keys(layer)] = hostTensor("float32", keys, [batch, kvHeads, 1, headDim, cache.capacity]);
+        feeds[decodeName.values(layer)] = hostTensor("float32", values, [batch, kvHeads, 1, cache.capacity, headDim]);
         if (adapter) Object.assign(feeds, this.factors(adapter, layer));
       }
       for (const name of executable.inputNames) feeds[name] ??= common[name as keyof typeof common]!;
@@ -123,7 +123,7 @@ export class Decoder {
         const first = window === undefined ? 0 : Math.max(0, length - window + 1);
         bias.fill(0, slot * capacity + first, slot * capacity + length);
       });
-      feeds[decodeName.bias(window)] = hostTensor("float32", bias, [slots, 1, 1, capacity]);
+      feeds[decodeName.bias(window)] = hostTensor("float32", bias, [slots, 1, 1, 1, capacity]);
     }
     return feeds;
   }

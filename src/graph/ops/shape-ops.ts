@@ -5,6 +5,8 @@ import { type Dim, elementCount, fixedDim, formatShape, normalAxis, type Shape, 
 /** The same elements in another shape. At most one dimension may be symbolic, unless it keeps its place. */
 export function reshape(x: Value, shape: Shape): Value {
   if (sameShape(x.shape, shape)) return x;
+  const { producer } = x;
+  if (producer?.op === "Reshape") return reshape(producer.inputs[0]!, shape);
   let inferred = false;
   const target = shape.map((dim, i) => {
     if (typeof dim === "number") return dim;
