@@ -58,7 +58,7 @@ function runtime(): Finding {
 }
 
 /** Compares dotted version numbers. */
-export function olderThan(version: string, wanted: string): boolean {
+function olderThan(version: string, wanted: string): boolean {
   return version.localeCompare(wanted, "en", { numeric: true }) < 0;
 }
 

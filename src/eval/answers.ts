@@ -49,7 +49,7 @@ function answerRequest(context: SuiteContext, instruction: string, maxTokens: nu
  * Answers of a file in the public form `[{instruction, output}]`, joined on the instruction, with its `input` after a blank
  * line where a row has one.
  */
-export async function readAnswers(path: string, instructions: readonly string[]): Promise<WrittenAnswer[]> {
+async function readAnswers(path: string, instructions: readonly string[]): Promise<WrittenAnswer[]> {
   const answers = new Map<string, string>();
   for await (const { row, line } of readRows(path)) {
     const key = row.instruction ?? row.prompt ?? row.input;

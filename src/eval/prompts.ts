@@ -3,7 +3,7 @@ import { UsageError } from "../errors.js";
 import type { Message } from "../model/chat-template.js";
 import { MersenneTwister } from "../random/mersenne.js";
 import type { Row } from "./row.js";
-import type { AnswerDoc, AnswerTask, ChoiceDoc, ChoiceTask, Shot, Task } from "./task.js";
+import type { AnswerDoc, ChoiceDoc, ChoiceTask, Shot, Task } from "./task.js";
 
 /** Turns a conversation into text that ends where the assistant's answer begins. */
 export type ChatRenderer = (messages: Message[]) => string;
@@ -99,6 +99,3 @@ export function choiceRequests(
   const delimiter = options.chat ? "" : task.delimiter;
   return { doc, requests: doc.choices.map((choice) => ({ context, continuation: delimiter + choice })) };
 }
-
-/** Whether a worked-example task runs as a conversation even when no template is named. */
-export const isChatTask = (task: Task): task is AnswerTask => task.kind === "answer" && task.isChat;

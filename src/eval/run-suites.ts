@@ -37,10 +37,6 @@ const SETS: Readonly<Record<string, readonly string[]>> = { ...TASK_SETS, refusa
 /** Every name that `evoke eval` takes. */
 export const SUITE_NAMES: readonly string[] = [...Object.keys(SUITES), ...Object.keys(SETS)];
 
-/** Suites that score text rather than write it. */
-export const isChoiceSuite = (name: string): boolean =>
-  TASKS.some((task) => task.name === name && task.kind === "choice");
-
 /**
  * The single suites behind some names, each once, in the order given.
  *

@@ -95,11 +95,7 @@ async function chooseModels(
  *
  * @throws FailureError when there is none.
  */
-export async function firstReachable(
-  references: string,
-  say: (line: string) => void,
-  signal?: AbortSignal,
-): Promise<string> {
+async function firstReachable(references: string, say: (line: string) => void, signal?: AbortSignal): Promise<string> {
   const parts = references.split(",").map((part) => part.trim());
   for (const [i, reference] of parts.entries()) {
     try {

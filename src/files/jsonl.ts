@@ -40,7 +40,7 @@ export async function* readJsonl(
 }
 
 /** Streams a UTF-8 file's lines, split at "\n" only; a byte order mark is dropped. */
-export async function* readLines(path: string): AsyncGenerator<string> {
+async function* readLines(path: string): AsyncGenerator<string> {
   const stream = createReadStream(path, { highWaterMark: 1 << 20 });
   const pieces: Buffer[] = [];
   let pending = 0;

@@ -47,6 +47,6 @@ function normalise(url: string, reference: string): string {
 }
 
 /** A URL or reference as it may be shown: `//user:password@` is replaced. */
-export function hideCredentials(text: string): string {
+function hideCredentials(text: string): string {
   return text.replace(/\/\/[^/@\s]*@/g, "//…@");
 }

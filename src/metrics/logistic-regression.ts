@@ -77,12 +77,12 @@ function softThreshold(value: number, by: number): number {
 }
 
 /** Predicted probabilities of the rows. */
-export function predictLogistic(data: LogisticData, coefficients: readonly number[]): Float64Array {
+function predictLogistic(data: LogisticData, coefficients: readonly number[]): Float64Array {
   return logits(data, coefficients).map(sigmoid);
 }
 
 /** Mean over rows of weight times cross-entropy. */
-export function logLoss(data: LogisticData, coefficients: readonly number[]): number {
+function logLoss(data: LogisticData, coefficients: readonly number[]): number {
   const predicted = predictLogistic(data, coefficients);
   let sum = 0;
   for (let i = 0; i < predicted.length; i++) {
@@ -94,7 +94,7 @@ export function logLoss(data: LogisticData, coefficients: readonly number[]): nu
 }
 
 /** The rows for which `keep` says so. */
-export function selectRows(data: LogisticData, keep: (row: number) => boolean): LogisticData {
+function selectRows(data: LogisticData, keep: (row: number) => boolean): LogisticData {
   const pick = (values: Float64Array) => values.filter((_, i) => keep(i));
   return { columns: data.columns.map(pick), target: pick(data.target), weight: data.weight && pick(data.weight) };
 }

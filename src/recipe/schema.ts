@@ -215,9 +215,6 @@ export type TrainingRecipe = z.output<typeof trainingRecipeSchema> & {
   quantization: { type: "nf4" | "int8" | "none" };
 };
 
-/** A recipe as written by a user: only `model` and `data.path` must be there. */
-export type TrainingRecipeInput = z.input<typeof trainingRecipeSchema>;
-
 /** JSON Schema (draft 2020-12) of a recipe file, for editors and `evoke schema recipe`. */
 export function recipeJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(trainingRecipeSchema, { io: "input" }) as Record<string, unknown>;

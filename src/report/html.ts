@@ -20,7 +20,7 @@ export function html(strings: TemplateStringsArray, ...inserts: Insert[]): Html 
 }
 
 /** Escapes for element content and for attribute values in either kind of quotes. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return visible(text).replace(/[&<>"']/g, (sign) => ENTITIES[sign] as string);
 }
 

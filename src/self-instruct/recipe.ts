@@ -73,7 +73,7 @@ export const selfInstructSchema = z.strictObject({
 export type SelfInstructRecipe = z.output<typeof selfInstructSchema>;
 
 /** JSON Schema of the recipe, for editors and messages. */
-export function selfInstructJsonSchema(): object {
+function selfInstructJsonSchema(): object {
   return z.toJSONSchema(selfInstructSchema, { io: "input" });
 }
 

@@ -5,7 +5,7 @@ import type { Message } from "../model/chat-template.js";
 import { HttpError } from "./http-error.js";
 
 /** Tokens of an answer when a chat request names no limit. */
-export const DEFAULT_CHAT_TOKENS = 2048;
+const DEFAULT_CHAT_TOKENS = 2048;
 /** The API's own default for plain completions. */
 const DEFAULT_COMPLETION_TOKENS = 16;
 const MAX_N = 128;

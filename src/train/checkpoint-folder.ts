@@ -43,7 +43,7 @@ export interface NamedTensor {
 const folderName = (step: number): string => `step-${step}`;
 
 /** Steps of the checkpoint folders there are, newest first, whole or not. */
-export function listCheckpoints(folder: string): number[] {
+function listCheckpoints(folder: string): number[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .map((name) => /^step-(\d+)$/.exec(name)?.[1])

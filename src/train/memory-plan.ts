@@ -44,7 +44,7 @@ const RESERVE = 250e6;
 const BITS: Record<MemoryRequest["precision"], number> = { float32: 32, nf4: 4.127, int8: 8.1 };
 
 /** Bytes of activations one kept block holds per token. */
-export function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
+function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
   const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
   if (!adapter) return 4 * floats;

@@ -26,10 +26,7 @@ export interface ClusterRunOptions extends TrainRunOptions {
 }
 
 /** The client for a recipe's cluster, after warning of what is unsafe about its address. */
-export function openCluster(
-  cluster: ClusterSettings,
-  options: { say(line: string): void; signal?: AbortSignal },
-): RayClient {
+function openCluster(cluster: ClusterSettings, options: { say(line: string): void; signal?: AbortSignal }): RayClient {
   if (!cluster.address) throw new UsageError("cluster.address is missing; name the cluster there or with --on");
   const address = parseAddress(cluster.address);
   const token = process.env[cluster.token_env]?.trim() || undefined;

@@ -7,7 +7,7 @@ export const versionSchema = z.object({
   session_name: z.string().nullish(),
 });
 
-export const jobStatusSchema = z.enum(["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]);
+const jobStatusSchema = z.enum(["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]);
 
 export const jobSchema = z.object({
   /** Jobs that did not come through this interface have none. */

@@ -151,7 +151,7 @@ async function scoreOutputs(
 }
 
 /** Overall and per application. */
-export function scoreModel(tasks: readonly UserTask[], { outputs, rouges, berts }: Scored): ModelScores {
+function scoreModel(tasks: readonly UserTask[], { outputs, rouges, berts }: Scored): ModelScores {
   const score = (members: readonly number[]): TextScores => ({
     n: members.length,
     bleu: corpusBleu(
@@ -203,7 +203,7 @@ async function publishedOutputs(
 const joinKey = (instruction: string, input: string): string => JSON.stringify([instruction.trim(), input.trim()]);
 
 /** All models side by side, the best ROUGE-L first. */
-export function comparisonTable(models: Readonly<Record<string, TextScores>>): string {
+function comparisonTable(models: Readonly<Record<string, TextScores>>): string {
   const withBert = Object.values(models).some(({ bertscoreF1 }) => bertscoreF1 !== undefined);
   const rows = Object.entries(models)
     .sort(([, a], [, b]) => b.rougeL - a.rougeL)

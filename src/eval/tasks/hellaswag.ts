@@ -28,7 +28,7 @@ export const hellaswag: ChoiceTask = {
 };
 
 /** Takes WikiHow's marks out. An ending that began with one keeps the space behind it. */
-export function clean(text: string): string {
+function clean(text: string): string {
   return strip(text)
     .replaceAll(" [title]", ". ")
     .replace(/\[[^\n]*?\]/g, "")

@@ -1,4 +1,3 @@
-import { UsageError } from "../../errors.js";
 import type { Task } from "../task.js";
 import { arcChallenge, arcEasy } from "./arc.js";
 import { gsm8k } from "./gsm8k.js";
@@ -16,10 +15,3 @@ export const TASK_SETS: Readonly<Record<string, readonly string[]>> = {
   arc: ["arc_easy", "arc_challenge"],
   core: ["mmlu", "openbookqa", "hellaswag", "arc", "gsm8k_cot_llama", "piqa"],
 };
-
-/** @throws UsageError for a name that is no task. */
-export function taskOf(name: string): Task {
-  const task = TASKS.find((each) => each.name === name);
-  if (!task) throw new UsageError(`${name}: no such benchmark; there are ${TASKS.map((each) => each.name).join(", ")}`);
-  return task;
-}

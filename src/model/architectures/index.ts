@@ -9,7 +9,7 @@ import { olmo2 } from "./olmo2.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 
-export const architectures: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma2, olmo, olmo2];
+const architectures: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma2, olmo, olmo2];
 
 /** Reads config.json's fields as a DecoderConfig. Throws UsageError for an unknown family or a bad field. */
 export function decoderConfig(fields: Readonly<Record<string, unknown>>, source: string): DecoderConfig {

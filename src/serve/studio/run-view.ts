@@ -95,7 +95,7 @@ export function join(id: string, name: string): string {
   return id === "." ? name : `${id}/${name}`;
 }
 
-export function exists(folder: Folder, id: string): boolean {
+function exists(folder: Folder, id: string): boolean {
   return optional(() => folder.resolve(id)) !== undefined;
 }
 
