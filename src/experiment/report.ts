@@ -6,7 +6,7 @@ import type { OpenExperiment } from "./open.js";
 import type { ExperimentRecord } from "./record.js";
 
 /** Raised when reports look different, so that finished experiments get the new one. */
-const VERSION = 1;
+const VERSION = 2;
 
 export const REPORT_FILES = {
   html: "report.html",

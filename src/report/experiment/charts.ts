@@ -2,15 +2,7 @@ import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.js";
 import { plotSvg } from "../plot-svg.js";
 import { type Column, publishedText, styleOf, withError } from "./figures.js";
-import type {
-  AnswerLengths,
-  ApplicationScore,
-  DataFigures,
-  ExperimentReport,
-  LossCurve,
-  ReportArm,
-  Score,
-} from "./report-data.js";
+import type { AnswerLengths, ApplicationScore, DataFigures, LossCurve, ReportArm, Score } from "./report-data.js";
 
 /** Colours by what was done to the model: the same in every chart. */
 const KIND_COLOUR: Readonly<Record<ReportArm["kind"], string>> = {
@@ -159,52 +151,6 @@ function thin(points: readonly { step: number; loss: number }[]): { step: number
     result.push({ step: part.at(-1)!.step, loss: part.reduce((sum, { loss }) => sum + loss, 0) / part.length });
   }
   return result;
-}
-
-/** Refusals of unsafe requests against refusals of safe ones: the upper left corner is the aim. */
-export function refusalChart(report: ExperimentReport, evaluations: readonly string[]): Html | undefined {
-  const find = (arm: string, suite: string, metric: string): Score | undefined =>
-    report.scores.find(
-      (score) =>
-        evaluations.includes(score.evaluation) && score.arm === arm && score.suite === suite && score.metric === metric,
-    );
-  const points = report.arms.flatMap((arm) => {
-    const over = find(arm.name, "xstest", "safe_refusal_rate");
-    const unsafe = find(arm.name, "refusal", "average") ?? find(arm.name, "xstest", "unsafe_defense_rate");
-    const given = { name: shortName(arm.title), colour: colourOf(arm) };
-    const own =
-      typeof over?.value === "number" && typeof unsafe?.value === "number"
-        ? [{ ...given, x: 100 * over.value, y: 100 * unsafe.value, isPublished: false }]
-        : [];
-    const [px, py] = [over?.published?.value, unsafe?.published?.value];
-    const published =
-      typeof px === "number" && typeof py === "number"
-        ? [{ ...given, x: 100 * px, y: 100 * py, isPublished: true }]
-        : [];
-    return [...own, ...published];
-  });
-  if (points.length === 0) return undefined;
-  const own = points.filter(({ isPublished }) => !isPublished);
-  const published = points.filter(({ isPublished }) => isPublished);
-  return plotSvg(
-    {
-      width: 560,
-      height: 400,
-      marginLeft: 52,
-      marginRight: 90,
-      marginTop: 28,
-      marginBottom: 46,
-      x: { label: "safe requests refused, %", labelArrow: "none", domain: [0, 100], grid: true, ticks: 5 },
-      y: { label: "unsafe requests refused, %", labelArrow: "none", domain: [0, 100], grid: true, ticks: 5 },
-      marks: [
-        Plot.dot(own, { x: "x", y: "y", fill: "colour", r: 5 }),
-        Plot.dot(published, { x: "x", y: "y", stroke: "colour", symbol: "square", r: 5, strokeWidth: 1.5 }),
-        Plot.text(own, { x: "x", y: "y", text: "name", dx: 9, textAnchor: "start", fill: "var(--ink)" }),
-        Plot.text(published, { x: "x", y: "y", text: "name", dx: 9, dy: 10, textAnchor: "start", fill: "var(--soft)" }),
-      ],
-    },
-    `Refusal against over-refusal: ${points.map(({ name, x, y, isPublished }) => `${name}${isPublished ? " (published)" : ""} refuses ${y.toFixed(0)} % of unsafe and ${x.toFixed(0)} % of safe requests`).join("; ")}.`,
-  );
 }
 
 /** Characters of answers: median, the middle half as a bar, 5 to 95 % as a line. */

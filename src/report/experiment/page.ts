@@ -8,6 +8,13 @@ export const EXPERIMENT_STYLE = `${PAGE_STYLE}
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; margin: 1rem 0 0; list-style: none; }
 a { color: var(--focus); }
 caption { text-align: left; color: var(--soft); font-size: .85rem; padding-bottom: .3rem; caption-side: top; white-space: nowrap; }
+.results { font-size: .95rem; } .results th, .results td { padding-right: .65rem; }
+/* A shade at the right edge while there is more to the right. */
+.scroll { background: linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--line), transparent) right / 1rem 100% no-repeat scroll; }
+section > figure { margin-top: 1.25rem; } section > h3 { margin-top: 1.5rem; }
+th[scope="colgroup"] { text-align: left; padding-left: .9rem; }
+.scroll th[scope="row"] { position: sticky; left: 0; background: var(--paper); }
 td.text, th.text { text-align: left; white-space: normal; }
 .published { color: var(--soft); }
 .charts { display: grid; gap: 1rem 2rem; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); margin-top: 1rem; }
@@ -34,6 +41,11 @@ input[type="search"] { min-width: min(16rem, 100%); }
 [hidden] { display: none !important; }
 @media (max-width: 40rem) { dl div { flex-direction: column; gap: 0; } dl { gap: .5rem; } }
 @media print {
+  @page { size: A4 landscape; margin: 12mm; }
+  body { font-size: .85rem; } .charts { grid-template-columns: repeat(3, 1fr); }
+  .scroll { overflow: visible; background: none; } .scroll th[scope="row"] { position: static; }
+  table { font-size: .62rem; } th, td, .results th, .results td { padding-right: .4rem; } th { white-space: normal; }
+  tr, figure { break-inside: avoid; } h2, h3, figcaption { break-after: avoid; }
   #search, nav { display: none; } .answer { border: 1px solid var(--line); }
   .answer .text { max-height: none; overflow: visible; }
 }

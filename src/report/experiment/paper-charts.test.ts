@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { resultTables } from "./figures.js";
 import { experimentHtml } from "./html.js";
 import { radarCharts } from "./radar-chart.js";
+import { placeLabels } from "./refusal-chart.js";
 import type { ExperimentReport, ReportArm, Score } from "./report-data.js";
 import { sweepLines } from "./sweep-chart.js";
 import { experimentMarkdown } from "./text.js";
@@ -123,6 +124,23 @@ describe("just-eval's radar", () => {
     const figures = prompts.flatMap(({ name }) => aspects.map((aspect) => score("v", name, `just_eval.${aspect}`, 3)));
     const [radar] = radarCharts(resultTables(reportOf(prompts, figures))[0]!, prompts);
     expect(new Set(radar!.keys.map(({ colour }) => colour)).size).toBe(3);
+  });
+});
+
+describe("names beside points", () => {
+  const at = (name: string, x: number, y: number) => ({ name, x, y, isPublished: false });
+
+  it("stand to the right, elsewhere where that is taken, and nowhere in a crowd", () => {
+    const [alone] = placeLabels([at("IT + 0", 20, 50)]);
+    expect(alone!.x).toBeGreaterThan(20);
+    expect(alone!.y).toBe(50);
+    const pair = placeLabels([at("IT + 0", 20, 50), at("RT + 0", 24, 50)]);
+    expect(pair).toHaveLength(2);
+    const crowd = placeLabels(Array.from({ length: 40 }, (_, i) => at(`arm ${i}`, 50 + i / 100, 50)));
+    expect(crowd.length).toBeGreaterThan(2);
+    expect(crowd.length).toBeLessThan(40);
+    const places = crowd.map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`);
+    expect(new Set(places).size).toBe(crowd.length);
   });
 });
 

@@ -95,11 +95,11 @@ function radar(
   return plotSvg(
     {
       width: CHART_WIDTH,
-      height: 300,
+      height: 256,
       margin: 8,
       // Room for names at both sides; one unit is as long in both directions.
-      x: { axis: null, domain: [-8, 8] },
-      y: { axis: null, domain: [-6.25, 6.25] },
+      x: { axis: null, domain: [-9.4, 9.4] },
+      y: { axis: null, domain: [-6.1, 6.3] },
       marks: [
         Plot.link([...rings, ...spokes], { ...ends, stroke: "var(--line)" }),
         Plot.link(

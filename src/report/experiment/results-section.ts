@@ -1,8 +1,9 @@
 import { type Html, html } from "../html.js";
-import { refusalChart, scoreChart } from "./charts.js";
+import { scoreChart } from "./charts.js";
 import { type Column, publishedText, type ResultTable, styleOf, withError } from "./figures.js";
 import { colourKey, scrolling } from "./html-parts.js";
 import { radarCharts } from "./radar-chart.js";
+import { refusalChart } from "./refusal-chart.js";
 import type { ExperimentReport, Score } from "./report-data.js";
 import { sweepChart, sweepLines } from "./sweep-chart.js";
 import { winCharts } from "./win-chart.js";
@@ -60,7 +61,7 @@ function figuresTable(report: ExperimentReport, { evaluations, title, columns, r
   return html`<p class="end">${notes.join("; ")}</p>
 ${scrolling(
   title,
-  html`<table>
+  html`<table class="results">
 <thead><tr><td></td>${groups.map(({ suite, span }) => html`<th scope="colgroup" colspan="${span}">${suite}</th>`)}</tr>
 <tr><th scope="col">arm</th>${heads}</tr></thead>
 <tbody>${lines}</tbody></table>`,
