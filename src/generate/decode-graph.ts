@@ -2,7 +2,8 @@
  * One decoding step as a graph: one new token for each of a batch of sequences, against a cache of keys and values
  * that the host owns and writes. Outputs are copied to the host on every run, so the graph never returns the cache:
  * past and new keys are scored apart, the scores (not the keys) are joined, and only the new token's keys and values
- * come back.
+ * come back. Hidden states are [1, batch, hidden]: in that form ONNX Runtime joins additions with the norms behind them,
+ * and rotary positions need no reshaping.
  */
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { AdapterShape } from "../model/adapter.js";
@@ -53,7 +54,7 @@ export function segments(config: DecoderConfig, precision: DecodePrecision): Seg
 /**
  * The step over one segment. Inputs: `x` [batch, hidden]; `positions` int64 [1, batch]; `cos`, `sin`; caches, biases
  * and factors as named above. Outputs: `y` [batch, hidden] or, after the last block, `logits` [batch, vocab]; `k` and
- * `v` [layers of the segment · batch, kvHeads · headDim], layer by layer.
+ * `v` [layers of the segment, batch, kvHeads · headDim].
  */
 export function decodeGraph(
   weights: DecoderWeights,
@@ -73,7 +74,7 @@ export function decodeGraph(
   const newKeys: Value[] = [];
   const newValues: Value[] = [];
 
-  let x = graph.input("x", "float32", ["batch", hiddenSize]);
+  let x = ops.reshape(graph.input("x", "float32", ["batch", hiddenSize]), [1, "batch", hiddenSize]);
   for (let layer = segment.from; layer < segment.to; layer++) {
     const stored = weights.layers[layer]!;
     const window = config.slidingWindow[layer];
@@ -111,12 +112,13 @@ export function decodeGraph(
           ops.matmul(pastShares, pastValues),
           ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, 1, headDim])),
         );
-        return ops.reshape(mixed, ["batch", heads * headDim]);
+        return ops.reshape(mixed, [1, "batch", heads * headDim]);
       },
     });
   }
-  graph.output("k", ops.concat(newKeys, 0, "rows"));
-  graph.output("v", ops.concat(newValues, 0, "rows"));
+  graph.output("k", ops.concat(newKeys, 0));
+  graph.output("v", ops.concat(newValues, 0));
+  x = flat(x);
   if (segment.to < config.layers) {
     graph.output("y", x);
     return graph;
@@ -152,7 +154,7 @@ function jointProduct(
   );
   const offset = hasBias(config, names[0]!) ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
   const y = product(x, data, [out, width], precision, offset);
-  return ops.split(y, 1, sizes);
+  return ops.split(y, -1, sizes);
 }
 
 function joined(arrays: readonly Float32Array[]): Float32Array {
@@ -166,6 +168,9 @@ function joined(arrays: readonly Float32Array[]): Float32Array {
   return result;
 }
 
+/** Without the leading 1: ONNX's Gemm takes matrices only. */
+const flat = (x: Value): Value => (x.shape.length === 3 ? ops.reshape(x, x.shape.slice(1)) : x);
+
 /** x · Wᵀ (+ offset) with the weight held in the graph. */
 function product(
   x: Value,
@@ -176,7 +181,10 @@ function product(
 ): Value {
   const { graph } = x;
   const c = offset && graph.constant("float32", [shape[0]], offset);
-  if (precision === "float32") return ops.gemm(x, graph.constant("float32", shape, w), { transB: true, c });
+  if (precision === "float32") {
+    const y = ops.gemm(flat(x), graph.constant("float32", shape, w), { transB: true, c });
+    return ops.reshape(y, [...x.shape.slice(0, -1), shape[0]]);
+  }
   const y = blockProduct(x, quantizeBlocks(w, shape, precision === "int8" ? 8 : 4));
   return c ? ops.add(y, c) : y;
 }
@@ -199,7 +207,7 @@ function blockProduct(x: Value, weight: BlockWeight): Value {
     block_size: { int: BLOCK },
     accuracy_level: { int: 4 },
   };
-  return graph.node("MatMulNBits", inputs, [{ dtype: "float32", shape: [x.shape[0]!, out] }], {
+  return graph.node("MatMulNBits", inputs, [{ dtype: "float32", shape: [...x.shape.slice(0, -1), out] }], {
     domain: "com.microsoft",
     attributes,
   })[0]!;
@@ -217,7 +225,8 @@ function adapted(
   const [out, width] = linearShape(config, name);
   const a = graph.input(decodeName.factor(layer, inputName.loraA(name)), "float32", [adapter.rank, width]);
   const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
-  return ops.gemm(ops.gemm(x, a, { transB: true }), b, { transB: true, c: base, alpha: adapter.scaling });
+  const low = ops.gemm(flat(x), a, { transB: true });
+  return ops.reshape(ops.gemm(low, b, { transB: true, c: flat(base), alpha: adapter.scaling }), base.shape);
 }
 
 /** [..., capacity + 1] cut into the cached part and the last element. */

@@ -75,11 +75,10 @@ export class Decoder {
         if (adapter) Object.assign(feeds, this.factors(adapter, layer));
       }
       for (const name of executable.inputNames) feeds[name] ??= common[name as keyof typeof common]!;
-      const rows = (to - from) * batch;
       const last = to === config.layers;
       const outputs = {
-        k: this.output(`k${from}`, [rows, kvHeads * headDim]),
-        v: this.output(`v${from}`, [rows, kvHeads * headDim]),
+        k: this.output(`k${from}`, [to - from, batch, kvHeads * headDim]),
+        v: this.output(`v${from}`, [to - from, batch, kvHeads * headDim]),
         ...(last
           ? { logits: this.output("logits", [batch, vocabSize]) }
           : { y: this.output(`y${from}`, [batch, hiddenSize]) }),
@@ -149,7 +148,7 @@ export class Decoder {
   /** Host memory that is written anew in every step of this batch size. */
   private output(name: string, dims: number[]): Tensor {
     const found = this.outputs.get(name);
-    if (found && found.dims[0] === dims[0]) return found;
+    if (found?.dims.every((size, i) => size === dims[i])) return found;
     const tensor = zeros(dims);
     this.outputs.set(name, tensor);
     return tensor;

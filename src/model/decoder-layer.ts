@@ -85,7 +85,7 @@ export function normalise(config: DecoderConfig, x: Value, weight: Value | undef
   return ops.rmsNorm(x, offset ? ops.add(w, x.graph.scalar(offset)) : w, epsilon);
 }
 
-/** x [tokens, hidden] → the block's output, same shape. */
+/** x [tokens, hidden], or that with a leading 1 where all parts take it → the block's output, same shape. */
 export function decoderLayer(config: DecoderConfig, x: Value, parts: BlockParts): Value {
   const keep = parts.keep ?? (() => {});
   const names = NORM_NAMES[config.norm.placement];
@@ -98,7 +98,6 @@ export function decoderLayer(config: DecoderConfig, x: Value, parts: BlockParts)
       config.norm.weighted ? parts.vector(`${name}.weight`, config.hiddenSize) : undefined,
     );
   };
-  const tokens = x.shape[0]!;
   const { heads, kvHeads, headDim } = config;
 
   const normed = norm(0, x);
@@ -109,8 +108,8 @@ export function decoderLayer(config: DecoderConfig, x: Value, parts: BlockParts)
   const normaliseQk = (y: Value, count: number, name: string): Value => {
     if (config.qkNorm === "none") return y;
     if (config.qkNorm === "projection") return normalise(config, y, parts.vector(name, count * headDim));
-    const split = ops.reshape(y, [tokens, count, headDim]);
-    return ops.reshape(normalise(config, split, parts.vector(name, headDim)), [tokens, count * headDim]);
+    const split = ops.reshape(y, [...y.shape.slice(0, -1), count, headDim]);
+    return ops.reshape(normalise(config, split, parts.vector(name, headDim)), y.shape);
   };
   const q = parts.rotate(normaliseQk(project("self_attn.q_proj"), heads, "self_attn.q_norm.weight"), heads);
   const k = parts.rotate(normaliseQk(project("self_attn.k_proj"), kvHeads, "self_attn.k_norm.weight"), kvHeads);

@@ -100,9 +100,3 @@ export function pick(x: Value, indices: Value): Value {
   const attributes = { axis: { int: 1 } };
   return x.graph.node("GatherElements", [x, indices], [{ dtype: x.dtype, shape: indices.shape }], { attributes })[0]!;
 }
-
-/** Rows of x [n, …] at `indices` int64 [m]; result [m, …]. */
-export function gatherRows(x: Value, indices: Value): Value {
-  const shape = [...indices.shape, ...x.shape.slice(1)];
-  return x.graph.node("Gather", [x, indices], [{ dtype: x.dtype, shape }], { attributes: { axis: { int: 0 } } })[0]!;
-}

@@ -26,11 +26,11 @@ export function layerNorm(x: Value, epsilon: number, weight?: Value, bias?: Valu
 
 /**
  * Rotary position embedding, the halves-of-a-head form (Su et al. 2021 as in Llama's checkpoints).
- * @param x [tokens, heads · headDim]; @param positions int64 [1, tokens]; @param cos, @param sin [maxPositions, headDim / 2].
+ * @param x [tokens, heads · headDim], or that with a leading 1; @param positions int64 [1, tokens]; @param cos, @param sin
+ * [maxPositions, headDim / 2].
  */
 export function rotary(x: Value, positions: Value, cos: Value, sin: Value, heads: number): Value {
-  const [tokens, width] = x.shape as [number, number];
-  const batched = reshape(x, [1, tokens, width]);
+  const batched = x.shape.length === 3 ? x : reshape(x, [1, ...x.shape]);
   const attributes = { interleaved: { int: 0 }, num_heads: { int: heads }, rotary_embedding_dim: { int: 0 } };
   const out = x.graph.node(
     "RotaryEmbedding",
