@@ -119,7 +119,7 @@ function touches(override: Override, keys: readonly PropertyKey[]): boolean {
 const looksLikePath = (text: string): boolean => /[./\\]/.test(text) && !/^[a-z][a-z0-9+.-]+:/i.test(text);
 
 /** Makes the file names in a layer absolute. */
-export function anchorExperiment(layer: Layer, folder: string): Layer {
+function anchorExperiment(layer: Layer, folder: string): Layer {
   const file = (value: unknown): unknown =>
     typeof value === "string" && value !== "" && !isAbsolute(value) ? resolve(folder, value) : value;
   const pathLike = (value: unknown): unknown =>

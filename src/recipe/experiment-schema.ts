@@ -187,7 +187,6 @@ export type Experiment = Omit<z.output<typeof experimentSchema>, "smoke">;
 export type DataEntry = z.output<typeof dataSchema>;
 export type Arm = z.output<typeof armSchema>;
 export type Evaluation = z.output<typeof evaluationSchema>;
-export type PublishedFigures = z.output<typeof publishedSchema>;
 export type LlmSettings = z.output<typeof llmSchema>;
 
 /** JSON Schema (draft 2020-12) of an experiment file, for editors and `evoke schema experiment`. */

@@ -146,7 +146,7 @@ function outputRows(
 }
 
 /** Mean of each aspect and of the aspects' means. */
-export function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricValue> {
+function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricValue> {
   const metrics = Object.fromEntries(
     Object.entries(report.aspects).map(([aspect, { mean, stderr }]) => [aspect, plainMetric(mean, stderr)]),
   );
