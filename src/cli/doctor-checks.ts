@@ -102,8 +102,6 @@ const ADVICE: Record<DeviceName, string> = {
 async function devices(): Promise<Finding[]> {
   const findings: Finding[] = [];
   const offered = ort.listSupportedBackends().map(({ name }) => name);
-  // The findings say why a device does not work; ONNX Runtime's own lines would only repeat it.
-  ort.env.logLevel = "fatal";
   for (const device of ["cpu", "webgpu", "cuda"] satisfies DeviceName[]) {
     const name = `device ${device}`;
     if (!offered.includes(device)) {

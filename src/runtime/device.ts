@@ -55,11 +55,11 @@ export class Device {
   static async open(options: DeviceOptions = {}): Promise<Device> {
     const threads = options.threads ?? Math.max(1, cpus().length);
     const wanted = options.device ?? "cpu";
+    // Who names no provider need not read why one does not load. Counts before the process's first session only.
+    if (wanted === "auto" || wanted === "cpu") ort.env.logLevel = "fatal";
     if (wanted === "cpu") return new Device("cpu", threads);
     const supported = ort.listSupportedBackends().map((backend) => backend.name);
     const candidates: DeviceName[] = wanted === "auto" ? ["cuda", "webgpu"] : [wanted];
-    // Who leaves the choice to us need not read why a provider does not load. Counts before the first session only.
-    if (wanted === "auto") ort.env.logLevel = "fatal";
     let reason = `this build of ONNX Runtime offers ${supported.join(", ")}`;
     for (const name of candidates) {
       if (!supported.includes(name)) continue;

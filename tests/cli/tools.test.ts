@@ -17,7 +17,7 @@ describe("evoke doctor", () => {
       EVOKE_CACHE: join(folder, "cache"),
       EVOKE_DATA: "",
     };
-    const { code, stdout } = await evoke(["doctor", "--json", "--offline"], { env });
+    const { code, stdout, stderr } = await evoke(["doctor", "--json", "--offline"], { env });
     const { ok, checks } = JSON.parse(stdout) as {
       ok: boolean;
       checks: { name: string; status: string; found: string }[];
@@ -28,6 +28,8 @@ describe("evoke doctor", () => {
     expect(found.runtime!.found).toContain(`Node ${process.versions.node}`);
     expect(found.access!.found).toContain("Hugging Face token set, OPENAI_API_KEY set");
     expect(stdout).not.toContain("secret");
+    // The findings say which provider does not load, and why; ONNX Runtime need not.
+    expect(stderr).not.toContain("onnxruntime");
   });
 
   it("fails with advice when something must be mended", async () => {
