@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Html } from "../html.js";
 import { plotSvg } from "../plot-svg.js";
-import { type Column, publishedText, styleOf, withError } from "./figures.js";
+import { type Column, type MetricStyle, publishedText, styleOf, withError } from "./figures.js";
 import type { AnswerLengths, ApplicationScore, DataFigures, LossCurve, ReportArm, Score } from "./report-data.js";
 
 /** Colours by what was done to the model: the same in every chart. */
@@ -33,11 +33,11 @@ const X_LABEL = { labelArrow: "none", labelAnchor: "center", labelOffset: 36 } a
 /** From the lowest to the highest mark with some air, and wide enough that noise does not look like a difference. */
 function domainOf(
   rows: readonly { low?: number; high?: number; published?: number }[],
-  unit: "percent" | "score" | "count",
+  { unit, decimals }: MetricStyle,
 ): [number, number] {
   const marks = rows.flatMap(({ low, high, published }) => [low, high, published].filter((mark) => mark !== undefined));
   let [low, high] = [Math.min(...marks), Math.max(...marks)];
-  const least = unit === "percent" ? 10 : unit === "count" ? 10 : 0.02;
+  const least = unit !== "score" ? 10 : decimals > 2 ? 0.02 : 0.5;
   const air = Math.max(0.06 * (high - low), (least - (high - low)) / 2);
   [low, high] = [low - air, high + air];
   return unit === "percent" ? [Math.max(0, low), Math.min(100, high)] : [Math.min(low, Math.max(0, low)), high];
@@ -75,7 +75,7 @@ export function scoreChart(column: Column, scores: readonly Score[], arms: reado
       marginRight: 18,
       marginTop: 8,
       marginBottom: 44,
-      x: { label: style.label, ...X_LABEL, grid: true, ticks: 5, domain: domainOf(rows, style.unit) },
+      x: { label: style.label, ...X_LABEL, grid: true, ticks: 5, domain: domainOf(rows, style) },
       y: { label: null, domain: rows.map(({ name }) => name), tickSize: 0 },
       marks: [
         ...neutral,
