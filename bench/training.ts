@@ -1,7 +1,7 @@
 /**
  * Training speed and memory: `npm run bench`. Prints ratios within this run: the machine's own dense product rate is
  * measured beside the training products, and PyTorch + PEFT (bench/peers, when installed) on the same work.
- *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--peer PYTHON]
+ *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--dropout 0] [--peer PYTHON]
  *   npm run bench -- --shape qwen2.5-0.5b|llama-3.1-8b …   random NF4 weights of that shape
  */
 import { spawnSync } from "node:child_process";
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     examples: { type: "string", default: "4" },
     steps: { type: "string", default: "3" },
     budget: { type: "string", default: "2" },
+    dropout: { type: "string", default: "0" },
     peer: { type: "string" },
   },
 });
@@ -85,7 +86,7 @@ else {
   checkpoint.close();
 }
 const rank = 64;
-const shape = { rank, alpha: 16, scaling: 16 / rank, dropout: 0, targets: LINEAR_LAYERS.slice() };
+const shape = { rank, alpha: 16, scaling: 16 / rank, dropout: Number(values.dropout), targets: LINEAR_LAYERS.slice() };
 const lengths = new Array<number>(count).fill(tokens);
 const plan = planMemory({
   config: weights.config,
@@ -142,6 +143,7 @@ console.log(JSON.stringify({ evoke: own }));
 if (values.peer) {
   const script = ["bench/peers/pytorch_peft.py", "--model", path, "--method", "qlora", "--r", "64"];
   const rest = ["--tokens", String(tokens), "--micro", String(count), "--steps", values.steps, "--threads", "2"];
+  rest.push("--dropout", values.dropout);
   for (const more of [[], ["--gradient-checkpointing"]]) {
     const outcome = spawnSync(values.peer, [...script, ...rest, ...more], { encoding: "utf8" });
     const line = outcome.stdout.trim().split("\n").pop() ?? "";

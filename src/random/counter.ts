@@ -52,30 +52,6 @@ export class Random {
     return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** Fills `out` with ones, and with zeros with the given probability (to within 2⁻¹⁷). */
-  fillMask(out: Uint8Array, zeroProbability: number): void {
-    const threshold = Math.round(zeroProbability * 0x10000);
-    let { a, b, c, d } = this;
-    for (let i = 0; i < out.length; i += 2) {
-      // The body of uint32(), on locals: this runs hundreds of millions of times in a training step.
-      const r = Math.imul(b, 5);
-      const x = Math.imul((r << 7) | (r >>> 25), 9);
-      const t = b << 9;
-      c ^= a;
-      d ^= b;
-      b ^= c;
-      a ^= d;
-      c ^= t;
-      d = (d << 11) | (d >>> 21);
-      out[i] = (x & 0xffff) >= threshold ? 1 : 0;
-      out[i + 1] = x >>> 16 >= threshold ? 1 : 0; // past the end of an odd length: ignored
-    }
-    this.a = a;
-    this.b = b;
-    this.c = c;
-    this.d = d;
-  }
-
   /** A shuffled copy (Fisher–Yates). */
   shuffled<T>(items: readonly T[]): T[] {
     const result = items.slice();

@@ -8,7 +8,7 @@ import { inputName } from "../model/layer-graph.js";
 import { PackedModel } from "../model/packed-model.js";
 import type { PackedRow } from "../model/packed-row.js";
 import type { DecoderWeights } from "../model/weights.js";
-import { Random } from "../random/counter.js";
+import { fillMask } from "../random/mask.js";
 import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
 import type { TrainingRow } from "./examples.js";
 import { LayerPasses } from "./layer-passes.js";
@@ -293,7 +293,7 @@ export class TrainingModel {
       const mask = new Uint8Array(tokens * width);
       for (const { from, length, index } of batch.documents) {
         const part = mask.subarray(from * width, (from + length) * width);
-        new Random("dropout", key.seed, key.epoch, index, layer, name).fillMask(part, shape.dropout);
+        fillMask(part, shape.dropout, ["dropout", key.seed, key.epoch, index, layer, name]);
       }
       feeds[inputName.dropout(name)] = hostTensor("uint8", mask, [tokens, width]);
     }
