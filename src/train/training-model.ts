@@ -35,6 +35,7 @@ export class TrainingModel {
   private readonly passes = new Map<number, LayerPasses>();
   private readonly heads = new Map<string, Promise<Executable>>();
   private readonly activations = new Map<string, Float32Array>();
+  private readonly masks = new Map<string, Uint8Array>();
   private readonly headRows: number;
   private readonly keptLayers: number;
   private readonly compiledTokens: number;
@@ -92,10 +93,8 @@ export class TrainingModel {
       ...(masks[layer] ?? this.dropoutMasks(batch, layer, dropoutKey)),
     });
 
-    // Kept are the last blocks: their activations live the shortest time.
-    const keepFrom = config.layers - this.keptLayers;
     for (let layer = 0; layer < config.layers; layer++) {
-      const keep = layer >= keepFrom;
+      const keep = this.keeps(layer);
       if (keep) masks[layer] = this.dropoutMasks(batch, layer, dropoutKey);
       const feeds = { ...(await layerFeeds(layer)), x: inputs[layer]! };
       const executable = keep ? await passes.forwardKeeping() : await passes.forward();
@@ -144,6 +143,11 @@ export class TrainingModel {
     }
     const { loss } = await this.head(batch, x, 1, false);
     return { loss, targets };
+  }
+
+  /** Kept are the last blocks: their activations live the shortest time. */
+  private keeps(layer: number): boolean {
+    return layer >= this.weights.config.layers - this.keptLayers;
   }
 
   private async embed(row: PackedRow): Promise<Float32Array> {
@@ -277,6 +281,12 @@ export class TrainingModel {
     return hostTensor("float32", memory.length === count ? memory : memory.subarray(0, count), dims);
   }
 
+  private maskMemory(key: string, count: number): Uint8Array {
+    let memory = this.masks.get(key);
+    if (!memory || memory.length < count) this.masks.set(key, (memory = new Uint8Array(count)));
+    return memory.subarray(0, count);
+  }
+
   private async weightFeeds(layer: number): Promise<Record<string, Tensor>> {
     const own = Object.fromEntries(this.groups[layer]!.parameters.map(({ name, value }: Parameter) => [name, value]));
     return this.shape ? { ...(await this.model.parameters.feeds(layer)), ...own } : own;
@@ -290,7 +300,8 @@ export class TrainingModel {
     const feeds: Record<string, Tensor> = {};
     for (const name of shape.targets) {
       const width = linearShape(this.weights.config, name)[1];
-      const mask = new Uint8Array(tokens * width);
+      const mask = this.maskMemory(this.keeps(layer) ? `${name} ${layer}` : name, tokens * width);
+      mask.fill(0, batch.row.used * width);
       for (const { from, length, index } of batch.documents) {
         const part = mask.subarray(from * width, (from + length) * width);
         fillMask(part, shape.dropout, ["dropout", key.seed, key.epoch, index, layer, name]);
