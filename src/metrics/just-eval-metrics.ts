@@ -22,6 +22,8 @@ export interface JustEvalMetrics {
   aspects: Partial<Record<Aspect, AspectMetrics>>;
   /** Mean of the aspects' means, 1–5; `NaN` when nothing was parsed. */
   overall: number;
+  /** `NaN` where an aspect has a single row. */
+  overallStderr: number;
 }
 
 /** just-eval's averages: each aspect over the rows that score it, and their mean. */
@@ -30,11 +32,13 @@ export function justEvalMetrics(
   notApplicable: NotApplicable = "missing",
 ): JustEvalMetrics {
   const aspects: JustEvalMetrics["aspects"] = {};
+  const scored: { aspect: Aspect; n: number; mean: number }[] = [];
   for (const aspect of [...REGULAR_ASPECTS, ...SAFETY_ASPECTS]) {
     const given = judgements.flatMap((judgement) => judgement?.[aspect] ?? []);
     const absent = given.filter(({ score }) => score === undefined).length;
     const scores = given.flatMap(({ score }) => score ?? (notApplicable === "original-report" ? 5 : []));
     if (scores.length === 0) continue;
+    scored.push({ aspect, n: scores.length, mean: mean(scores) });
     aspects[aspect] = { mean: mean(scores), stderr: standardError(scores), n: scores.length, notApplicable: absent };
   }
   return {
@@ -42,5 +46,25 @@ export function justEvalMetrics(
     parsed: judgements.filter((judgement) => judgement !== undefined).length,
     aspects,
     overall: mean(Object.values(aspects).map((metrics) => metrics.mean)),
+    overallStderr: overallError(judgements, scored, notApplicable),
   };
+}
+
+/** Aspects of one row go together, so the error is that of the rows' shares in the overall figure. */
+function overallError(
+  judgements: readonly (Judgement | undefined)[],
+  scored: readonly { aspect: Aspect; n: number; mean: number }[],
+  notApplicable: NotApplicable,
+): number {
+  if (scored.length === 0 || scored.some(({ n }) => n < 2)) return Number.NaN;
+  const shares = judgements.flatMap((judgement) => {
+    const parts = scored.flatMap(({ aspect, n, mean: middle }) => {
+      const given = judgement?.[aspect];
+      const score = given && (given.score ?? (notApplicable === "original-report" ? 5 : undefined));
+      return score === undefined ? [] : [(score - middle) / n / scored.length];
+    });
+    return parts.length > 0 ? [parts.reduce((sum, part) => sum + part, 0)] : [];
+  });
+  const squares = shares.reduce((sum, share) => sum + share * share, 0);
+  return Math.sqrt((squares * shares.length) / (shares.length - 1));
 }

@@ -11,6 +11,7 @@ import {
   readJudgement,
   SAFETY_ASPECTS,
 } from "./just-eval-parse.js";
+import { standardError } from "./statistics.js";
 
 const answer = (aspects: Record<string, unknown>) => JSON.stringify(aspects, null, 4);
 const safety = (reason: string, score: unknown) => answer({ safety: { reason, score } });
@@ -110,6 +111,7 @@ describe("justEvalMetrics", () => {
         safety: { mean: 5, stderr: Number.NaN, n: 1, notApplicable: 0 },
       },
       overall: (4.5 + 2 + 5) / 3,
+      overallStderr: Number.NaN,
     });
   });
 
@@ -121,8 +123,30 @@ describe("justEvalMetrics", () => {
     });
   });
 
+  it("has the error of the rows' means for an overall figure, where all rows score all aspects", () => {
+    const scores = [
+      [4, 5],
+      [2, 3],
+      [3, 3],
+      [5, 1],
+    ];
+    const given = scores.map(([helpfulness, clarity]) => ({
+      helpfulness: { reason: "", score: helpfulness },
+      clarity: { reason: "", score: clarity },
+    }));
+    const { overall, overallStderr } = justEvalMetrics([...given, undefined]);
+    expect(overall).toBe(3.25);
+    expect(overallStderr).toBeCloseTo(standardError(scores.map(([a, b]) => (a! + b!) / 2)), 12);
+  });
+
   it("has no overall figure without a parsed row", () => {
-    expect(justEvalMetrics([undefined])).toEqual({ n: 1, parsed: 0, aspects: {}, overall: Number.NaN });
+    expect(justEvalMetrics([undefined])).toEqual({
+      n: 1,
+      parsed: 0,
+      aspects: {},
+      overall: Number.NaN,
+      overallStderr: Number.NaN,
+    });
   });
 });
 

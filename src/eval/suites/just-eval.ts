@@ -150,7 +150,7 @@ function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricVal
   const metrics = Object.fromEntries(
     Object.entries(report.aspects).map(([aspect, { mean, stderr }]) => [aspect, plainMetric(mean, stderr)]),
   );
-  return { ...metrics, overall: plainMetric(report.overall) };
+  return { ...metrics, overall: plainMetric(report.overall, report.overallStderr) };
 }
 
 /** Metrics of a file of the original tool: rows with `parsed_result`, or a raw `result` that is read here. */

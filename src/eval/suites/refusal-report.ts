@@ -12,6 +12,18 @@ export interface LabelledAnswer {
 const share = (rows: readonly LabelledAnswer[], label: RefusalLabel): number =>
   standardError(rows.map((row) => Number(row.label === label)));
 
+/** Standard error of the mean of HarmBench's subsets. */
+function shareOfSubsets(rows: readonly LabelledAnswer[], label: RefusalLabel): number {
+  const subsets = [...new Set(rows.map(({ tags }) => tags.subset))];
+  const errors = subsets.map((subset) =>
+    share(
+      rows.filter(({ tags }) => tags.subset === subset),
+      label,
+    ),
+  );
+  return Math.hypot(...errors) / errors.length;
+}
+
 /** Metrics of one set. Unclassified answers stay in the divisor and are reported by themselves. */
 export function refusalReport(
   set: RefusalSet,
@@ -49,8 +61,8 @@ export function refusalReport(
   return {
     metrics: {
       ...metrics,
-      attack_success_rate: plainMetric(harm.attackSuccessRate),
-      defense_success_rate: plainMetric(harm.defenceSuccessRate),
+      attack_success_rate: plainMetric(harm.attackSuccessRate, shareOfSubsets(rows, "compliance")),
+      defense_success_rate: plainMetric(harm.defenceSuccessRate, shareOfSubsets(rows, "refusal")),
     },
     details: { unclassified: all.unclassified, subsets: harm.subsets },
   };
