@@ -190,7 +190,7 @@ export class PackedModel {
       const targets = graph.input("targets", "int64", [rows, 1]);
       const top = ops.reduceMax(logits, [-1], true);
       const shifted = ops.sub(logits, top);
-      const total = ops.log(ops.reduceSum(ops.exp(shifted), [-1], true));
+      const total = ops.log(ops.sumLast(ops.exp(shifted)));
       graph.output("logprob", ops.sub(ops.pick(shifted, targets), total));
       graph.output("best", ops.argMax(logits));
     }

@@ -33,7 +33,7 @@ export function lossHeadGraph(
 
   const shifted = ops.sub(logits, ops.reduceMax(logits, [-1], true));
   const exponentials = ops.exp(shifted);
-  const total = ops.reduceSum(exponentials, [-1], true);
+  const total = ops.sumLast(exponentials);
   const losses = ops.sub(ops.log(total), ops.pick(shifted, targets));
   graph.output("loss", ops.reduceSum(ops.mul(losses, weight), [0, 1]));
   if (!options.backward) return graph;

@@ -19,12 +19,6 @@ import {
   suiteOf,
 } from "../support/lm-eval-golden.js";
 
-/**
- * Numerals other than 0–9, such as ¼: SmolLM2's own tokenizer takes each apart, as we do; the conversion from GGUF that the
- * reference ran on does not.
- */
-const cutsOtherwise = (text: string): boolean => /(?![0-9])\p{N}/u.test(text);
-
 const path = process.env.EVOKE_TEST_SMOLLM2;
 const hasData = existsSync(join(dataDir, "core"));
 
@@ -55,26 +49,21 @@ describe.skipIf(!hasData || !path)("our engine (set EVOKE_TEST_SMOLLM2 to SmolLM
   }
 
   it.each(choiceRuns.map((each) => [nameOf(each), each] as const))(
-    "%s: log-probabilities within 1e-3 (sums beyond 100: 1e-5 of them), the same choices and figures",
+    "%s: log-probabilities within 1e-3, the same choices and figures",
     { timeout: 1_200_000 },
     async (_, each) => {
       const { metrics, samples } = await run(each);
       const golden = each.samples!.map((row) => row.map(([, logprob]) => logprob));
       expect(samples).toHaveLength(golden.length);
-      const differs = samples.map(({ context, choices }) => cutsOtherwise(`${context} ${choices}`));
       samples.forEach((sample, i) => {
-        if (differs[i]) return;
         (sample.logprobs as number[]).forEach((logprob, k) => {
-          // Sums over a hundred tokens and more carry float32 rounding of their own size.
-          const bound = 1e-3 * Math.max(1, Math.abs(logprob) / 100);
-          expect(Math.abs(logprob - golden[i]![k]!), `row ${i}, choice ${k}`).toBeLessThan(bound);
+          expect(Math.abs(logprob - golden[i]![k]!), `row ${i}, choice ${k}`).toBeLessThan(1e-3);
         });
       });
       expect(samples.map(({ predicted }) => predicted)).toEqual(golden.map(chosen));
       expect(samples.map((sample) => (sample.is_greedy as boolean[]).map(Number))).toEqual(
         each.samples!.map((row) => row.map(([, , greedy]) => greedy)),
       );
-      if (differs.includes(true)) return;
       for (const name of Object.keys(metrics)) {
         expect(metrics[name]!.value).toBeCloseTo(each.metrics[`${name},none`]!, 9);
         expect(metrics[name]!.stderr).toBeCloseTo(each.metrics[`${name}_stderr,none`]!, 9);
@@ -83,20 +72,14 @@ describe.skipIf(!hasData || !path)("our engine (set EVOKE_TEST_SMOLLM2 to SmolLM
   );
 
   it.each(answerRuns.map((each) => [nameOf(each), each] as const))(
-    "%s: the same answers, but for a near-tie",
+    "%s: the same answers",
     { timeout: 1_800_000 },
     async (_, each) => {
       const { samples } = await run(each);
       const answers = (filter: string) =>
         each.answers!.filter((answer) => answer.filter === filter).map(({ answer }) => answer);
-      // Greedy text of 256 tokens parts ways where two tokens are as good as equal; one of the 20 rows does.
-      const strict = answers("strict-match");
-      const flexible = answers("flexible-extract");
-      expect(samples).toHaveLength(flexible.length);
-      const others = samples.filter(
-        ({ answer_strict, answer_flexible }, i) => answer_strict !== strict[i] || answer_flexible !== flexible[i],
-      );
-      expect(others.length).toBeLessThanOrEqual(1);
+      expect(samples.map(({ answer_strict }) => answer_strict)).toEqual(answers("strict-match"));
+      expect(samples.map(({ answer_flexible }) => answer_flexible)).toEqual(answers("flexible-extract"));
     },
   );
 });
