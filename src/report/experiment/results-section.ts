@@ -86,7 +86,7 @@ function wins(report: ExperimentReport, evaluations: readonly string[]): Html | 
   );
   const figures = all.map(
     ({ metric, chart }) =>
-      html`<figure><figcaption>${styleOf(metric).label}: wins and, from the right, those of ${opponents.join(", ")}</figcaption>${chart}</figure>`,
+      html`<figure><figcaption>${styleOf(metric).label}: wins and, from the right, those of ${opponents.length > 3 ? "the arms compared with" : opponents.join(", ")}</figcaption>${chart}</figure>`,
   );
   return html`<div class="charts">${figures}</div>`;
 }

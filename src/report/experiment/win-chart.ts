@@ -5,8 +5,7 @@ import { CHART_WIDTH, colourOf, marginFor, shortName } from "./charts.js";
 import { styleOf } from "./figures.js";
 import type { ExperimentReport, Score } from "./report-data.js";
 
-/** The first that was measured or published is drawn. */
-const RATES: readonly string[] = ["lc_win_rate", "win_rate", "discrete_win_rate"];
+const RATES: readonly string[] = ["lc_win_rate", "win_rate"];
 
 /**
  * Shares of wins of arms that are compared with other arms: the arm's from the left, what is left is its opponent's. Published
@@ -33,6 +32,9 @@ export function winCharts(report: ExperimentReport, evaluations: readonly string
   });
 }
 
+/** What the name of a published bar ends with. */
+const PUBLISHED = ", published";
+
 interface Bar {
   arm: string;
   name: string;
@@ -46,28 +48,29 @@ function bars({ arm, value, published }: Score, title: string, opponent: string)
   return [
     ...(typeof value === "number" ? [{ ...given, name: title, share: value, isPublished: false }] : []),
     ...(typeof published?.value === "number"
-      ? [{ ...given, name: `${title}, published`, share: published.value, isPublished: true }]
+      ? [{ ...given, name: title + PUBLISHED, share: published.value, isPublished: true }]
       : []),
   ];
 }
 
 function drawn(rows: readonly (Bar & { colour: string })[], label: string): Html {
-  const named = rows.map((row) => ({ ...row, name: shortName(row.name) }));
-  const names = named.map(({ name }) => name);
-  const own = named.filter(({ isPublished }) => !isPublished);
-  const published = named.filter(({ isPublished }) => isPublished);
+  // A published bar stands below the measured one, and needs no name of its own.
+  const shown = (name: string): string => (name.endsWith(PUBLISHED) ? PUBLISHED.slice(2) : shortName(name));
+  const names = rows.map(({ name }) => name);
+  const own = rows.filter(({ isPublished }) => !isPublished);
+  const published = rows.filter(({ isPublished }) => isPublished);
   const inset = { insetTop: 4, insetBottom: 4 };
   const share = { y: "name", textAnchor: "start", dx: 6 } as const;
   return plotSvg(
     {
       width: CHART_WIDTH,
       height: 62 + 30 * rows.length,
-      marginLeft: marginFor(names),
+      marginLeft: marginFor(names.map(shown)),
       marginRight: 18,
       marginTop: 8,
       marginBottom: 44,
       x: { label, labelArrow: "none", labelAnchor: "center", labelOffset: 36, domain: [0, 100], ticks: 5 },
-      y: { label: null, domain: names, tickSize: 0 },
+      y: { label: null, domain: names, tickSize: 0, tickFormat: shown },
       marks: [
         Plot.barX(own, { x1: 0, x2: "share", y: "name", fill: "colour", ...inset }),
         Plot.barX(own, { x1: "share", x2: 100, y: "name", fill: "var(--line)", ...inset }),
@@ -76,7 +79,7 @@ function drawn(rows: readonly (Bar & { colour: string })[], label: string): Html
         Plot.ruleX([50], { stroke: "var(--ink)", strokeDasharray: "2 3" }),
         Plot.text(own, { ...share, x: 0, text: percent, fill: "var(--paper)", filter: isWide }),
         Plot.text(published, { ...share, x: 0, text: percent, fill: "var(--ink)", filter: isWide }),
-        Plot.text(named, {
+        Plot.text(rows, {
           y: "name",
           x: 100,
           dx: -6,
