@@ -131,8 +131,7 @@ export class PackedModel {
   }
 
   /**
-   * For each chosen position, the log-probability of its target token, and whether that token is the most likely one
-   * (the first of equals).
+   * For each chosen position, the log-probability of its target token, and whether no token is more likely.
    */
   async logProbabilities(
     hidden: Tensor,
@@ -144,10 +143,10 @@ export class PackedModel {
     await this.eachHeadBlock(hidden, positions, "logprobs", async (at, count, run, size) => {
       const wanted = new BigInt64Array(size);
       for (let i = 0; i < count; i++) wanted[i] = BigInt(targets[at + i]!);
-      const { logprob, best } = await run({ targets: hostTensor("int64", wanted, [size, 1]) });
+      const { logprob, below } = await run({ targets: hostTensor("int64", wanted, [size, 1]) });
       for (let i = 0; i < count; i++) {
         logprobs[at + i] = (logprob!.data as Float32Array)[i]!;
-        greedy[at + i] = Number((best!.data as BigInt64Array)[i] === wanted[i]);
+        greedy[at + i] = Number((below!.data as Float32Array)[i] === 0);
       }
     });
     return { logprobs, greedy };
@@ -191,8 +190,9 @@ export class PackedModel {
       const top = ops.reduceMax(logits, [-1], true);
       const shifted = ops.sub(logits, top);
       const total = ops.log(ops.sumLast(ops.exp(shifted)));
-      graph.output("logprob", ops.sub(ops.pick(shifted, targets), total));
-      graph.output("best", ops.argMax(logits));
+      const below = ops.pick(shifted, targets);
+      graph.output("logprob", ops.sub(below, total));
+      graph.output("below", below);
     }
     return this.device.compile(graph, { outputsOn: "host" });
   }

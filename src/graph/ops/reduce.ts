@@ -48,10 +48,3 @@ export function softmax(x: Value): Value {
   const attributes = { axis: { int: -1 } };
   return x.graph.node("Softmax", [x], [{ dtype: x.dtype, shape: x.shape }], { attributes })[0]!;
 }
-
-/** Index of the largest element along the last axis, the first of equals; int64, the axis kept with size one. */
-export function argMax(x: Value): Value {
-  const attributes = { axis: { int: -1 }, keepdims: { int: 1 }, select_last_index: { int: 0 } };
-  const shape = x.shape.map((dim, i) => (i === x.shape.length - 1 ? 1 : dim));
-  return x.graph.node("ArgMax", [x], [{ dtype: "int64", shape }], { attributes })[0]!;
-}
