@@ -69,6 +69,20 @@ describe("refineRows", () => {
     });
   });
 
+  it("sends the turns that the prompt marks", async () => {
+    const refiner = model(() => "Refined response: x");
+    const turns =
+      "<|im_start|>user\nA: no<|im_end|>\n<|im_start|>assistant\nRefined response: No!<|im_end|>\n<|im_start|>user\n{prompt} A: {response}<|im_end|>\n";
+    await refineRows(rows.slice(0, 1), refiner, { template: turns });
+    expect(refiner.asked[0]).toMatchObject({
+      messages: [
+        { role: "user", content: "A: no" },
+        { role: "assistant", content: "Refined response: No!" },
+        { role: "user", content: expect.stringMatching(/A: one$/) },
+      ],
+    });
+  });
+
   it("counts answers cut by length", async () => {
     const { counts } = await refineRows(
       rows,

@@ -1,5 +1,6 @@
 import { FailureError, UsageError } from "../errors.js";
 import type { GenerateRequest, GenerateResult, LanguageModel } from "../llm/language-model.js";
+import { promptTurns } from "../llm/prompt-turns.js";
 import { ModelUnavailableError } from "../llm/usage.js";
 import { PY_SPACE, strip } from "./python-text.js";
 
@@ -10,7 +11,7 @@ export interface RefineRow {
 }
 
 export interface RefineOptions {
-  /** Text with `{prompt}` and `{response}`. */
+  /** Text with `{prompt}` and `{response}`; may be marked as turns of a conversation. */
   template: string;
   /** What comes before the refined response, default "Refined response:"; any case. */
   marker?: string;
@@ -76,9 +77,12 @@ export async function refineRows(
 
 function refineRequest(row: RefineRow, options: RefineOptions): GenerateRequest {
   const values: Record<string, string> = { prompt: row.prompt, response: row.completion };
-  const content = options.template.replace(/\{(prompt|response)\}/g, (_, name: string) => values[name]!);
+  const fill = (text: string): string => text.replace(/\{(prompt|response)\}/g, (_, name: string) => values[name]!);
   return {
-    messages: [{ role: "user", content: strip(content) }],
+    messages: promptTurns(options.template, "the prompt").map(({ role, content }) => ({
+      role,
+      content: strip(fill(content)),
+    })),
     maxTokens: options.maxTokens ?? 8192,
     temperature: options.temperature ?? 0,
   };

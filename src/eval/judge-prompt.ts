@@ -2,9 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../errors.js";
 import { sha256 } from "../files/sha256.js";
+import { promptTurns } from "../llm/prompt-turns.js";
 import type { Message } from "../model/chat-template.js";
-
-const ROLES = ["system", "user", "assistant"] as const;
 
 export interface JudgePrompt {
   template: string;
@@ -35,22 +34,11 @@ export function judgePromptOf(template: string, places: readonly string[], file:
   // In one pass, so that braces in a request or an answer stay what they are.
   const fillText = (text: string, values: Readonly<Record<string, string>>): string =>
     text.replace(pattern, (_, name) => values[name]!);
-  const turns = chatMlTurns(template, file);
+  const turns = promptTurns(template, file);
   return {
     template,
     sha256: sha256(template),
     fill: (values) => fillText(template, values),
     messages: (values) => turns.map(({ role, content }) => ({ role, content: fillText(content, values).trim() })),
   };
-}
-
-/** Turns between `<|im_start|>ROLE` and `<|im_end|>`, found before anything is filled in. */
-function chatMlTurns(template: string, file: string): Message[] {
-  if (!template.includes("<|im_start|>")) return [{ role: "user", content: template }];
-  const turns = [...template.matchAll(/<\|im_start\|>([^\n]*)\n([\s\S]*?)<\|im_end\|>/g)];
-  return turns.map(([, name, content]): Message => {
-    const role = ROLES.find((each) => each === name!.trim());
-    if (!role) throw new UsageError(`${file}: "${name}" is no role; there are ${ROLES.join(", ")}`);
-    return { role, content: content! };
-  });
 }
