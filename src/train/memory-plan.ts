@@ -100,7 +100,8 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const trainable =
     16 * (adapter ? adapterParameters(config, adapter) * (1 + 1 / layers) : layers * linear + tables / 4);
   const decoded = adapter && request.precision !== "float32" ? linear * 4 : 0;
-  const logits = 3 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
+  // Logits, their exponentials and gradient, as measured.
+  const logits = 6 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
   const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
   // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
   const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
