@@ -1,4 +1,5 @@
 /** Low-rank adapters (LoRA, Hu et al. 2021): what is adapted, and the two factors of each adapted layer. */
+import { UsageError } from "../errors.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { LINEAR_LAYERS, type LinearName, linearShape } from "./decoder-layer.js";
 
@@ -28,13 +29,30 @@ export interface Adapter {
   baseModel?: string;
 }
 
-/** Resolves `all-linear` or a list of names such as `q_proj` or `self_attn.q_proj`; undefined if a name is unknown. */
-export function targetLayers(targets: "all-linear" | readonly string[]): LinearName[] | undefined {
-  if (targets === "all-linear") return LINEAR_LAYERS.slice();
-  const found = targets.map((name) => LINEAR_LAYERS.find((layer) => layer === name || layer.endsWith(`.${name}`)));
-  if (found.some((name) => name === undefined)) return undefined;
-  return LINEAR_LAYERS.filter((name) => found.includes(name));
+/** What a recipe says of an adapter (PEFT's names). */
+export interface AdapterSettings {
+  r: number;
+  alpha: number;
+  dropout: number;
+  /** `all-linear`, or names such as `q_proj` or `self_attn.q_proj`. */
+  target_modules: "all-linear" | readonly string[];
 }
+
+/** @throws UsageError when a name of `target_modules` is unknown. */
+export function adapterShape({ r, alpha, dropout, target_modules }: AdapterSettings): AdapterShape {
+  const wanted = target_modules === "all-linear" ? LINEAR_LAYERS : target_modules;
+  const found = wanted.map((name) => LINEAR_LAYERS.find((layer) => layer === name || layer.endsWith(`.${name}`)));
+  if (found.includes(undefined))
+    throw new UsageError(
+      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or names such as q_proj`,
+    );
+  const targets = LINEAR_LAYERS.filter((name) => found.includes(name));
+  return { rank: r, alpha, scaling: alpha / r, dropout, targets };
+}
+
+/** The adapted layers as PEFT names them: `q_proj`, not `self_attn.q_proj`. */
+export const moduleNames = ({ targets }: AdapterShape): string[] =>
+  targets.map((name) => name.slice(name.indexOf(".") + 1));
 
 /** Trainable numbers of an adapter. */
 export function adapterParameters(config: DecoderConfig, shape: AdapterShape): number {

@@ -1,8 +1,8 @@
 /** Access, limits, hostile requests and the end of the server, over real HTTP. */
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { type Answer, ask as send } from "../../tests/support/http-ask.js";
 import { ScriptedBackend } from "../../tests/support/scripted-backend.js";
 import { type RunningServer, type ServeOptions, startServer } from "./server.js";
 
@@ -23,34 +23,13 @@ afterEach(async () => {
   for (const server of running.splice(0)) await server.close();
 });
 
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
-
-/** Sends exactly these headers: fetch would not let us lie. */
-function ask(
+const ask = (
   port: number,
   path: string,
   headers: Record<string, string> = {},
   body?: string | Buffer,
   method?: string,
-) {
-  return new Promise<Answer>((resolve, reject) => {
-    const request = httpRequest(
-      { host: "127.0.0.1", port, path, method: method ?? (body === undefined ? "GET" : "POST"), headers, agent: false },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => (text += part));
-        response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, text }));
-        response.on("error", reject);
-      },
-    );
-    request.on("error", reject);
-    request.end(body);
-  });
-}
+): Promise<Answer> => send(port, path, { headers, body, method });
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 const CHAT = "/v1/chat/completions";

@@ -7,7 +7,7 @@ import { FailureError, InterruptedError, UsageError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
 import { sha256OfFile } from "../files/sha256.js";
 import type { Adapter, AdapterShape } from "../model/adapter.js";
-import { targetLayers } from "../model/adapter.js";
+import { adapterShape } from "../model/adapter.js";
 import { loadAdapter, saveAdapter } from "../model/adapter-io.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { openCheckpoint } from "../model/checkpoint.js";
@@ -58,7 +58,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
 
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
-  const shape = recipe.method === "full" ? undefined : adapterShape(recipe);
+  const shape = recipe.method === "full" ? undefined : adapterShape(recipe.lora);
   const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
   const device = await Device.open({
@@ -235,16 +235,6 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
 function diskFull(error: unknown): FailureError | undefined {
   if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return undefined;
   return new FailureError("the disk is full; free some space and run again with --resume", { cause: error });
-}
-
-function adapterShape(recipe: TrainingRecipe): AdapterShape {
-  const { r, alpha, dropout, target_modules } = recipe.lora;
-  const targets = targetLayers(target_modules);
-  if (!targets)
-    throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or names such as q_proj`,
-    );
-  return { rank: r, alpha, scaling: alpha / r, dropout, targets };
 }
 
 async function startingAdapter(

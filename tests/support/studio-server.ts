@@ -1,10 +1,10 @@
 /** A studio's server on a free port, over a folder of its own, and requests to it. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type RunningStudio, type StudioServerOptions, startStudio } from "../../src/serve/studio/studio-server.js";
+import { type Answer, ask } from "./http-ask.js";
 import { writeTinyModel, writeTinyRows } from "./tiny-model.js";
 
 /** A child that leaves a word of its arguments and stays, as a training would. */
@@ -76,31 +76,6 @@ export function studioForTests() {
   }
 
   return { base, files, tiny, start };
-}
-
-interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
-
-/** Sends exactly these headers: fetch would not let us lie. */
-export function ask(
-  port: number,
-  path: string,
-  options: { headers?: Record<string, string>; body?: string; method?: string } = {},
-) {
-  const { headers, body, method = body === undefined ? "GET" : "POST" } = options;
-  return new Promise<Answer>((resolve, reject) => {
-    const request = httpRequest({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (part: string) => (text += part));
-      response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, text }));
-      response.on("error", reject);
-    });
-    request.on("error", reject);
-    request.end(body);
-  });
 }
 
 /** Sends an object as JSON. */

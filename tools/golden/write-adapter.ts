@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { targetLayers } from "../../src/model/adapter.js";
+import { adapterShape } from "../../src/model/adapter.js";
 import { saveAdapter } from "../../src/model/adapter-io.js";
 import { openCheckpoint } from "../../src/model/checkpoint.js";
 import { PackedModel } from "../../src/model/packed-model.js";
@@ -18,7 +18,7 @@ import { newAdapter } from "../../src/train/parameter-store.js";
 const [modelPath, out, precision] = process.argv.slice(2) as [string, string, string?];
 const checkpoint = openCheckpoint(modelPath);
 const weights = loadDecoderWeights(checkpoint, { precision: precision === "nf4" ? "nf4" : "float32" });
-const shape = { rank: 8, alpha: 16, scaling: 2, dropout: 0.1, targets: targetLayers("all-linear")! };
+const shape = adapterShape({ r: 8, alpha: 16, dropout: 0.1, target_modules: "all-linear" });
 const adapter = newAdapter(weights, shape, 0);
 const random = new Random("write-adapter");
 for (const layer of adapter.layers)

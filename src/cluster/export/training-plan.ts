@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
-import { targetLayers } from "../../model/adapter.js";
+import { adapterShape, moduleNames } from "../../model/adapter.js";
 import { resolveModel } from "../../model/reference.js";
 import { loadTokenizer } from "../../model/tokenizer.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
@@ -38,11 +38,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   const { type, block_size } = recipe.quantization;
   if (type === "nf4" && block_size !== 64)
     throw new UsageError(`quantization.block_size: bitsandbytes uses blocks of 64, not ${block_size}`);
-  const targets = targetLayers(recipe.lora.target_modules);
-  if (!targets)
-    throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(recipe.lora.target_modules)}; use all-linear or names such as q_proj`,
-    );
+  const targetModules = moduleNames(adapterShape(recipe.lora));
   const path = await resolveModel(recipe.model, { say, weights: false });
   const tokenizer = await loadTokenizer(path);
   const { train, validation } = await loadTrainingExamples(recipe, tokenizer, say);
@@ -54,7 +50,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   return {
     recipe,
     model: options.model === undefined ? modelAt(recipe.model, path) : namedModel(options.model),
-    targetModules: targets.map((name) => name.slice(name.indexOf(".") + 1)),
+    targetModules,
     steps,
     stepsPerEpoch: perEpoch,
     warmupSteps: recipe.schedule.warmup_steps || Math.ceil(recipe.schedule.warmup_ratio * steps),

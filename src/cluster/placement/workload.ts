@@ -1,15 +1,10 @@
 /** From a model and a recipe to what the training costs; and how fast this processor is. */
-import { join } from "node:path";
 import { encodeConversations } from "../../data/encode.js";
 import { loadTrainingData } from "../../data/training-data.js";
 import { rowEncoding } from "../../data/training-examples.js";
-import { UsageError } from "../../errors.js";
 import { Graph, ops } from "../../graph/index.js";
-import { targetLayers } from "../../model/adapter.js";
-import { decoderConfig } from "../../model/architectures/index.js";
-import { findGguf, openCheckpoint } from "../../model/checkpoint.js";
-import type { DecoderConfig } from "../../model/decoder-config.js";
-import { readJsonObject } from "../../model/json-file.js";
+import { adapterShape } from "../../model/adapter.js";
+import { modelShape } from "../../model/model-shape.js";
 import { resolveModel } from "../../model/reference.js";
 import { loadTokenizer } from "../../model/tokenizer.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
@@ -31,7 +26,7 @@ export interface RecipeWork {
 /** Reads configuration, tokenizer and rows; weights are neither fetched nor opened. */
 export async function recipeWork(recipe: TrainingRecipe, assumeRows: boolean, say?: (line: string) => void) {
   const path = await resolveModel(recipe.model, { say, weights: false });
-  const config = modelConfig(path);
+  const config = modelShape(path);
   const rows = assumeRows ? assumed(recipe) : await encodedRows(recipe, path);
   const { micro, accumulation } = recipe.batch;
   const { perEpoch, steps } = plannedSteps(rows.lengths.length, micro * accumulation, {
@@ -40,7 +35,7 @@ export async function recipeWork(recipe: TrainingRecipe, assumeRows: boolean, sa
   });
   const work: Workload = {
     config,
-    ...(recipe.method === "full" ? {} : { adapter: adapterShape(recipe) }),
+    ...(recipe.method === "full" ? {} : { adapter: adapterShape(recipe.lora) }),
     base: recipe.quantization.type,
     ...rows,
     microBatch: Math.min(micro, rows.lengths.length),
@@ -62,25 +57,6 @@ async function encodedRows(recipe: TrainingRecipe, path: string): Promise<{ leng
   const { examples } = encodeConversations(rows.train, await loadTokenizer(path), rowEncoding(recipe));
   const targets = examples.reduce((sum, { mask }) => sum + mask.reduce((count, bit) => count + bit, 0), 0);
   return { lengths: examples.map(({ tokens }) => tokens.length), targets };
-}
-
-function adapterShape({ lora }: TrainingRecipe): Workload["adapter"] {
-  const targets = targetLayers(lora.target_modules);
-  if (!targets)
-    throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(lora.target_modules)}; use all-linear or names such as q_proj`,
-    );
-  return { rank: lora.r, alpha: lora.alpha, scaling: lora.alpha / lora.r, dropout: lora.dropout, targets };
-}
-
-function modelConfig(path: string): DecoderConfig {
-  if (findGguf(path) === undefined) return decoderConfig(readJsonObject(join(path, "config.json")), path);
-  const checkpoint = openCheckpoint(path);
-  try {
-    return decoderConfig(checkpoint.config, checkpoint.source);
-  } finally {
-    checkpoint.close();
-  }
 }
 
 /** Side of the products that are timed, and how long. */

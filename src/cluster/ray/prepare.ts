@@ -4,10 +4,8 @@ import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { sha256, sha256OfFile } from "../../files/sha256.js";
-import { adapterParameters, targetLayers } from "../../model/adapter.js";
-import { decoderConfig } from "../../model/architectures/index.js";
-import { findGguf, openCheckpoint } from "../../model/checkpoint.js";
-import { readJsonObject } from "../../model/json-file.js";
+import { adapterParameters, adapterShape, moduleNames } from "../../model/adapter.js";
+import { modelShape } from "../../model/model-shape.js";
 import { resolveModel } from "../../model/reference.js";
 import { loadTokenizer } from "../../model/tokenizer.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
@@ -57,7 +55,7 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = targetModules(recipe);
+  const targets = moduleNames(adapterShape(recipe.lora));
   checkResultSize(recipe, cluster, modelPath);
 
   const identity = runIdentity(recipe, train, validation);
@@ -116,37 +114,15 @@ function checkSupported(recipe: TrainingRecipe, cluster: ClusterSettings): void 
     throw new UsageError("cluster.runtime_env: working_dir is evoke's own; leave it out");
 }
 
-function targetModules(recipe: TrainingRecipe): string[] {
-  const targets = targetLayers(recipe.lora.target_modules);
-  if (!targets)
-    throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(recipe.lora.target_modules)}; use all-linear or names such as q_proj`,
-    );
-  return targets.map((name) => name.slice(name.indexOf(".") + 1));
-}
-
 /** A result too large for the job's output is better known before the training than after it. */
 function checkResultSize(recipe: TrainingRecipe, cluster: ClusterSettings, modelPath: string): void {
   if (cluster.storage !== "job") return;
   const elsewhere = "set cluster.storage to a shared folder, s3://BUCKET/PREFIX or hf:ORG/NAME";
   if (recipe.method === "full")
     throw new UsageError(`cluster.storage: a fully tuned model does not fit into the job's output; ${elsewhere}`);
-  const { r, alpha, dropout, target_modules } = recipe.lora;
-  const shape = { rank: r, alpha, dropout, scaling: alpha / r, targets: targetLayers(target_modules)! };
-  const bytes = 4 * adapterParameters(modelConfig(modelPath), shape);
+  const bytes = 4 * adapterParameters(modelShape(modelPath), adapterShape(recipe.lora));
   if (bytes > OUTPUT_LIMIT)
     throw new UsageError(
       `cluster.storage: the adapter takes ${Math.round(bytes / 1e6)} MB, too much for the job's output (64); ${elsewhere}`,
     );
-}
-
-/** The shape of the model, without its weights where they are not here. */
-function modelConfig(path: string): ReturnType<typeof decoderConfig> {
-  if (findGguf(path) === undefined) return decoderConfig(readJsonObject(join(path, "config.json")), path);
-  const checkpoint = openCheckpoint(path);
-  try {
-    return decoderConfig(checkpoint.config, checkpoint.source);
-  } finally {
-    checkpoint.close();
-  }
 }

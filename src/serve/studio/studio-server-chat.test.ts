@@ -1,6 +1,7 @@
 /** The studio over real HTTP: talks with models. */
 import { describe, expect, it } from "vitest";
-import { ask, events, post, studioForTests } from "../../../tests/support/studio-server.js";
+import { ask } from "../../../tests/support/http-ask.js";
+import { events, post, studioForTests } from "../../../tests/support/studio-server.js";
 import type { ChatEvent } from "./wire.js";
 
 const { tiny, start } = studioForTests();

@@ -5,8 +5,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ask } from "../../../tests/support/http-ask.js";
 import { writeReport, writeRun } from "../../../tests/support/studio-folder.js";
-import { ask, post, studioForTests } from "../../../tests/support/studio-server.js";
+import { post, studioForTests } from "../../../tests/support/studio-server.js";
 
 const TOKEN = "correct-horse-battery";
 const { base, start } = studioForTests();

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ask } from "../../../tests/support/http-ask.js";
 import { writeExperiment, writeRun } from "../../../tests/support/studio-folder.js";
-import { ask, errorOf, events, post, studioForTests } from "../../../tests/support/studio-server.js";
+import { errorOf, events, post, studioForTests } from "../../../tests/support/studio-server.js";
 import type { StudioEvent } from "./wire.js";
 
 const { base, files, tiny, start } = studioForTests();

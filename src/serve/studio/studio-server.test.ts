@@ -2,8 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ask } from "../../../tests/support/http-ask.js";
 import { writeEvaluation, writeExperiment, writeReport, writeRun } from "../../../tests/support/studio-folder.js";
-import { ask, events, post, studioForTests } from "../../../tests/support/studio-server.js";
+import { events, post, studioForTests } from "../../../tests/support/studio-server.js";
 import type { Catalogue, StudioEvent } from "./wire.js";
 
 const { start } = studioForTests();

@@ -1,0 +1,16 @@
+import { join } from "node:path";
+import { decoderConfig } from "./architectures/index.js";
+import { findGguf, openCheckpoint } from "./checkpoint.js";
+import type { DecoderConfig } from "./decoder-config.js";
+import { readJsonObject } from "./json-file.js";
+
+/** The configuration of a model on this disk; a Hugging Face folder needs no weights for it. */
+export function modelShape(path: string): DecoderConfig {
+  if (findGguf(path) === undefined) return decoderConfig(readJsonObject(join(path, "config.json")), path);
+  const checkpoint = openCheckpoint(path);
+  try {
+    return decoderConfig(checkpoint.config, checkpoint.source);
+  } finally {
+    checkpoint.close();
+  }
+}
