@@ -1,37 +1,11 @@
 /** What is missing or malformed is told and counted by every suite that writes answers, and never scored as wrong. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type FakeBehaviour, FakeModel, fakeContext } from "../../tests/support/eval-fake-model.js";
-import { readAllJsonl } from "../files/jsonl.js";
-import { runSuites } from "./run-suites.js";
+import { describe, expect, it } from "vitest";
+import type { FakeBehaviour } from "../../tests/support/eval-fake-model.js";
+import { suiteRuns } from "../../tests/support/suite-runs.js";
 import type { SuiteContext } from "./suite.js";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "evoke-missing-"));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const write = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
+const { write, run, inFolder } = suiteRuns();
 const lines = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-
-async function run(suite: string, subject: FakeBehaviour, judge?: FakeBehaviour, rest: Partial<SuiteContext> = {}) {
-  const out = join(folder, "out");
-  const judgeModel = judge && new FakeModel(judge);
-  const { context, said, close } = fakeContext(out, new FakeModel(subject), { judgeModel, ...rest });
-  try {
-    const result = (await runSuites([suite], context))[suite]!;
-    return { result, said: said.join("\n"), samples: await readAllJsonl(join(out, "samples", `${suite}.jsonl`)) };
-  } finally {
-    close();
-  }
-}
 
 const userTask = (instruction: string, instances: unknown[] = [{ input: "", output: "done" }]) => ({
   id: instruction,
@@ -97,7 +71,7 @@ describe.each(cases)("$suite", ({ suite, good, bad, problem, judge }) => {
         "reference.json",
         JSON.stringify(["Go.", "Stop."].map((i) => ({ instruction: i, output: "R" }))),
       ),
-      source: { dataDir: folder, fetch: async () => new Response(null, { status: 404 }) },
+      source: { dataDir: inFolder(""), fetch: async () => new Response(null, { status: 404 }) },
       ...rest,
     });
 
@@ -110,7 +84,7 @@ describe.each(cases)("$suite", ({ suite, good, bad, problem, judge }) => {
     const text = `${lines([good[0], bad])}{"instr\n${lines([good[1]])}`;
     const { result, said } = await answers(() => "An answer.", text, { skipInvalid: true });
     expect(result).toMatchObject({ n: 2, missing: 2, config: { rows: [{ name: "rows.jsonl" }] } });
-    expect(said).toContain("rows.jsonl: 2 malformed rows left out; the first: ");
+    expect(said.join("\n")).toContain("rows.jsonl: 2 malformed rows left out; the first: ");
     await expect(answers(() => "A", lines([bad]), { skipInvalid: true })).rejects.toThrow(
       "rows.jsonl: holds no usable row",
     );

@@ -43,6 +43,7 @@ describe("judge prompts", () => {
       { role: "system", content: "You judge." },
       { role: "user", content: "Say {output} <|im_end|>| $&" },
     ]);
+    expect(() => judgePromptOf("<|im_start|>user\n{a}", ["a"], "p.txt")).toThrow(/^p\.txt: .* outside of a turn/);
     expect(() => judgePromptOf("<|im_start|>judge\n{a}<|im_end|>", ["a"], "p.txt")).toThrow(
       'p.txt: "judge" is no role',
     );

@@ -11,7 +11,13 @@ const ROLES = ["system", "user", "assistant"] as const;
  */
 export function promptTurns(template: string, file: string): Message[] {
   if (!template.includes("<|im_start|>")) return [{ role: "user", content: template }];
-  const turns = [...template.matchAll(/<\|im_start\|>([^\n]*)\n([\s\S]*?)<\|im_end\|>/g)];
+  const turn = /<\|im_start\|>([^\n]*)\n([\s\S]*?)<\|im_end\|>/g;
+  const turns = [...template.matchAll(turn)];
+  const rest = template.replace(turn, "").trim();
+  if (rest !== "")
+    throw new UsageError(
+      `${file}: ${JSON.stringify(rest.slice(0, 40))} stands outside of a turn; end turns with <|im_end|>`,
+    );
   return turns.map(([, name, content]): Message => {
     const role = ROLES.find((each) => each === name!.trim());
     if (!role) throw new UsageError(`${file}: "${name}" is no role; there are ${ROLES.join(", ")}`);
