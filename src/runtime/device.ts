@@ -40,6 +40,15 @@ export interface CompileOptions {
   arena?: boolean;
 }
 
+/**
+ * The binding (1.30) writes into tensors it is given, and then hands back a copy of each in fresh memory all the same,
+ * which costs several times what a copy into used memory does. It converts the outputs in their order and refuses one
+ * that is not a tensor. So graphs on the processor have such an output, an empty sequence, before all others: where every
+ * output is given a tensor, it is asked for too, and the refusal, which comes after the run, saves the copies.
+ */
+const NO_TENSOR = "no tensor";
+const NOT_A_TENSOR = "Non tensor type";
+
 /** A tensor over host memory, without a copy. */
 export function hostTensor(dtype: DType, data: TypedArray, dims: readonly number[]): Tensor {
   return new ort.Tensor(dtype as "float32", data as Float32Array, dims as number[]);
@@ -87,7 +96,7 @@ export class Device {
   }
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
-    const model = toOnnx(graph);
+    const model = toOnnx(graph, this.name === "cpu" ? { emptySequence: NO_TENSOR } : {});
     const onDevice = this.name !== "cpu" && options.outputsOn !== "host";
     let session: ort.InferenceSession;
     try {
@@ -109,18 +118,19 @@ export class Device {
     } catch (error) {
       throw new Error(`ONNX Runtime refused a graph: ${firstLine(error)}`, { cause: error });
     }
+    const outputNames = session.outputNames.filter((name) => name !== NO_TENSOR);
     return {
       inputNames: session.inputNames,
-      outputNames: session.outputNames,
-      run: async (feeds, outputs) => {
+      outputNames,
+      run: async (feeds, outputs = {}) => {
+        const fetches: Record<string, Tensor | null> = {};
+        for (const name of outputNames) fetches[name] = outputs[name] ?? null;
+        const given = this.name === "cpu" && outputNames.every((name) => outputs[name]);
         try {
-          if (!outputs) return (await session.run(feeds)) as Record<string, Tensor>;
-          const fetches: Record<string, Tensor | null> = {};
-          for (const name of session.outputNames) fetches[name] = outputs[name] ?? null;
-          const results = (await session.run(feeds, fetches)) as Record<string, Tensor>;
-          // The binding writes into the given tensors, but hands back copies: the copies are let go at once.
-          return { ...results, ...outputs };
+          if (given) fetches[NO_TENSOR] = null;
+          return { ...((await session.run(feeds, fetches)) as Record<string, Tensor>), ...outputs };
         } catch (error) {
+          if (given && firstLine(error).startsWith(NOT_A_TENSOR)) return outputs;
           throw memoryError(error) ?? error;
         }
       },

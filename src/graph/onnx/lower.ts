@@ -33,8 +33,13 @@ function liveNodes(graph: Graph): Node[] {
   return nodes.reverse();
 }
 
+export interface LoweringOptions {
+  /** Name of an extra output, the first: an empty sequence, which is not a tensor (runtime/device.ts says what for). */
+  emptySequence?: string;
+}
+
 /** Writes the graph, leaving out nodes and inputs that no output depends on. */
-export function toOnnx(graph: Graph): LoweredModel {
+export function toOnnx(graph: Graph, options: LoweringOptions = {}): LoweredModel {
   const nodes = liveNodes(graph);
   const used = new Set<Value>(graph.outputs.values());
   for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
@@ -51,6 +56,8 @@ export function toOnnx(graph: Graph): LoweredModel {
     // An output that is itself an input, a constant, or named twice goes through Identity.
     for (const [name, value] of graph.outputs)
       if (nameOf(value) !== name) g.message(1, (w) => w.string(1, nameOf(value)).string(2, name).string(4, "Identity"));
+    const { emptySequence } = options;
+    if (emptySequence) g.message(1, (w) => w.string(2, emptySequence).string(4, "SequenceEmpty"));
     g.string(2, "evoke");
     for (const constant of graph.constants) {
       if (!used.has(constant)) continue;
@@ -58,6 +65,16 @@ export function toOnnx(graph: Graph): LoweredModel {
     }
     for (const input of graph.inputs)
       if (used.has(input)) g.message(11, (w) => writeValueInfo(w, nameOf(input), input.dtype, input.shape));
+    if (emptySequence)
+      g.message(12, (w) =>
+        w
+          .string(1, emptySequence)
+          .message(2, (type) =>
+            type.message(4, (sequence) =>
+              sequence.message(1, (element) => element.message(1, (tensor) => tensor.int(1, ELEMENT_TYPE.float32))),
+            ),
+          ),
+      );
     for (const [name, value] of graph.outputs) g.message(12, (w) => writeValueInfo(w, name, value.dtype, value.shape));
   });
   const model = new ProtobufWriter().int(1, IR_VERSION).string(2, "evoke");
