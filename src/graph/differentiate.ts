@@ -1,7 +1,7 @@
 /** Reverse-mode differentiation as a transformation of the graph: it appends the nodes that compute the gradients. */
 import { vjpOf } from "./derivatives/index.js";
 import type { Value } from "./graph.js";
-import { add, gemm } from "./ops/index.js";
+import { add } from "./ops/index.js";
 import { sameShape } from "./shape.js";
 
 /**
@@ -24,12 +24,13 @@ export function differentiate(
     if (node.inputs.some((input) => input && needs.has(input))) for (const output of node.outputs) needs.add(output);
 
   const gradients = new Map<Value, Value>(initial);
-  const accumulate = (value: Value, gradient: Value, freshFrom: number): void => {
+  const accumulate = (value: Value, gradient: Value): void => {
     if (!sameShape(value.shape, gradient.shape)) throw new Error(`gradient ${gradient} does not fit ${value}`);
     const sum = gradients.get(value);
-    gradients.set(value, sum ? addGradients(sum, gradient, freshFrom) : gradient);
+    // Not as Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
+    gradients.set(value, sum ? add(sum, gradient) : gradient);
   };
-  for (const { output, gradient } of seeds) accumulate(output, gradient, graph.nodes.length);
+  for (const { output, gradient } of seeds) accumulate(output, gradient);
 
   for (const node of forward.reverse()) {
     const flowing = node.outputs.map((output) => gradients.get(output));
@@ -38,32 +39,11 @@ export function differentiate(
     if (!wanted.some(Boolean)) continue;
     const vjp = vjpOf(node.op);
     if (!vjp) throw new Error(`operation ${node.op} has no derivative`);
-    const freshFrom = graph.nodes.length;
     vjp(node, flowing, wanted).forEach((gradient, i) => {
-      if (gradient && wanted[i]) accumulate(node.inputs[i]!, gradient, freshFrom);
+      if (gradient && wanted[i]) accumulate(node.inputs[i]!, gradient);
     });
   }
   return wrt.map((value) => gradients.get(value));
 }
 
 const isFloat = (value: Value): boolean => value.dtype === "float32" || value.dtype === "float16";
-
-/**
- * sum + gradient. A gradient that is a product just made (at or after node `freshFrom`, so that nothing uses it yet)
- * takes the sum in as ONNX Gemm's C, which saves a pass over memory.
- */
-function addGradients(sum: Value, gradient: Value, freshFrom: number): Value {
-  const { nodes } = gradient.graph;
-  const node = gradient.producer;
-  const at = node ? nodes.indexOf(node, freshFrom) : -1;
-  if (!node || at < 0 || node.op !== "Gemm" || node.inputs.length !== 2) return add(sum, gradient);
-  const [a, b] = node.inputs as [Value, Value];
-  const folded = gemm(a, b, {
-    c: sum,
-    alpha: (node.attributes.alpha as { float: number }).float,
-    transA: (node.attributes.transA as { int: number }).int === 1,
-    transB: (node.attributes.transB as { int: number }).int === 1,
-  });
-  nodes[at] = nodes.pop()!;
-  return folded;
-}

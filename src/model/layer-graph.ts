@@ -69,7 +69,8 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
       const a = parameter(inputName.loraA(name), [adapter.rank, width]);
       const b = parameter(inputName.loraB(name), [out, adapter.rank]);
       const low = graph.keep(`${name}.low`, ops.gemm(adapted, a, { transB: true }));
-      return ops.gemm(low, b, { transB: true, c: base, alpha: factor });
+      // Not as Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
+      return ops.add(base, ops.gemm(low, b, { transB: true, alpha: factor }));
     },
     vector: (name, size) => parameter(name, [size]),
     rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),

@@ -32,22 +32,17 @@ export function lossHeadGraph(
   const weight = graph.input("weights", "float32", [rows, 1]);
 
   const shifted = ops.sub(logits, ops.reduceMax(logits, [-1], true));
+  const below = ops.pick(shifted, targets);
   const exponentials = ops.exp(shifted);
   const total = ops.sumLast(exponentials);
-  const losses = ops.sub(ops.log(total), ops.pick(shifted, targets));
+  const losses = ops.sub(ops.log(total), below);
   graph.output("loss", ops.reduceSum(ops.mul(losses, weight), [0, 1]));
   if (!options.backward) return graph;
 
-  // d loss / d logits = weight · (softmax − one-hot), written out: the general rules would make three more passes.
-  const { vocabSize } = weights.config;
-  // int32: WebGPU compares no 64-bit integers.
-  const classes = graph.constant(
-    "int32",
-    [1, vocabSize],
-    Int32Array.from({ length: vocabSize }, (_, i) => i),
-  );
-  const oneHot = ops.cast(ops.equal(classes, targets), "float32");
-  const gradient = ops.mul(ops.sub(ops.div(exponentials, total), oneHot), weight);
+  // d loss / d logits = weight · (softmax − one-hot), in one pass over the logits and a correction at each target.
+  const ratio = ops.div(weight, total);
+  const atTarget = ops.sub(ops.mul(ops.exp(below), ratio), weight);
+  const gradient = ops.put(ops.mul(exponentials, ratio), targets, atTarget);
   const wrt: Value[] = [x];
   const initial = new Map<Value, Value>();
   const sums: string[] = [];

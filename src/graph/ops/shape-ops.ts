@@ -100,3 +100,10 @@ export function pick(x: Value, indices: Value): Value {
   const attributes = { axis: { int: 1 } };
   return x.graph.node("GatherElements", [x, indices], [{ dtype: x.dtype, shape: indices.shape }], { attributes })[0]!;
 }
+
+/** x [n, m] with, in each row, the element at column `indices` int32 or int64 [n, 1] replaced by `values` [n, 1]. */
+export function put(x: Value, indices: Value, values: Value): Value {
+  const attributes = { axis: { int: 1 } };
+  const output = { dtype: x.dtype, shape: x.shape };
+  return x.graph.node("ScatterElements", [x, indices, values], [output], { attributes })[0]!;
+}
