@@ -132,6 +132,7 @@ const own = {
   tokens_per_s: (tokens * count) / seconds,
   step_s: seconds,
   peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+  planned_bytes: Math.round(plan.estimate),
   kept_layers: `${plan.keptLayers}/${weights.config.layers}`,
   row_tokens: plan.rowTokens,
   dense_gflops: dense,

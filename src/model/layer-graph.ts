@@ -75,7 +75,7 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
     vector: (name, size) => parameter(name, [size]),
     rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
     attend: attention.attend,
-    keep: (name, value) => graph.keep(name, value),
+    keep: (name, value) => graph.keep(name, ops.beforeReshape(value)),
   });
   return { graph, x, y, parameters };
 }

@@ -47,7 +47,7 @@ export function packedAttention(graph: Graph, config: DecoderConfig, tokens: num
     attend(q, k, v) {
       // Split, not slices: the gradients of slices would each be padded to a whole row and added.
       const sizes = blocks.map(({ from, to }) => to - from);
-      const parts = ops.split(ops.scale(q, attentionScale), 0, sizes);
+      const parts = ops.split(q, 0, sizes);
       const results = blocks.map(({ from, to, inputs, keys }, block) => {
         const rows = to - from;
         const keyRows = (x: Value): Value =>
@@ -56,7 +56,8 @@ export function packedAttention(graph: Graph, config: DecoderConfig, tokens: num
           ops.transpose(ops.reshape(parts[block]!, [rows, kvHeads, group, headDim]), [1, 2, 0, 3]),
           [kvHeads, group * rows, headDim],
         );
-        let scores = ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0]));
+        // Scaled here, ONNX Runtime takes the factor into the product.
+        let scores = ops.scale(ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0])), attentionScale);
         if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
         const grouped = ops.add(ops.reshape(scores, [kvHeads, group, rows, keys]), inputs.bias);
         const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * rows, keys]);

@@ -110,8 +110,16 @@ function nest(absmax: Float32Array): NestedAbsmax {
 /** Writes the float32 scale of every block into `out`. */
 export function blockScales(weight: Nf4Weight, out: Float32Array): void {
   const { absmax } = weight;
-  if (absmax instanceof Float32Array) out.set(absmax);
-  else for (let block = 0; block < out.length; block++) out[block] = nestedScale(absmax, block);
+  if (absmax instanceof Float32Array) {
+    out.set(absmax);
+    return;
+  }
+  const { code, codes, offset } = absmax;
+  for (let from = 0; from < out.length; from += NESTED_BLOCK) {
+    const scale = absmax.absmax[from / NESTED_BLOCK]!;
+    const to = Math.min(out.length, from + NESTED_BLOCK);
+    for (let block = from; block < to; block++) out[block] = Math.fround(code[codes[block]!]! * scale) + offset;
+  }
 }
 
 function nestedScale(nested: NestedAbsmax, block: number): number {

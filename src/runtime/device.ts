@@ -36,8 +36,6 @@ export interface CompileOptions {
   outputsOn?: "device" | "host";
   /** 0 shows on stderr where each node is placed (for tests of placement). */
   logSeverity?: 0 | 1 | 2 | 3 | 4;
-  /** Hold freed memory for the next run (default true). */
-  arena?: boolean;
 }
 
 /**
@@ -106,8 +104,8 @@ export class Device {
         interOpNumThreads: 1,
         graphOptimizationLevel: "all",
         logSeverityLevel: options.logSeverity ?? 3,
-        enableCpuMemArena: options.arena ?? true,
-        enableMemPattern: true,
+        // A pattern saves no time here, and holds the memory of the run it was learnt in beside its own.
+        enableMemPattern: false,
         ...(model.external.length ? { externalData: model.external } : {}),
         ...(onDevice ? { preferredOutputLocation: "gpu-buffer" as const } : {}),
         // The exponential of a masked score is denormal, and arithmetic on denormals is many times slower than on other

@@ -20,9 +20,17 @@ export interface StepSizes {
 
 /** Σ g². */
 export function squaredNormOnHost(gradient: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
-  return sum;
+  // Four sums, as one addition need not wait for the one before.
+  const whole = gradient.length - (gradient.length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    a += gradient[i]! * gradient[i]!;
+    b += gradient[i + 1]! * gradient[i + 1]!;
+    c += gradient[i + 2]! * gradient[i + 2]!;
+    d += gradient[i + 3]! * gradient[i + 3]!;
+  }
+  for (let i = whole; i < gradient.length; i++) a += gradient[i]! * gradient[i]!;
+  return a + b + (c + d);
 }
 
 /** Updates `value` and its moments from `gradient`; the four have one length. `decays`: weight decay applies. */

@@ -56,15 +56,14 @@ export class LayerPasses {
 
   /**
    * Inputs: dy, `NAME.acc` for each trained parameter, and either x (to recompute the block) or the kept values and x.
-   * Outputs: `NAME.sum` and, unless `first`, dx.
+   * Outputs: `NAME.sum` and dx (of no use for the first block under an adapter, but a pass without it, used once a row,
+   * would cost more in compilation and memory than it saves).
    */
-  backward(options: { kept: boolean; first: boolean }): Promise<Executable> {
-    // The pass of the first block runs once a row: it does not hold memory for the next time.
-    const arena = !options.first;
-    return this.compiled(`backward ${options.kept} ${options.first}`, () => this.backwardGraph(options), arena);
+  backward(options: { kept: boolean }): Promise<Executable> {
+    return this.compiled(`backward ${options.kept}`, () => this.backwardGraph(options));
   }
 
-  private backwardGraph({ kept, first }: { kept: boolean; first: boolean }): Graph {
+  private backwardGraph({ kept }: { kept: boolean }): Graph {
     const { config, tokens } = this;
     const built = layerGraph(config, tokens, { adapter: this.options.adapter, training: true });
     const { graph, x, y, parameters } = built;
@@ -73,7 +72,7 @@ export class LayerPasses {
     const initial = new Map<Value, Value>(
       this.trained.map((name, i) => [trained[i]!, graph.input(`${name}.acc`, "float32", trained[i]!.shape)]),
     );
-    const wrt = first ? trained : [x, ...trained];
+    const wrt = [x, ...trained];
     const gradients = differentiate([{ output: y, gradient: dy }], wrt, initial);
     const outputs = new Map<string, Value>();
     for (const [i, value] of wrt.entries()) outputs.set(value === x ? "dx" : `${value.inputName}.sum`, gradients[i]!);
@@ -82,9 +81,9 @@ export class LayerPasses {
     return extract(graph, outputs, replaced);
   }
 
-  private compiled(key: string, graph: () => Graph, arena = true): Promise<Executable> {
+  private compiled(key: string, graph: () => Graph): Promise<Executable> {
     let found = this.executables.get(key);
-    if (!found) this.executables.set(key, (found = this.device.compile(graph(), { arena })));
+    if (!found) this.executables.set(key, (found = this.device.compile(graph())));
     return found;
   }
 

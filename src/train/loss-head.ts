@@ -7,11 +7,11 @@ import { headLogits } from "../model/packed-model.js";
 import type { DecoderWeights } from "../model/weights.js";
 
 /**
- * Target positions in a block. As many as fit 32 MB of logits; for large vocabularies more, up to 128, as a product over
+ * Target positions in a block. As many as fit 64 MB of logits; for large vocabularies more, up to 128, as a product over
  * few rows spends its time on reading the head: their logits take about an eighth of the head's own memory.
  */
 export function headBlockRows(vocabSize: number, hiddenSize: number): number {
-  const small = 2 ** Math.floor(Math.log2((8 << 20) / vocabSize));
+  const small = 2 ** Math.floor(Math.log2((16 << 20) / vocabSize));
   const share = Math.min(128, 2 ** Math.ceil(Math.log2(hiddenSize / 8)));
   return Math.max(8, share, Math.min(256, small));
 }

@@ -61,7 +61,7 @@ const ROW_TOKENS = [2048, 1024, 512];
 const USUAL_ROW_TOKENS = [1024, 512];
 
 /** Share of a step that recomputing all blocks adds, and that decoding NF4 weights costs at 2048 tokens a row. */
-const RECOMPUTE_COST = 0.33;
+const RECOMPUTE_COST = 0.2;
 const DECODE_COST = 0.025;
 
 /**
@@ -101,7 +101,7 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
     16 * (adapter ? adapterParameters(config, adapter) * (1 + 1 / layers) : layers * linear + tables / 4);
   const decoded = adapter && request.precision !== "float32" ? linear * 4 : 0;
   // Logits, their exponentials and gradient, as measured.
-  const logits = 6 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
+  const logits = 3.4 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
   const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
   // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
   const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
@@ -111,7 +111,7 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const perLayer = keptBytesPerToken(config, adapter) * rowTokens;
   const budget = request.budgetBytes ?? (request.onHost ? freemem() : Number.POSITIVE_INFINITY);
   const workspaceOf = (kept: number): number =>
-    (kept > 0 ? 1.35 * backward : 0) + (kept < layers ? 1.65 * backward : 0);
+    (kept > 0 ? 0.95 * backward : 0) + (kept < layers ? 1.15 * backward : 0);
 
   let keptLayers = request.recompute === "all" ? 0 : layers;
   if (request.recompute === "auto" && fixed + workspaceOf(layers) + layers * perLayer > budget)

@@ -109,8 +109,7 @@ export class TrainingModel {
     let gradient = await this.device.upload("float32", dx, dims);
     for (let layer = config.layers - 1; layer >= 0; layer--) {
       const group = this.groups[layer]!;
-      const isFirst = layer === 0 && this.shape !== undefined;
-      const executable = await passes.backward({ kept: kept[layer] !== undefined, first: isFirst });
+      const executable = await passes.backward({ kept: kept[layer] !== undefined });
       const feeds: Record<string, Tensor> = {
         ...(await layerFeeds(layer)),
         ...kept[layer],
@@ -122,7 +121,7 @@ export class TrainingModel {
       const result = await executable.run(pick(executable, feeds), outputs);
       this.takeGradients(group, result);
       if (this.device.name !== "cpu") for (const tensor of Object.values(kept[layer] ?? {})) tensor.dispose();
-      if (result.dx) gradient = result.dx;
+      gradient = result.dx!;
     }
     if (!this.shape) await this.addEmbeddingGradient(row, gradient);
     return loss;

@@ -21,6 +21,11 @@ export function reshape(x: Value, shape: Shape): Value {
   return x.graph.node("Reshape", [x, shapeInput], [{ dtype: x.dtype, shape }])[0]!;
 }
 
+/** The value that a reshape was made from, or the value itself: a reshaped graph output is copied, this one is not. */
+export function beforeReshape(x: Value): Value {
+  return x.producer?.op === "Reshape" ? x.producer.inputs[0]! : x;
+}
+
 /** Axes in a new order: result axis i is input axis `order[i]`. */
 export function transpose(x: Value, order: readonly number[]): Value {
   if (order.length !== x.shape.length) throw new Error(`transpose of ${x} by [${order}]`);

@@ -26,8 +26,8 @@ const loud = new Proxy(device, {
 const passes = new LayerPasses(config, 160, { adapter }, loud);
 await passes.forward();
 await passes.forwardKeeping();
-await passes.backward({ kept: true, first: false });
-await passes.backward({ kept: false, first: false });
+await passes.backward({ kept: true });
+await passes.backward({ kept: false });
 const finalNorm = new Float32Array(config.hiddenSize);
 await loud.compile(lossHeadGraph({ config, finalNorm }, 8, { trainable: false, backward: true }));
 process.exit(0);
