@@ -1,6 +1,6 @@
 /** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
@@ -101,6 +101,7 @@ export class PackedModel {
     });
     const rowFeeds = await this.rowFeeds(row);
     let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
+    const buffers = this.device.name === "cpu" ? this.outputBuffers(tokens, onKeysValues !== undefined) : undefined;
     for (let layer = 0; layer < layers; layer++) {
       const feeds = {
         x,
@@ -108,7 +109,7 @@ export class PackedModel {
         ...(await this.parameters.feeds(layer)),
         ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
       };
-      const result = await executable.run(feeds);
+      const result = await executable.run(feeds, buffers?.[layer % 2]);
       x = result.y!;
       if (onKeysValues) {
         const k = (await this.device.download(result.k!)) as Float32Array;
@@ -117,6 +118,15 @@ export class PackedModel {
       }
     }
     return x;
+  }
+
+  /** Memory for the results of the layers with even numbers and of those with odd ones. Rotated keys have a leading 1. */
+  private outputBuffers(tokens: number, keysValues: boolean): Record<string, Tensor>[] {
+    const { hiddenSize, kvHeads, headDim } = this.config;
+    const kv = keysValues
+      ? { k: zeros([1, tokens, kvHeads * headDim]), v: zeros([tokens, kvHeads * headDim]) }
+      : undefined;
+    return [0, 1].map(() => ({ y: zeros([tokens, hiddenSize]), ...kv }));
   }
 
   /** Logits [positions.length, vocab] of chosen positions of a row. */
