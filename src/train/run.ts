@@ -108,6 +108,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => say(`${signal}: finishing the step and saving; once more to quit at once`));
   let writer: EventFileWriter | undefined;
+  let opened: TrainingModel | undefined;
   // A run that this one must not or need not continue keeps its record as it is.
   let ours = false;
   try {
@@ -132,6 +133,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       keptLayers: plan.keptLayers,
       compiledTokens: plan.compiledTokens,
     });
+    opened = model;
     const optimiser = new AdamW(device, {
       betas: recipe.optimizer.betas,
       epsilon: recipe.optimizer.eps,
@@ -226,6 +228,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   } finally {
     if (ours) folder.write(record);
     writer?.close();
+    await opened?.dispose();
     checkpoint.close();
     stop.release();
     lock.release();

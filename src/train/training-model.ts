@@ -310,6 +310,13 @@ export class TrainingModel {
     return feeds;
   }
 
+  /** Releases the compiled graphs; the model cannot be used after it. */
+  async dispose(): Promise<void> {
+    for (const passes of this.passes.values()) await passes.dispose();
+    for (const head of this.heads.values()) await (await head).dispose();
+    await this.model.dispose();
+  }
+
   private async passesFor(tokens: number): Promise<LayerPasses> {
     const found = this.passes.get(tokens);
     const passes = found ?? new LayerPasses(this.weights.config, tokens, { adapter: this.shape }, this.device);
