@@ -24,7 +24,7 @@ export interface Segment {
 
 /** Names of a decoding graph's inputs and outputs besides `x` and the adapter's factors. */
 export const decodeName = {
-  /** Keys of a layer, float32 [batch, kvHeads, 1, headDim, capacity]. */
+  /** Keys of a layer, float32 [batch, kvHeads, 1, capacity, headDim]. */
   keys: (layer: number): string => `keys${layer}`,
   /** Values of a layer, float32 [batch, kvHeads, 1, capacity, headDim]. */
   values: (layer: number): string => `values${layer}`,
@@ -52,8 +52,9 @@ export function segments(config: DecoderConfig, precision: DecodePrecision): Seg
 }
 
 /**
- * The step over one segment. Inputs: `x` [batch, hidden]; `positions` int64 [1, batch]; `cos`, `sin`; caches, biases
- * and factors as named above. Outputs: `y` [batch, hidden] or, after the last block, `logits` [batch, vocab]; `k` and
+ * The step over one segment. Inputs: `x` [batch, hidden]; `positions` int64 [1, batch]; `cos`, `sin`, and the same
+ * times the attention's scale, `queryCos`, `querySin`; `cachedAndOwn` int64 [2], the capacity and 1; caches, biases and
+ * factors as named above. Outputs: `y` [batch, hidden] or, after the last block, `logits` [batch, vocab]; `k` and
  * `v` [layers of the segment, batch, kvHeads · headDim].
  */
 export function decodeGraph(
@@ -63,13 +64,17 @@ export function decodeGraph(
   adapter?: AdapterShape,
 ): Graph {
   const { config } = weights;
-  const { heads, kvHeads, headDim, hiddenSize, attentionScale, attentionSoftCap } = config;
+  const { heads, kvHeads, headDim, hiddenSize, attentionSoftCap } = config;
   const group = heads / kvHeads;
   const graph = new Graph();
   const half = headDim / 2;
   const positions = graph.input("positions", "int64", [1, "batch"]);
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
+  // The queries' tables carry the attention's scale, which saves a pass over each.
+  const queryCos = graph.input("queryCos", "float32", ["positions", half]);
+  const querySin = graph.input("querySin", "float32", ["positions", half]);
+  const cachedAndOwn = graph.input("cachedAndOwn", "int64", [2]);
   const biases = new Map<number | undefined, Value>();
   const newKeys: Value[] = [];
   const newValues: Value[] = [];
@@ -81,8 +86,9 @@ export function decodeGraph(
     let bias = biases.get(window);
     if (!bias)
       biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, 1, "capacity"])));
-    const pastKeys = graph.input(decodeName.keys(layer), "float32", ["batch", kvHeads, 1, headDim, "capacity"]);
-    const pastValues = graph.input(decodeName.values(layer), "float32", ["batch", kvHeads, 1, "capacity", headDim]);
+    const cached = ["batch", kvHeads, 1, "capacity", headDim];
+    const pastKeys = graph.input(decodeName.keys(layer), "float32", cached);
+    const pastValues = graph.input(decodeName.values(layer), "float32", cached);
 
     const products = new Map<LinearName, Value>();
     x = decoderLayer(config, x, {
@@ -96,18 +102,21 @@ export function decodeGraph(
         return adapter?.targets.includes(name) ? adapted(graph, config, layer, name, input, base, adapter) : base;
       },
       vector: (name, size) => graph.constant("float32", [size], stored.vectors.get(name)!),
-      rotate: (value, count) => ops.rotary(value, positions, cos, sin, count),
+      rotate: (value, count, role) =>
+        role === "query"
+          ? ops.rotary(value, positions, queryCos, querySin, count)
+          : ops.rotary(value, positions, cos, sin, count),
       attend: (q, k, v) => {
         newKeys.push(k);
         newValues.push(v);
         // A product for each query head: with one row each they need no packing of the keys.
-        const queries = ops.reshape(ops.scale(q, attentionScale), ["batch", kvHeads, group, 1, headDim]);
+        const queries = ops.reshape(q, ["batch", kvHeads, group, 1, headDim]);
         const cap = (scores: Value): Value =>
           attentionSoftCap === undefined ? scores : ops.softCap(scores, attentionSoftCap);
-        const past = ops.add(cap(ops.matmul(queries, pastKeys)), bias);
+        const past = ops.add(cap(ops.matmul(queries, ops.transposeLast(pastKeys))), bias);
         const own = cap(ops.matmul(queries, ops.reshape(k, ["batch", kvHeads, 1, headDim, 1])));
         const shares = ops.softmax(ops.concat([past, own], -1, "capacity+1"));
-        const [pastShares, ownShares] = splitLast(shares);
+        const [pastShares, ownShares] = splitLast(shares, cachedAndOwn);
         const mixed = ops.add(
           ops.matmul(pastShares, pastValues),
           ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, 1, headDim])),
@@ -229,12 +238,9 @@ function adapted(
   return ops.reshape(ops.gemm(low, b, { transB: true, c: flat(base), alpha: adapter.scaling }), base.shape);
 }
 
-/** [..., capacity + 1] cut into the cached part and the last element. */
-function splitLast(x: Value): [Value, Value] {
-  const { graph } = x;
-  const one = (n: number): Value => graph.constant("int64", [1], [n]);
+/** [..., capacity + 1] cut into the cached part and the last element; `sizes` int64 [2] holds capacity and 1. */
+function splitLast(x: Value, sizes: Value): [Value, Value] {
   const lead = x.shape.slice(0, -1);
-  const cut = (from: number, to: number, size: string | number): Value =>
-    graph.node("Slice", [x, one(from), one(to), one(-1)], [{ dtype: x.dtype, shape: [...lead, size] }])[0]!;
-  return [cut(0, -1, "capacity"), cut(-1, Number.MAX_SAFE_INTEGER, 1)];
+  const parts = ["capacity", 1].map((size) => ({ dtype: x.dtype, shape: [...lead, size] }));
+  return x.graph.node("Split", [x, sizes], parts, { attributes: { axis: { int: -1 } } }) as [Value, Value];
 }

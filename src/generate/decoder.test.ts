@@ -170,10 +170,9 @@ describe("cache", () => {
         for (let p = 0; p < 40; p++)
           for (let i = 0; i < width; i++) {
             const head = Math.floor(i / headDim);
-            expect(keys[slot * cache.slotSize + i * cache.capacity + p]).toBe(number(layer, slot, p, i));
-            expect(values[slot * cache.slotSize + (head * cache.capacity + p) * headDim + (i % headDim)]).toBe(
-              -number(layer, slot, p, i),
-            );
+            const at = slot * cache.slotSize + (head * cache.capacity + p) * headDim + (i % headDim);
+            expect(keys[at]).toBe(number(layer, slot, p, i));
+            expect(values[at]).toBe(-number(layer, slot, p, i));
           }
     }
     expect(cache.slots).toBe(2);

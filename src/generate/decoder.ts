@@ -63,15 +63,17 @@ export class Decoder {
     cache.reserve(batch, longest);
     const compiled = await this.segmentsFor(adapter?.shape);
     const positions = hostTensor("int64", BigInt64Array.from(cache.lengths, BigInt), [1, batch]);
-    const common = { positions, ...this.ropeFeeds(longest), ...this.biasFeeds(cache) };
+    const cachedAndOwn = hostTensor("int64", BigInt64Array.of(BigInt(cache.capacity), 1n), [2]);
+    const common = { positions, cachedAndOwn, ...this.ropeFeeds(longest), ...this.biasFeeds(cache) };
     const { kvHeads, headDim, hiddenSize, vocabSize } = config;
     let x: Tensor = hostTensor("float32", this.embed(tokens), [batch, hiddenSize]);
     for (const { from, to, executable } of compiled) {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
         const { keys, values } = cache.views(layer);
-        feeds[decodeName.keys(layer)] = hostTensor("float32", keys, [batch, kvHeads, 1, headDim, cache.capacity]);
-        feeds[decodeName.values(layer)] = hostTensor("float32", values, [batch, kvHeads, 1, cache.capacity, headDim]);
+        const dims = [batch, kvHeads, 1, cache.capacity, headDim];
+        feeds[decodeName.keys(layer)] = hostTensor("float32", keys, dims);
+        feeds[decodeName.values(layer)] = hostTensor("float32", values, dims);
         if (adapter) Object.assign(feeds, this.factors(adapter, layer));
       }
       for (const name of executable.inputNames) feeds[name] ??= common[name as keyof typeof common]!;
@@ -101,12 +103,17 @@ export class Decoder {
 
   private ropeFeeds(positions: number): Record<string, Tensor> {
     if (!this.rope || this.rope.positions < positions) {
-      const { headDim, rope } = this.weights.config;
+      const { headDim, rope, attentionScale } = this.weights.config;
       const count = Math.max(2048, 2 ** Math.ceil(Math.log2(positions)));
       const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
       this.rope = {
         positions: count,
-        feeds: { cos: hostTensor("float32", cos, dims), sin: hostTensor("float32", sin, dims) },
+        feeds: {
+          cos: hostTensor("float32", cos, dims),
+          sin: hostTensor("float32", sin, dims),
+          queryCos: hostTensor("float32", scaled(cos, attentionScale), dims),
+          querySin: hostTensor("float32", scaled(sin, attentionScale), dims),
+        },
       };
     }
     return this.rope.feeds;
@@ -161,3 +168,5 @@ export class Decoder {
     this.outputs.clear();
   }
 }
+
+const scaled = (x: Float32Array, factor: number): Float32Array => x.map((value) => value * factor);

@@ -9,9 +9,9 @@ import type { LayerKeysValues } from "../model/packed-model.js";
 const CAPACITY_STEP = 32;
 
 export class KvCache {
-  /** By layer, [slots, kvHeads, headDim, capacity]. */
-  readonly keys: Float32Array[] = [];
   /** By layer, [slots, kvHeads, capacity, headDim]. */
+  readonly keys: Float32Array[] = [];
+  /** As the keys. */
   readonly values: Float32Array[] = [];
   /** Cached positions of each slot. */
   readonly lengths: number[] = [];
@@ -39,22 +39,18 @@ export class KvCache {
     if (capacity === this.capacity && room === this.room) return;
     const { kvHeads, headDim, layers } = this.config;
     const old = this.capacity;
-    const keep = Math.min(old, capacity);
-    const keyLines = this.slots * kvHeads * headDim;
-    const valueLines = this.slots * kvHeads;
-    for (let layer = 0; layer < layers; layer++) {
-      const keys = new Float32Array(room * kvHeads * headDim * capacity);
-      const values = new Float32Array(room * kvHeads * headDim * capacity);
-      if (this.slots > 0) {
-        const [oldKeys, oldValues] = [this.keys[layer]!, this.values[layer]!];
-        for (let i = 0; i < keyLines; i++) keys.set(oldKeys.subarray(i * old, i * old + keep), i * capacity);
-        for (let i = 0; i < valueLines; i++) {
-          const from = i * old * headDim;
-          values.set(oldValues.subarray(from, from + keep * headDim), i * capacity * headDim);
-        }
+    const keep = Math.min(old, capacity) * headDim;
+    const moved = (from: Float32Array | undefined): Float32Array => {
+      const to = new Float32Array(room * kvHeads * headDim * capacity);
+      for (let head = 0; head < this.slots * kvHeads; head++) {
+        const at = head * old * headDim;
+        to.set(from!.subarray(at, at + keep), head * capacity * headDim);
       }
-      this.keys[layer] = keys;
-      this.values[layer] = values;
+      return to;
+    };
+    for (let layer = 0; layer < layers; layer++) {
+      this.keys[layer] = moved(this.keys[layer]);
+      this.values[layer] = moved(this.values[layer]);
     }
     this.capacity = capacity;
     this.room = room;
@@ -76,16 +72,14 @@ export class KvCache {
     const width = kvHeads * headDim;
     const keys = this.keys[layer]!;
     const values = this.values[layer]!;
-    const base = slot * this.slotSize;
-    for (let i = 0; i < width; i++) {
-      const line = base + i * capacity + position;
-      for (let t = 0, at = start * width + i; t < length; t++, at += width) keys[line + t] = from.k[at]!;
-    }
-    for (let head = 0; head < kvHeads; head++)
-      for (let t = 0; t < length; t++) {
-        const at = (start + t) * width + head * headDim;
-        values.set(from.v.subarray(at, at + headDim), base + (head * capacity + position + t) * headDim);
+    for (let head = 0; head < kvHeads; head++) {
+      let to = slot * this.slotSize + (head * capacity + position) * headDim;
+      let at = start * width + head * headDim;
+      for (let t = 0; t < length; t++, at += width, to += headDim) {
+        keys.set(from.k.subarray(at, at + headDim), to);
+        values.set(from.v.subarray(at, at + headDim), to);
       }
+    }
   }
 
   /**
@@ -102,14 +96,10 @@ export class KvCache {
       const values = this.values[layer]!;
       for (let slot = 0; slot < slots; slot++) {
         const position = lengths[slot]!;
-        const base = slot * this.slotSize;
-        for (let head = 0; head < kvHeads; head++) {
-          let column = base + head * headDim * capacity + position;
-          const line = base + (head * capacity + position) * headDim;
-          for (let d = 0; d < headDim; d++, at++, column += capacity) {
-            keys[column] = k[at]!;
-            values[line + d] = v[at]!;
-          }
+        for (let head = 0; head < kvHeads; head++, at += headDim) {
+          const to = slot * this.slotSize + (head * capacity + position) * headDim;
+          keys.set(k.subarray(at, at + headDim), to);
+          values.set(v.subarray(at, at + headDim), to);
         }
       }
     }

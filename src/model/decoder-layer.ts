@@ -23,7 +23,7 @@ export interface BlockParts {
   /** A one-dimensional weight of the block, such as `input_layernorm.weight`. */
   vector(name: string, size: number): Value;
   /** Applies rotary positions to [tokens, heads · headDim]. */
-  rotate(x: Value, heads: number): Value;
+  rotate(x: Value, heads: number, role: "query" | "key"): Value;
   /** Attention: q [tokens, heads · headDim]; k, v [tokens, kvHeads · headDim], rotated; result as q. */
   attend(q: Value, k: Value, v: Value): Value;
   /** Told of values worth keeping for the backward pass. */
@@ -111,8 +111,8 @@ export function decoderLayer(config: DecoderConfig, x: Value, parts: BlockParts)
     const split = ops.reshape(y, [...y.shape.slice(0, -1), count, headDim]);
     return ops.reshape(normalise(config, split, parts.vector(name, headDim)), y.shape);
   };
-  const q = parts.rotate(normaliseQk(project("self_attn.q_proj"), heads, "self_attn.q_norm.weight"), heads);
-  const k = parts.rotate(normaliseQk(project("self_attn.k_proj"), kvHeads, "self_attn.k_norm.weight"), kvHeads);
+  const q = parts.rotate(normaliseQk(project("self_attn.q_proj"), heads, "self_attn.q_norm.weight"), heads, "query");
+  const k = parts.rotate(normaliseQk(project("self_attn.k_proj"), kvHeads, "self_attn.k_norm.weight"), kvHeads, "key");
   const v = project("self_attn.v_proj");
   keep("q", q);
   keep("k", k);
