@@ -15,7 +15,7 @@ const VERSIONS: Readonly<Record<StepKind, number>> = {
   "self-instruct": 1,
   train: 1,
   answers: 1,
-  eval: 1,
+  eval: 2,
 };
 
 /** Fields of a training recipe that change how a result is reached, not what it is. */
