@@ -56,8 +56,9 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
       const [out, width] = linearShape(config, name);
-      const bias = hasBias(config, name) ? parameter(inputName.bias(name), [out]) : undefined;
-      const base = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true, c: bias });
+      // Sums are not Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
+      const product = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true });
+      const base = hasBias(config, name) ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
       if (!adapter?.targets.includes(name)) return base;
       let adapted = input;
       let factor = adapter.scaling;
@@ -69,7 +70,6 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
       const a = parameter(inputName.loraA(name), [adapter.rank, width]);
       const b = parameter(inputName.loraB(name), [out, adapter.rank]);
       const low = graph.keep(`${name}.low`, ops.gemm(adapted, a, { transB: true }));
-      // Not as Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
       return ops.add(base, ops.gemm(low, b, { transB: true, alpha: factor }));
     },
     vector: (name, size) => parameter(name, [size]),

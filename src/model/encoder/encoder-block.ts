@@ -58,7 +58,7 @@ export function blockGraph(config: EncoderConfig, { texts, length }: BatchShape)
   const parameters = new Map([...blockParameters(config)].map(([n, shape]) => [n, graph.input(n, "float32", shape)]));
   const parameter = (name: string): Value => parameters.get(name)!;
   const linear = (name: string, value: Value): Value =>
-    ops.gemm(value, parameter(`${name}.weight`), { transB: true, c: parameter(`${name}.bias`) });
+    ops.add(ops.gemm(value, parameter(`${name}.weight`), { transB: true }), parameter(`${name}.bias`));
   const norm = (name: string, value: Value): Value =>
     ops.layerNorm(value, epsilon, parameter(`${name}.weight`), parameter(`${name}.bias`));
 

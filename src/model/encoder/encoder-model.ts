@@ -1,6 +1,6 @@
 /** Encoders of BERT's kind: hidden states of texts' tokens after a chosen layer. */
 import { FailureError, UsageError } from "../../errors.js";
-import type { Device, Executable, Tensor } from "../../runtime/device.js";
+import { type Device, type Executable, type Tensor, zeros } from "../../runtime/device.js";
 import { type Checkpoint, openCheckpoint } from "../checkpoint.js";
 import { type BatchShape, blockGraph, blockParameters, embeddingNormGraph } from "./encoder-block.js";
 import { type EncoderConfig, encoderConfig, longestText } from "./encoder-config.js";
@@ -117,7 +117,11 @@ export class EncoderModel {
     let x = (await (await this.norm).run({ x: summed, ...this.embeddings.norm })).y!;
     if (this.layers > 0) {
       const block = await this.blockFor({ texts: texts.length, length });
-      for (const parameters of this.parameters) x = (await block.run({ x, ...shared, ...parameters })).y!;
+      const memory = this.device.name === "cpu" ? [zeros([rows, hiddenSize]), zeros([rows, hiddenSize])] : [];
+      for (const [layer, parameters] of this.parameters.entries()) {
+        const y = memory[layer % 2];
+        x = (await block.run({ x, ...shared, ...parameters }, y && { y })).y!;
+      }
     }
     const states = (await this.device.download(x)) as Float32Array;
     for (const [i, { length: tokens }] of texts.entries()) {
