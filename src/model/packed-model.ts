@@ -1,6 +1,6 @@
 /** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
@@ -239,7 +239,7 @@ export class PackedModel {
 
   async dispose(): Promise<void> {
     for (const cache of [this.layers, this.heads]) {
-      for (const executable of cache.values()) await (await executable).dispose();
+      await disposeCompiled(cache.values());
       cache.clear();
     }
   }

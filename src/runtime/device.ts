@@ -30,7 +30,8 @@ export interface Executable {
   /**
    * Runs once.
    * @param feeds a tensor for every input name.
-   * @param outputs tensors to write into (processor only); outputs that are not named are allocated anew.
+   * @param outputs tensors to write into (processor only); outputs that are not named are allocated anew. Where all
+   * are named, no memory is taken and nothing copied.
    */
   run(feeds: Record<string, Tensor>, outputs?: Record<string, Tensor>): Promise<Record<string, Tensor>>;
   dispose(): Promise<void>;
@@ -175,6 +176,12 @@ export class Device {
     }
     return copy;
   }
+}
+
+/** Releases graphs; those whose compilation failed, which was reported then, hold nothing. */
+export async function disposeCompiled(compiled: Iterable<Promise<Executable>>): Promise<void> {
+  for (const outcome of await Promise.allSettled(compiled))
+    if (outcome.status === "fulfilled") await outcome.value.dispose();
 }
 
 /** Zeros in host memory, as a tensor. */

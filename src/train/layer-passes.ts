@@ -4,7 +4,7 @@ import { extract } from "../graph/partition.js";
 import type { AdapterShape } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { type LayerGraph, layerGraph } from "../model/layer-graph.js";
-import type { Device, Executable } from "../runtime/device.js";
+import { type Device, disposeCompiled, type Executable } from "../runtime/device.js";
 
 export interface PassOptions {
   /** Adapter to train; undefined trains the block's own weights. */
@@ -88,7 +88,7 @@ export class LayerPasses {
   }
 
   async dispose(): Promise<void> {
-    for (const executable of this.executables.values()) await (await executable).dispose();
+    await disposeCompiled(this.executables.values());
     this.executables.clear();
   }
 }

@@ -9,7 +9,7 @@ import { PackedModel } from "../model/packed-model.js";
 import type { PackedRow } from "../model/packed-row.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { fillMask } from "../random/mask.js";
-import { type Device, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
 import type { TrainingRow } from "./examples.js";
 import { LayerPasses } from "./layer-passes.js";
 import { headBlockRows, lossHeadGraph } from "./loss-head.js";
@@ -313,7 +313,7 @@ export class TrainingModel {
   /** Releases the compiled graphs; the model cannot be used after it. */
   async dispose(): Promise<void> {
     for (const passes of this.passes.values()) await passes.dispose();
-    for (const head of this.heads.values()) await (await head).dispose();
+    await disposeCompiled(this.heads.values());
     await this.model.dispose();
   }
 
