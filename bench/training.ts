@@ -1,6 +1,7 @@
 /**
  * Training speed and memory: `npm run bench`. Prints ratios within this run: the machine's own dense product rate is
- * measured beside the training products (over their own time, and over the whole step), and PyTorch + PEFT (bench/peers, when installed) on the same work.
+ * measured beside the training products (over their own time, and over the whole step), and PyTorch + PEFT (bench/peers,
+ * when installed) on the same work.
  *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--dropout 0] [--peer PYTHON]
  *   npm run bench -- --shape qwen2.5-0.5b|llama-3.1-8b …   random NF4 weights of that shape
  */

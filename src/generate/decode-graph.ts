@@ -1,9 +1,8 @@
 /**
  * One decoding step as a graph: one new token for each of a batch of sequences, against a cache of keys and values
- * that the host owns and writes. Outputs are copied to the host on every run, so the graph never returns the cache:
- * past and new keys are scored apart, the scores (not the keys) are joined, and only the new token's keys and values
- * come back. Hidden states are [1, batch, hidden]: in that form ONNX Runtime joins additions with the norms behind them,
- * and rotary positions need no reshaping.
+ * that the host owns and writes. The graph never returns the cache, which would be a copy of it: past and new keys are
+ * scored apart, the scores (not the keys) are joined, and only the new token's keys and values come back. Hidden states
+ * are [1, batch, hidden], so that rotary positions need no reshaping.
  */
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { AdapterShape } from "../model/adapter.js";
@@ -189,13 +188,14 @@ function product(
   offset?: Float32Array,
 ): Value {
   const { graph } = x;
-  const c = offset && graph.constant("float32", [shape[0]], offset);
-  if (precision === "float32") {
-    const y = ops.gemm(flat(x), graph.constant("float32", shape, w), { transB: true, c });
-    return ops.reshape(y, [...x.shape.slice(0, -1), shape[0]]);
-  }
-  const y = blockProduct(x, quantizeBlocks(w, shape, precision === "int8" ? 8 : 4));
-  return c ? ops.add(y, c) : y;
+  const y =
+    precision === "float32"
+      ? ops.reshape(ops.gemm(flat(x), graph.constant("float32", shape, w), { transB: true }), [
+          ...x.shape.slice(0, -1),
+          shape[0],
+        ])
+      : blockProduct(x, quantizeBlocks(w, shape, precision === "int8" ? 8 : 4));
+  return offset ? ops.add(y, graph.constant("float32", [shape[0]], offset)) : y;
 }
 
 /** ONNX Runtime's MatMulNBits; accuracy level 4 rounds x to 8 bits in blocks, so that the products are of integers. */
@@ -235,7 +235,7 @@ function adapted(
   const a = graph.input(decodeName.factor(layer, inputName.loraA(name)), "float32", [adapter.rank, width]);
   const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
   const low = ops.gemm(flat(x), a, { transB: true });
-  return ops.reshape(ops.gemm(low, b, { transB: true, c: flat(base), alpha: adapter.scaling }), base.shape);
+  return ops.add(base, ops.reshape(ops.gemm(low, b, { transB: true, alpha: adapter.scaling }), base.shape));
 }
 
 /** [..., capacity + 1] cut into the cached part and the last element; `sizes` int64 [2] holds capacity and 1. */

@@ -62,9 +62,9 @@ const cases: Record<string, Case> = {
       ),
   },
   Gemm: { inputs: { a: [3, 4], b: [4, 2] }, build: ({ a, b }) => ops.gemm(a!, b!, { alpha: 0.5 }) },
-  "Gemm, b transposed, with bias": {
+  "Gemm, b transposed, and a bias": {
     inputs: { a: [3, 4], b: [2, 4], c: [2] },
-    build: ({ a, b, c }) => ops.gemm(a!, b!, { transB: true, c }),
+    build: ({ a, b, c }) => ops.add(ops.gemm(a!, b!, { transB: true }), c!),
   },
   "Gemm, a transposed": { inputs: { a: [4, 3], b: [4, 2] }, build: ({ a, b }) => ops.gemm(a!, b!, { transA: true }) },
   "Gemm, both transposed": {

@@ -27,7 +27,6 @@ export function differentiate(
   const accumulate = (value: Value, gradient: Value): void => {
     if (!sameShape(value.shape, gradient.shape)) throw new Error(`gradient ${gradient} does not fit ${value}`);
     const sum = gradients.get(value);
-    // Not as Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
     gradients.set(value, sum ? add(sum, gradient) : gradient);
   };
   for (const { output, gradient } of seeds) accumulate(output, gradient);

@@ -56,7 +56,6 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
       const [out, width] = linearShape(config, name);
-      // Sums are not Gemm's C: ONNX Runtime copies that into the result on one thread before the product.
       const product = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true });
       const base = hasBias(config, name) ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
       if (!adapter?.targets.includes(name)) return base;

@@ -5,7 +5,7 @@ import { unbroadcast } from "./elementwise.js";
 import { defineVjp } from "./vjp.js";
 
 defineVjp("Gemm", (node, [g], needs) => {
-  const [a, b, c] = node.inputs as [Value, Value, Value | undefined];
+  const [a, b] = node.inputs as [Value, Value];
   const flag = (name: string) => (node.attributes[name] as { int: number }).int === 1;
   const alpha = (node.attributes.alpha as { float: number }).float;
   const transA = flag("transA");
@@ -21,7 +21,6 @@ defineVjp("Gemm", (node, [g], needs) => {
         ? gemm(g!, a, { alpha, transA: true, transB: transA })
         : gemm(a, g!, { alpha, transA: !transA })
       : undefined,
-    c && needs[2] ? unbroadcast(g!, c) : undefined,
   ];
 });
 

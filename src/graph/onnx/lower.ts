@@ -88,13 +88,6 @@ export function toOnnx(graph: Graph, options: LoweringOptions = {}): LoweredMode
   return { bytes, external };
 }
 
-/** Names of the inputs that the lowered model asks for. */
-export function liveInputs(graph: Graph): string[] {
-  const used = new Set<Value>(graph.outputs.values());
-  for (const node of liveNodes(graph)) for (const input of node.inputs) if (input) used.add(input);
-  return graph.inputs.filter((value) => used.has(value)).map((value) => value.inputName!);
-}
-
 function writeNode(w: ProtobufWriter, node: Node, nameOf: (value: Value) => string, used: Set<Value>): void {
   // Slice carries the padding of its derivative as an input of ours (ops/shape-ops.ts); ONNX's Slice has none.
   const inputs = node.op === "Slice" ? node.inputs.slice(0, 4) : node.inputs;

@@ -22,7 +22,6 @@ export const sqrt = (x: Value): Value => unary("Sqrt", x);
 export const tanh = (x: Value): Value => unary("Tanh", x);
 export const sigmoid = (x: Value): Value => unary("Sigmoid", x);
 export const erf = (x: Value): Value => unary("Erf", x);
-export const equal = (a: Value, b: Value): Value => binary("Equal", a, b, "bool");
 export const lessOrEqual = (a: Value, b: Value): Value => binary("LessOrEqual", a, b, "bool");
 export const and = (a: Value, b: Value): Value => binary("And", a, b);
 export const or = (a: Value, b: Value): Value => binary("Or", a, b);

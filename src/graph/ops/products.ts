@@ -4,17 +4,18 @@ import { broadcastShapes, formatShape } from "../shape.js";
 import { transpose } from "./shape-ops.js";
 
 export interface GemmOptions {
-  /** Added to the product: [n] or [m, n]. */
-  c?: Value;
-  /** Factor of the product (not of c). Default 1. */
+  /** Factor of the product. Default 1. */
   alpha?: number;
   transA?: boolean;
   transB?: boolean;
 }
 
-/** alpha · op(a) · op(b) + c for matrices; op transposes when asked. The workhorse of training. */
+/**
+ * alpha · op(a) · op(b) for matrices; op transposes when asked. The workhorse of training. ONNX's third operand, a sum, is
+ * left out: ONNX Runtime copies it into the result on one thread before the product, an addition of its own is faster.
+ */
 export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
-  const { c, alpha = 1, transA = false, transB = false } = options;
+  const { alpha = 1, transA = false, transB = false } = options;
   const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
   const [kb, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
   if (a.shape.length !== 2 || b.shape.length !== 2 || k !== kb)
@@ -23,11 +24,10 @@ export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
     );
   const attributes = {
     alpha: { float: alpha },
-    beta: { float: 1 },
     transA: { int: transA ? 1 : 0 },
     transB: { int: transB ? 1 : 0 },
   };
-  return a.graph.node("Gemm", c ? [a, b, c] : [a, b], [{ dtype: a.dtype, shape: [m, n] }], { attributes })[0]!;
+  return a.graph.node("Gemm", [a, b], [{ dtype: a.dtype, shape: [m, n] }], { attributes })[0]!;
 }
 
 /** Product of the last two axes, the axes before them broadcast. */
