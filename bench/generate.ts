@@ -8,13 +8,17 @@
  * machine that does other work as well makes all figures worthless.
  */
 import { execFileSync } from "node:child_process";
-import { cpus } from "node:os";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Decoder } from "../src/generate/decoder.js";
+import { Generator } from "../src/generate/generator.js";
 import { KvCache } from "../src/generate/kv-cache.js";
 import { prefill } from "../src/generate/prefill.js";
 import { openCheckpoint } from "../src/model/checkpoint.js";
+import { loadModel } from "../src/model/load-model.js";
 import { PackedModel } from "../src/model/packed-model.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { Device } from "../src/runtime/device.js";
@@ -27,6 +31,10 @@ const ROUNDS = 3;
 /** Measurements of a kind in a round, of which the best counts; the peer does as many. */
 const TRIES = 3;
 const BATCHES = [1, 4, 16];
+/** Answers that are written greedily, one after the other, and their length at most. */
+const ANSWERS = 12;
+const ANSWER_TOKENS = 128;
+const DRAFT = 8;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -63,10 +71,34 @@ async function prefillRate(model: PackedModel, weights: DecoderWeights): Promise
   return (PREFILL * 1000) / (performance.now() - started);
 }
 
-function peer(file: string): { decode: number; prefill: number } {
+/** Tokens a second of answers to questions, the reading of the questions left out. */
+async function answerRate(generator: Generator, prompts: readonly number[][]): Promise<number> {
+  let tokens = 0;
+  let time = 0;
+  for (const prompt of prompts) {
+    let started = 0;
+    const onToken = (): void => void (started ||= performance.now());
+    const answer = await generator.generate({ tokens: prompt, maxTokens: ANSWER_TOKENS }, { onToken });
+    time += performance.now() - started;
+    tokens += answer.outputTokens - 1;
+  }
+  return (tokens * 1000) / time;
+}
+
+function questions(generator: Generator): number[][] {
+  const path = fileURLToPath(new URL("../examples/data/quickstart-heldout.jsonl", import.meta.url));
+  const rows = readFileSync(path, "utf8").trim().split("\n").slice(0, ANSWERS);
+  return rows.map((row) => {
+    const { instruction } = JSON.parse(row) as { instruction: string };
+    const text = generator.render([{ role: "user", content: instruction }]);
+    return generator.tokenizer.encode(text, { addSpecialTokens: false });
+  });
+}
+
+function peer(file: string, more: readonly string[]): Record<string, number> {
   const script = fileURLToPath(new URL("peers/llama-cpp.mjs", import.meta.url));
-  const sizes = ["--past", PAST, "--steps", STEPS, "--prefill", PREFILL, "--threads", threads].map(String);
-  const output = execFileSync(process.execPath, [script, file, ...sizes], { encoding: "utf8", timeout: 300_000 });
+  const all = [script, file, "--threads", String(threads), ...more];
+  const output = execFileSync(process.execPath, all, { encoding: "utf8", timeout: 300_000 });
   return JSON.parse(output.trim().split("\n").at(-1)!);
 }
 
@@ -77,6 +109,14 @@ checkpoint.close();
 const decoder = new Decoder(weights, device, values.weights as "float32" | "int8" | "int4");
 const model = new PackedModel(weights, device);
 await prefillRate(model, weights);
+const loaded = await loadModel(path, {});
+const options = { weights: decoder.precision };
+const plain = await Generator.of(loaded, device, options);
+const guessing = await Generator.of(loaded, device, { ...options, draftTokens: DRAFT });
+const prompts = questions(plain);
+const folder = mkdtempSync(join(tmpdir(), "evoke-bench-"));
+const promptFile = join(folder, "prompts.json");
+writeFileSync(promptFile, JSON.stringify(prompts));
 
 const best: Record<string, number> = {};
 const note = (name: string, rate: number): void => void (best[name] = Math.max(best[name] ?? 0, rate));
@@ -85,17 +125,31 @@ for (let round = 0; round < ROUNDS; round++) {
     for (const batch of BATCHES) note(`decode ${batch}`, await decodeRate(decoder, weights, batch));
     note("prefill", await prefillRate(model, weights));
   }
-  if (values["peer-q8"]) note("llama.cpp Q8_0 decode 1", peer(values["peer-q8"]).decode);
-  if (values["peer-f32"]) note("llama.cpp F32 prefill", peer(values["peer-f32"]).prefill);
+  note("answers", await answerRate(plain, prompts));
+  note(`answers, ${DRAFT} guessed`, await answerRate(guessing, prompts));
+  const sizes = ["--past", PAST, "--steps", STEPS, "--prefill", PREFILL].map(String);
+  if (values["peer-q8"]) {
+    note("llama.cpp Q8_0 decode 1", peer(values["peer-q8"], sizes).decode!);
+    const { answers, guessed } = peer(values["peer-q8"], ["--answers", promptFile, "--most", String(ANSWER_TOKENS)]);
+    note("llama.cpp Q8_0 answers", answers!);
+    note("llama.cpp Q8_0 answers, guessed", guessed!);
+  }
+  if (values["peer-f32"]) note("llama.cpp F32 prefill", peer(values["peer-f32"], sizes).prefill!);
 }
+rmSync(folder, { recursive: true });
 await decoder.dispose();
 await model.dispose();
+await plain.dispose();
+await guessing.dispose();
 
 const ratios: Record<string, number> = {};
 const ratio = (name: string, ours: string, theirs: string): void => {
   if (best[ours] !== undefined && best[theirs] !== undefined) ratios[name] = best[ours] / best[theirs];
 };
 ratio("batch 1 / llama.cpp Q8_0", "decode 1", "llama.cpp Q8_0 decode 1");
+ratio("answers / llama.cpp Q8_0", "answers", "llama.cpp Q8_0 answers");
+ratio("guessed / llama.cpp Q8_0", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 answers");
+ratio("guessed / llama.cpp guessed", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 answers, guessed");
 ratio("batch 16 / llama.cpp Q8_0", "decode 16", "llama.cpp Q8_0 decode 1");
 ratio("prefill / llama.cpp F32", "prefill", "llama.cpp F32 prefill");
 if (values.json) console.log(JSON.stringify({ threads, weights: values.weights, tokens_per_s: best, ratios }));

@@ -2,9 +2,14 @@
  * llama.cpp (node-llama-cpp) on the work of bench/generate.ts. Prints one JSON line.
  *
  *   node bench/peers/llama-cpp.mjs MODEL.gguf --threads 2 [--past 200] [--steps 48] [--prefill 512]
+ *   node bench/peers/llama-cpp.mjs MODEL.gguf --threads 2 --answers PROMPTS.json --most 128
+ *
+ * PROMPTS.json holds arrays of token ids. Answers are written greedily, without and with the library's own guesses from
+ * the prompt (InputLookupTokenPredictor).
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { getLlama, InputLookupTokenPredictor, LlamaLogLevel } from "node-llama-cpp";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -13,6 +18,8 @@ const { values, positionals } = parseArgs({
     past: { type: "string", default: "200" },
     steps: { type: "string", default: "48" },
     prefill: { type: "string", default: "512" },
+    answers: { type: "string" },
+    most: { type: "string", default: "128" },
   },
 });
 const [past, steps, prefill, threads] = [values.past, values.steps, values.prefill, values.threads].map(Number);
@@ -20,9 +27,10 @@ const [past, steps, prefill, threads] = [values.past, values.steps, values.prefi
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: threads });
 const model = await llama.loadModel({ modelPath: positionals[0], useMmap: true });
 const context = await model.createContext({
-  contextSize: Math.max(past + 3 * steps, prefill) + 64,
+  contextSize: Math.max(past + 3 * steps, prefill, 1024) + 64,
   batchSize: 512,
   threads,
+  sequences: 2,
 });
 const sequence = context.getSequence();
 const token = (i) => 1000 + ((i * 7919) % 20000);
@@ -58,7 +66,38 @@ async function read() {
   return best;
 }
 
-const result = { decode: await decode(), prefill: await read() };
+/** Tokens a second of answers, the reading of the prompts left out; the best of three. */
+async function answers(writer, prompts, most) {
+  let best = 0;
+  for (let round = 0; round < 3; round++) {
+    let tokens = 0;
+    let time = 0;
+    for (const prompt of prompts) {
+      await writer.clearHistory();
+      let started = 0;
+      let count = 0;
+      for await (const _ of writer.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
+        started ||= performance.now();
+        if (++count === most) break;
+      }
+      time += performance.now() - started;
+      tokens += count - 1;
+    }
+    best = Math.max(best, (tokens * 1000) / time);
+  }
+  return best;
+}
+
+async function allAnswers(file) {
+  const prompts = JSON.parse(readFileSync(file, "utf8"));
+  const guessing = context.getSequence({ tokenPredictor: new InputLookupTokenPredictor() });
+  return {
+    answers: await answers(sequence, prompts, Number(values.most)),
+    guessed: await answers(guessing, prompts, Number(values.most)),
+  };
+}
+
+const result = values.answers ? await allAnswers(values.answers) : { decode: await decode(), prefill: await read() };
 console.log(JSON.stringify(result));
 await context.dispose();
 await model.dispose();

@@ -7,6 +7,7 @@ import { ChatSession } from "./chat-session.js";
 import {
   addModelFlags,
   addSamplingFlags,
+  draftOption,
   type ModelFlags,
   modelOptions,
   type SamplingFlags,
@@ -14,14 +15,15 @@ import {
 } from "./generation-flags.js";
 import { type GlobalOptions, globalOptions, say } from "./output.js";
 
-type ChatFlags = ModelFlags & SamplingFlags & { system?: string };
+type ChatFlags = ModelFlags & SamplingFlags & { system?: string; draft: number };
 
 /** `evoke chat`: a conversation at the terminal. */
 export function chatCommand(): Command {
   const command = new Command("chat")
     .description("Talk to a model. /help inside lists what can be done.")
     .argument("<model>", "model, run folder, or openai:NAME@BASE_URL")
-    .option("--system <text>", "system message");
+    .option("--system <text>", "system message")
+    .addOption(draftOption(8));
   return addSamplingFlags(addModelFlags(command), 512).action(
     async (reference: string, flags: ChatFlags, self: Command) => {
       const globals = globalOptions(self);
@@ -55,6 +57,7 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
   const { adapter, ...options } = modelOptions(flags);
   const generator = await Generator.open(reference, {
     ...options,
+    draftTokens: flags.draft,
     device: globals.device,
     ...(adapter ? { adapters: [adapter] } : {}),
     say: (line) => say(line, globals),

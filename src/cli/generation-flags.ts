@@ -34,6 +34,13 @@ export function addModelFlags(command: Command): Command {
     .option("--batch <n>", "most answers written at once (default 16)", parseCount);
 }
 
+/** The flag of the commands that write one answer at a time. */
+export function draftOption(most: number): Option {
+  return new Option("--draft <n>", "most tokens guessed from repetitions while an answer is written alone; 0: none")
+    .argParser(parseCount)
+    .default(most);
+}
+
 export function addSamplingFlags(command: Command, maxTokens: number): Command {
   return command
     .option("--max-tokens <n>", "most tokens of an answer", parseCount, maxTokens)

@@ -7,6 +7,7 @@ import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
 import { startServer } from "../serve/server.js";
 import { listenForStop } from "../train/signals.js";
+import { draftOption } from "./generation-flags.js";
 import { type GlobalOptions, globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
@@ -18,6 +19,7 @@ interface ServeFlags {
   allowOrigin: string[];
   maxBatch: number;
   maxQueue: number;
+  draft: number;
   weights: DecodePrecision;
   template?: PromptTemplate;
   engine: "evoke" | "vllm";
@@ -41,6 +43,7 @@ export function serveCommand(): Command {
     .option("--allow-origin <origin>", "web origin whose pages may call (repeatable)", append, [])
     .option("--max-batch <n>", "answers written at once", parsePositive, 32)
     .option("--max-queue <n>", "answers that may wait; more are refused with 429", parseCount, 64)
+    .addOption(draftOption(0))
     .addOption(
       new Option("--weights <format>", "weights of the decoding step")
         .choices(["int8", "float32", "int4"])
@@ -60,7 +63,7 @@ export function serveCommand(): Command {
       const global = globalOptions(command);
       if (flags.engine === "vllm") return serveWithVllm(reference, flags, more, global);
       refuseVllmFlags(flags, more);
-      const { host, port, allowOrigin: origins, maxBatch, maxQueue, weights, template } = flags;
+      const { host, port, allowOrigin: origins, maxBatch, maxQueue, draft, weights, template } = flags;
       const token = flags.token || undefined; // an empty variable is none
       const log = (line: string): void => say(line, global);
       checkRules({ host, token, origins });
@@ -78,6 +81,7 @@ export function serveCommand(): Command {
           weights,
           adapters: [...new Set(Object.values(flags.adapter))],
           maxBatch,
+          draftTokens: draft,
           template,
           say: log,
           signal: opening.signal,

@@ -1,8 +1,8 @@
 /**
- * One decoding step as a graph: one new token for each of a batch of sequences, against a cache of keys and values
- * that the host owns and writes. The graph never returns the cache, which would be a copy of it: past and new keys are
- * scored apart, the scores (not the keys) are joined, and only the new token's keys and values come back. Hidden states
- * are [1, batch, hidden], so that rotary positions need no reshaping.
+ * One decoding step as a graph: one new token for each of a batch of sequences, or several for a single one (a guess at
+ * how it goes on), against a cache of keys and values that the host owns and writes. The graph never returns the cache,
+ * which would be a copy of it, only the new tokens' keys and values. A row is a new token; hidden states are
+ * [1, rows, hidden], so that rotary positions need no reshaping.
  */
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { AdapterShape } from "../model/adapter.js";
@@ -11,6 +11,7 @@ import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "
 import { inputName } from "../model/layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredLayer } from "../model/weights.js";
 import { BLOCK, type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
+import { cachedAttention } from "./cached-attention.js";
 
 /** How the decoding step holds its weights: full precision, or blocks of 32 weights in 8 or 4 bits. */
 export type DecodePrecision = "float32" | "int8" | "int4";
@@ -23,11 +24,14 @@ export interface Segment {
 
 /** Names of a decoding graph's inputs and outputs besides `x` and the adapter's factors. */
 export const decodeName = {
-  /** Keys of a layer, float32 [batch, kvHeads, 1, capacity, headDim]. */
+  /** Keys of a layer, float32 [slots, kvHeads, 1, capacity, headDim]. */
   keys: (layer: number): string => `keys${layer}`,
-  /** Values of a layer, float32 [batch, kvHeads, 1, capacity, headDim]. */
+  /** Values of a layer, float32 [slots, kvHeads, 1, capacity, headDim]. */
   values: (layer: number): string => `values${layer}`,
-  /** 0 where a cached position may be seen, a large negative number elsewhere; float32 [batch, 1, 1, 1, capacity]. */
+  /**
+   * 0 where a row may see a cached position or a new token of its sequence, a large negative number elsewhere; float32
+   * [rows, 1, 1, 1, capacity + own].
+   */
   bias: (window: number | undefined): string => `bias${window ?? ""}`,
   /** An adapter factor of a layer. */
   factor: (layer: number, name: string): string => `layer${layer}.${name}`,
@@ -51,43 +55,47 @@ export function segments(config: DecoderConfig, precision: DecodePrecision): Seg
 }
 
 /**
- * The step over one segment. Inputs: `x` [batch, hidden]; `positions` int64 [1, batch]; `cos`, `sin`, and the same
- * times the attention's scale, `queryCos`, `querySin`; `cachedAndOwn` int64 [2], the capacity and 1; caches, biases and
- * factors as named above. Outputs: `y` [batch, hidden] or, after the last block, `logits` [batch, vocab]; `k` and
- * `v` [layers of the segment, batch, kvHeads · headDim].
+ * The step over one segment, for `slots` sequences with `own` new tokens each; rows = slots · own. Own is 1 unless
+ * `several`, and then slots or own is.
+ *
+ * Inputs: `x` [rows, hidden]; `positions` int64 [1, rows]; `cos`, `sin`, and the same times the attention's scale,
+ * `queryCos`, `querySin`; `cachedAndOwn` int64 [2], the capacity and own; if `several`, `ownShape` int64 [5], slots, own,
+ * kvHeads, 1 and headDim; caches, biases and factors as named above. Outputs: `y` [rows, hidden] or, after the last
+ * block, `logits` [rows, vocab]; `k` and `v` [layers of the segment, rows, kvHeads · headDim].
  */
 export function decodeGraph(
   weights: DecoderWeights,
   segment: Segment,
   precision: DecodePrecision,
   adapter?: AdapterShape,
+  several = false,
 ): Graph {
   const { config } = weights;
-  const { heads, kvHeads, headDim, hiddenSize, attentionSoftCap } = config;
-  const group = heads / kvHeads;
+  const { kvHeads, headDim, hiddenSize } = config;
   const graph = new Graph();
   const half = headDim / 2;
-  const positions = graph.input("positions", "int64", [1, "batch"]);
+  const positions = graph.input("positions", "int64", [1, "rows"]);
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
   // The queries' tables carry the attention's scale, which saves a pass over each.
   const queryCos = graph.input("queryCos", "float32", ["positions", half]);
   const querySin = graph.input("querySin", "float32", ["positions", half]);
   const cachedAndOwn = graph.input("cachedAndOwn", "int64", [2]);
+  const ownShape = several ? graph.input("ownShape", "int64", [5]) : undefined;
   const biases = new Map<number | undefined, Value>();
   const newKeys: Value[] = [];
   const newValues: Value[] = [];
 
-  let x = ops.reshape(graph.input("x", "float32", ["batch", hiddenSize]), [1, "batch", hiddenSize]);
+  let x = ops.reshape(graph.input("x", "float32", ["rows", hiddenSize]), [1, "rows", hiddenSize]);
   for (let layer = segment.from; layer < segment.to; layer++) {
     const stored = weights.layers[layer]!;
     const window = config.slidingWindow[layer];
     let bias = biases.get(window);
     if (!bias)
-      biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["batch", 1, 1, 1, "capacity"])));
-    const cached = ["batch", kvHeads, 1, "capacity", headDim];
-    const pastKeys = graph.input(decodeName.keys(layer), "float32", cached);
-    const pastValues = graph.input(decodeName.values(layer), "float32", cached);
+      biases.set(window, (bias = graph.input(decodeName.bias(window), "float32", ["rows", 1, 1, 1, "capacity+own"])));
+    const cached = ["slots", kvHeads, 1, "capacity", headDim];
+    const keys = graph.input(decodeName.keys(layer), "float32", cached);
+    const values = graph.input(decodeName.values(layer), "float32", cached);
 
     const products = new Map<LinearName, Value>();
     x = decoderLayer(config, x, {
@@ -108,19 +116,7 @@ export function decodeGraph(
       attend: (q, k, v) => {
         newKeys.push(k);
         newValues.push(v);
-        // A product for each query head: with one row each they need no packing of the keys.
-        const queries = ops.reshape(q, ["batch", kvHeads, group, 1, headDim]);
-        const cap = (scores: Value): Value =>
-          attentionSoftCap === undefined ? scores : ops.softCap(scores, attentionSoftCap);
-        const past = ops.add(cap(ops.matmul(queries, ops.transposeLast(pastKeys))), bias);
-        const own = cap(ops.matmul(queries, ops.reshape(k, ["batch", kvHeads, 1, headDim, 1])));
-        const shares = ops.softmax(ops.concat([past, own], -1, "capacity+1"));
-        const [pastShares, ownShares] = splitLast(shares, cachedAndOwn);
-        const mixed = ops.add(
-          ops.matmul(pastShares, pastValues),
-          ops.mul(ownShares, ops.reshape(v, ["batch", kvHeads, 1, 1, headDim])),
-        );
-        return ops.reshape(mixed, [1, "batch", heads * headDim]);
+        return cachedAttention(config, { keys, values, bias, cachedAndOwn, ownShape }, q, k, v);
       },
     });
   }
@@ -236,11 +232,4 @@ function adapted(
   const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
   const low = ops.gemm(flat(x), a, { transB: true });
   return ops.add(base, ops.reshape(ops.gemm(low, b, { transB: true, alpha: adapter.scaling }), base.shape));
-}
-
-/** [..., capacity + 1] cut into the cached part and the last element; `sizes` int64 [2] holds capacity and 1. */
-function splitLast(x: Value, sizes: Value): [Value, Value] {
-  const lead = x.shape.slice(0, -1);
-  const parts = ["capacity", 1].map((size) => ({ dtype: x.dtype, shape: [...lead, size] }));
-  return x.graph.node("Split", [x, sizes], parts, { attributes: { axis: { int: -1 } } }) as [Value, Value];
 }

@@ -55,6 +55,39 @@ describe("decoding steps against transformers (fp32)", () => {
   });
 });
 
+describe("several tokens of one sequence in a step", () => {
+  it.each(fixtureNames)("%s: as one after the other, and as if wrong ones had not been", async (name) => {
+    const weights = fixtureWeights(name);
+    const { vocabSize } = weights.config;
+    const one = new Decoder(weights, device, "float32");
+    const several = new Decoder(weights, device, "float32", true);
+    const { ids } = golden(name)[0]!;
+    const caches = [new KvCache(weights.config), new KvCache(weights.config)] as const;
+    for (const cache of caches) {
+      cache.reserve(1, 1);
+      cache.add(0);
+    }
+    let at = 0;
+    for (let count = 1; at < ids.length; at += count, count = (count % 5) + 1) {
+      const right = ids.slice(at, at + count);
+      const wrong = [(ids[at]! + 7) % vocabSize, 3];
+      const found = (await several.step(caches[1], [...right, ...wrong])).slice();
+      caches[1].drop(0, wrong.length);
+      for (const [i, token] of right.entries()) {
+        const expected = await one.step(caches[0], [token]);
+        expect(largestDifference(expected, found.subarray(i * vocabSize, (i + 1) * vocabSize))).toBeLessThan(1e-4);
+      }
+    }
+    caches[1].reserve(2, 1);
+    caches[1].add(0);
+    await expect(several.step(caches[1], [1, 2, 3, 4])).rejects.toThrow("4 tokens for 2 slots");
+    caches[0].drop(0, 1);
+    await expect(one.step(caches[0], [1, 2])).rejects.toThrow("2 tokens for 1 slots");
+    await one.dispose();
+    await several.dispose();
+  });
+});
+
 /** The same model with weights rounded as the quantised steps hold them. */
 function rounded(weights: DecoderWeights, bits: 4 | 8): DecoderWeights {
   const { hiddenSize, vocabSize } = weights.config;

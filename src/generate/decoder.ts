@@ -25,6 +25,8 @@ export class Decoder {
     readonly weights: DecoderWeights,
     readonly device: Device,
     readonly precision: DecodePrecision,
+    /** Whether a step may add several tokens to one sequence; steps of one are a little slower then. */
+    readonly several = false,
   ) {}
 
   /** Compiles what steps with this adapter need; `step` does so by itself. */
@@ -45,33 +47,41 @@ export class Decoder {
   private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
     const result: CompiledSegment[] = [];
     for (const segment of segments(this.weights.config, this.precision)) {
-      const graph = decodeGraph(this.weights, segment, this.precision, adapter);
+      const graph = decodeGraph(this.weights, segment, this.precision, adapter, this.several);
       result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
     }
     return result;
   }
 
   /**
-   * Adds one token to each open slot of the cache.
-   * @param tokens one token id per slot.
-   * @returns logits [slots, vocab], in memory that the next step overwrites.
+   * Adds tokens to the open slots of the cache.
+   * @param tokens ids of one token per slot or, in a decoder for several, of successive ones for the only slot.
+   * @returns logits [tokens, vocab], in memory that the next step overwrites.
    */
   async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
     const { config } = this.weights;
-    const batch = cache.slots;
-    const longest = Math.max(...cache.lengths) + 1;
-    cache.reserve(batch, longest);
+    const { slots } = cache;
+    const rows = tokens.length;
+    const own = rows / slots;
+    if (own !== 1 && !(this.several && slots === 1)) throw new Error(`${rows} tokens for ${slots} slots`);
+    const longest = Math.max(...cache.lengths) + own;
+    cache.reserve(slots, longest);
     const compiled = await this.segmentsFor(adapter?.shape);
-    const positions = hostTensor("int64", BigInt64Array.from(cache.lengths, BigInt), [1, batch]);
-    const cachedAndOwn = hostTensor("int64", BigInt64Array.of(BigInt(cache.capacity), 1n), [2]);
-    const common = { positions, cachedAndOwn, ...this.ropeFeeds(longest), ...this.biasFeeds(cache) };
     const { kvHeads, headDim, hiddenSize, vocabSize } = config;
-    let x: Tensor = hostTensor("float32", this.embed(tokens), [batch, hiddenSize]);
+    const places = Array.from({ length: rows }, (_, row) => cache.lengths[Math.floor(row / own)]! + (row % own));
+    const common = {
+      positions: integers(places, [1, rows]),
+      cachedAndOwn: integers([cache.capacity, own], [2]),
+      ownShape: integers([slots, own, kvHeads, 1, headDim], [5]),
+      ...this.ropeFeeds(longest),
+      ...this.biasFeeds(cache, own),
+    };
+    let x: Tensor = hostTensor("float32", this.embed(tokens), [rows, hiddenSize]);
     for (const { from, to, executable } of compiled) {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
         const { keys, values } = cache.views(layer);
-        const dims = [batch, kvHeads, 1, cache.capacity, headDim];
+        const dims = [slots, kvHeads, 1, cache.capacity, headDim];
         feeds[decodeName.keys(layer)] = hostTensor("float32", keys, dims);
         feeds[decodeName.values(layer)] = hostTensor("float32", values, dims);
         if (adapter) Object.assign(feeds, this.factors(adapter, layer));
@@ -79,17 +89,17 @@ export class Decoder {
       for (const name of executable.inputNames) feeds[name] ??= common[name as keyof typeof common]!;
       const last = to === config.layers;
       const outputs = {
-        k: this.output(`k${from}`, [to - from, batch, kvHeads * headDim]),
-        v: this.output(`v${from}`, [to - from, batch, kvHeads * headDim]),
+        k: this.output(`k${from}`, [to - from, rows, kvHeads * headDim]),
+        v: this.output(`v${from}`, [to - from, rows, kvHeads * headDim]),
         ...(last
-          ? { logits: this.output("logits", [batch, vocabSize]) }
-          : { y: this.output(`y${from}`, [batch, hiddenSize]) }),
+          ? { logits: this.output("logits", [rows, vocabSize]) }
+          : { y: this.output(`y${from}`, [rows, hiddenSize]) }),
       };
       const result = await executable.run(feeds, this.device.name === "cpu" ? outputs : undefined);
-      cache.append(result.k!.data as Float32Array, result.v!.data as Float32Array, from, to - from);
+      cache.append(result.k!.data as Float32Array, result.v!.data as Float32Array, from, to - from, own);
       x = last ? result.logits! : result.y!;
     }
-    cache.advance();
+    cache.advance(own);
     return x.data as Float32Array;
   }
 
@@ -119,17 +129,22 @@ export class Decoder {
     return this.rope.feeds;
   }
 
-  /** For each window size of the model, which cached positions each slot's new token sees. */
-  private biasFeeds(cache: KvCache): Record<string, Tensor> {
+  /** For each window size of the model, which cached positions and new tokens of its slot each new token sees. */
+  private biasFeeds(cache: KvCache, own: number): Record<string, Tensor> {
     const { capacity, lengths, slots } = cache;
+    const width = capacity + own;
     const feeds: Record<string, Tensor> = {};
     for (const window of new Set(this.weights.config.slidingWindow)) {
-      const bias = new Float32Array(slots * capacity).fill(HIDDEN);
+      const bias = new Float32Array(slots * own * width).fill(HIDDEN);
       lengths.forEach((length, slot) => {
-        const first = window === undefined ? 0 : Math.max(0, length - window + 1);
-        bias.fill(0, slot * capacity + first, slot * capacity + length);
+        for (let i = 0; i < own; i++) {
+          const row = (slot * own + i) * width;
+          const first = window === undefined ? 0 : Math.max(0, length + i - window + 1);
+          bias.fill(0, row + first, row + length);
+          bias.fill(0, row + capacity + Math.max(0, first - length), row + capacity + i + 1);
+        }
       });
-      feeds[decodeName.bias(window)] = hostTensor("float32", bias, [slots, 1, 1, 1, capacity]);
+      feeds[decodeName.bias(window)] = hostTensor("float32", bias, [slots * own, 1, 1, 1, width]);
     }
     return feeds;
   }
@@ -152,7 +167,7 @@ export class Decoder {
     return all[layer]!;
   }
 
-  /** Host memory that is written anew in every step of this batch size. */
+  /** Host memory that is written anew in every step of this many tokens. */
   private output(name: string, dims: number[]): Tensor {
     const found = this.outputs.get(name);
     if (found?.dims.every((size, i) => size === dims[i])) return found;
@@ -168,5 +183,8 @@ export class Decoder {
     this.outputs.clear();
   }
 }
+
+const integers = (values: readonly number[], dims: number[]): Tensor =>
+  hostTensor("int64", BigInt64Array.from(values, BigInt), dims);
 
 const scaled = (x: Float32Array, factor: number): Float32Array => x.map((value) => value * factor);

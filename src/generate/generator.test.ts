@@ -4,6 +4,7 @@ import { UsageError } from "../errors.js";
 import { PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
 import { Device } from "../runtime/device.js";
+import { Decoder } from "./decoder.js";
 import { Generator } from "./generator.js";
 import { argMax } from "./sampler.js";
 
@@ -88,6 +89,45 @@ describe("generate", () => {
     expect(await Promise.all(prompts.map(ask))).toEqual(alone);
     expect((await Promise.all(prompts.slice(2).reverse().map(ask))).reverse()).toEqual(alone.slice(2));
     await apart.dispose();
+  });
+
+  it("writes the same with guesses, in fewer steps, while an answer is alone", async () => {
+    const ahead = await Generator.of(model, device, { weights: "float32", draftTokens: 5 });
+    const step = vi.spyOn(Decoder.prototype, "step");
+    const sizes = (): number[] => step.mock.calls.map(([, tokens]) => tokens.length);
+    // A reward for what was said makes this model repeat itself.
+    const request = { tokens: first, adapter: null, maxTokens: 60, presencePenalty: -3 };
+    const settings = [{}, { temperature: 1, seed: 4 }, { presencePenalty: 0 }, { logprobs: 2 }, { maxTokens: 2 }];
+    for (const more of settings) {
+      const plain = await generator.generate({ ...request, ...more });
+      step.mockClear();
+      const guessed = await ahead.generate({ ...request, ...more });
+      expect(guessed.tokens).toEqual(plain.tokens);
+      expect({ ...guessed, logprobs: undefined }).toEqual({ ...plain, logprobs: undefined });
+      guessed.logprobs?.forEach(({ logprob }, i) => void expect(logprob).toBeCloseTo(plain.logprobs![i]!.logprob, 4));
+      if (Object.keys(more).length === 0) expect(step.mock.calls.length).toBeLessThan(plain.tokens.length / 2);
+      expect(Math.max(...sizes())).toBeLessThanOrEqual(6);
+    }
+
+    // The answer's end, by a token or a string, inside of a guess.
+    const { tokens, text } = await generator.generate(request);
+    for (const stop of [text.slice(-9, -6), text.slice(30, 34)])
+      expect(await ahead.generate({ ...request, stop: [stop] })).toEqual(
+        await generator.generate({ ...request, stop: [stop] }),
+      );
+    for (const stopTokens of [[tokens.at(-1)!], [tokens[20]!]])
+      expect(await ahead.generate({ ...request, stopTokens })).toEqual(
+        await generator.generate({ ...request, stopTokens }),
+      );
+
+    // In company no guess is made: as many tokens as answers.
+    step.mockClear();
+    const two = await Promise.all([0, 1].map(() => ahead.generate(request)));
+    expect(two.map((answer) => answer.tokens)).toEqual([tokens, tokens]);
+    expect(new Set(sizes())).toEqual(new Set([2]));
+    step.mockRestore();
+    await ahead.dispose();
+    await expect(Generator.of(model, device, { draftTokens: 2, promptsApart: true })).rejects.toThrow(UsageError);
   });
 
   it("reads what prompts have in common once, and waits a little for company", async () => {

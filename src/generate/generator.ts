@@ -37,6 +37,11 @@ export interface GeneratorOptions {
    * read faster together (the default).
    */
   promptsApart?: boolean;
+  /**
+   * Most tokens guessed from repetitions in the text while one answer is written alone, and checked in one step. The
+   * answer is that of one token a step, but for rounding: not to be had together with `promptsApart`. Default 0: none.
+   */
+  draftTokens?: number;
   /** How conversations become text. Default: a run's own; else the model's template where it has one; else tulu. */
   template?: PromptTemplate;
   say?: (line: string) => void;
@@ -60,12 +65,16 @@ export class Generator {
     decodeDevice: Device,
     options: GeneratorOptions,
   ) {
+    const { draftTokens = 0 } = options;
+    if (draftTokens > 0 && options.promptsApart)
+      throw new UsageError("draftTokens and promptsApart exclude each other");
     this.packed = new PackedModel(model.weights, device);
-    this.decoder = new Decoder(model.weights, decodeDevice, options.weights ?? "int8");
+    this.decoder = new Decoder(model.weights, decodeDevice, options.weights ?? "int8", draftTokens > 0);
     this.scheduler = new Scheduler(this.packed, this.decoder, {
       maxBatch: options.maxBatch ?? 16,
       cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),
       promptsApart: options.promptsApart,
+      draftTokens,
     });
     this.scorer = new Scorer(this.packed, model.tokenizer);
     this.template = options.template ?? model.template ?? (model.tokenizer.chatTemplate ? "model" : "tulu");

@@ -83,10 +83,10 @@ export class KvCache {
   }
 
   /**
-   * Appends one position to each slot.
-   * @param k, v [layers, slots, kvHeads · headDim] for layers from `firstLayer` on.
+   * Writes `count` positions behind those of each slot, which `advance` then counts.
+   * @param k, v [layers, slots, count, kvHeads · headDim] for layers from `firstLayer` on.
    */
-  append(k: Float32Array, v: Float32Array, firstLayer: number, layers: number): void {
+  append(k: Float32Array, v: Float32Array, firstLayer: number, layers: number, count = 1): void {
     const { kvHeads, headDim } = this.config;
     const { capacity, slots, lengths } = this;
     const width = kvHeads * headDim;
@@ -94,8 +94,9 @@ export class KvCache {
     for (let layer = firstLayer; layer < firstLayer + layers; layer++) {
       const keys = this.keys[layer]!;
       const values = this.values[layer]!;
-      for (let slot = 0; slot < slots; slot++) {
-        const position = lengths[slot]!;
+      for (let row = 0; row < slots * count; row++) {
+        const slot = Math.floor(row / count);
+        const position = lengths[slot]! + (row % count);
         for (let head = 0; head < kvHeads; head++, at += headDim) {
           const to = slot * this.slotSize + (head * capacity + position) * headDim;
           keys.set(k.subarray(at, at + headDim), to);
@@ -103,12 +104,17 @@ export class KvCache {
         }
       }
     }
-    if (k.length !== layers * slots * width) throw new Error("keys of another batch");
+    if (k.length !== layers * slots * count * width) throw new Error("keys of another batch");
   }
 
-  /** Counts the positions appended in this step, after all layers were given. */
-  advance(): void {
-    for (let slot = 0; slot < this.slots; slot++) this.lengths[slot]!++;
+  /** Counts the positions appended to each slot in this step, after all layers were given. */
+  advance(count = 1): void {
+    for (let slot = 0; slot < this.slots; slot++) this.lengths[slot]! += count;
+  }
+
+  /** Forgets the last positions of a slot. */
+  drop(slot: number, count: number): void {
+    this.lengths[slot]! -= count;
   }
 
   /** A slot with the same contents as another (for several answers to one prompt). */

@@ -7,6 +7,7 @@ import type { PackedModel } from "../model/packed-model.js";
 import type { Decoder } from "./decoder.js";
 import { KvCache } from "./kv-cache.js";
 import { PREFILL_TOKENS, prefill } from "./prefill.js";
+import { PromptLookup } from "./prompt-lookup.js";
 import { PromptMemory } from "./prompt-memory.js";
 import { commonLength } from "./score-plan.js";
 import type { Sequence } from "./sequence.js";
@@ -27,7 +28,7 @@ export interface Job {
 interface Batch {
   adapter?: Adapter;
   cache: KvCache;
-  answers: { sequence: Sequence; job: Job }[];
+  answers: { sequence: Sequence; job: Job; lookup?: PromptLookup }[];
 }
 
 export interface SchedulerOptions {
@@ -37,6 +38,8 @@ export interface SchedulerOptions {
   cacheBytes: number;
   /** Read each prompt in a row of its own. */
   promptsApart?: boolean;
+  /** Most tokens guessed for an answer that is written alone; the decoder must be one for several. */
+  draftTokens: number;
 }
 
 /**
@@ -191,17 +194,40 @@ export class Scheduler {
     const { cache, answers, adapter } = batch;
     if (answers.length > 0) {
       const { vocabSize } = this.model.config;
-      const logits = await this.decoder.step(
-        cache,
-        answers.map(({ sequence }) => sequence.last),
-        adapter,
-      );
-      answers.forEach(({ sequence, job }, slot) => {
-        this.advance(sequence, job, logits.subarray(slot * vocabSize, (slot + 1) * vocabSize));
-      });
+      const guess = this.guess(batch);
+      const tokens = [...answers.map(({ sequence }) => sequence.last), ...guess];
+      const logits = await this.decoder.step(cache, tokens, adapter);
+      const row = (i: number): Float32Array => logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+      answers.forEach(({ sequence, job }, slot) => void this.advance(sequence, job, row(slot)));
+      if (guess.length > 0) this.acceptGuess(batch, guess, row);
       this.retire(batch);
     }
     if (answers.length === 0) this.batches.delete(adapter);
+  }
+
+  /**
+   * What an answer that is written alone probably goes on with. In company there is none: weights that come from memory
+   * for one token serve a few more at little cost, but not for many.
+   */
+  private guess({ answers }: Batch): number[] {
+    const [only, ...others] = answers;
+    const { draftTokens } = this.options;
+    if (draftTokens === 0 || !only || others.length > 0 || this.batches.size > 1) return [];
+    const { sequence, job } = only;
+    const lookup = (only.lookup ??= new PromptLookup());
+    const { prompt } = job;
+    for (let i = lookup.length; i < prompt.length; i++) lookup.add(prompt[i]!);
+    for (let i = lookup.length - prompt.length; i < sequence.tokens.length; i++) lookup.add(sequence.tokens[i]!);
+    return lookup.guess(Math.min(draftTokens, sequence.left - 1));
+  }
+
+  /** Goes on with the only answer as long as its tokens are the guessed ones; the rest of the guess leaves the cache. */
+  private acceptGuess({ cache, answers }: Batch, guess: readonly number[], row: (i: number) => Float32Array): void {
+    const { sequence, job } = answers[0]!;
+    let right = 0;
+    while (right < guess.length && sequence.finishReason === undefined && sequence.last === guess[right])
+      this.advance(sequence, job, row(++right));
+    cache.drop(0, guess.length - right);
   }
 
   private advance(sequence: Sequence, job: Job, logits: Float32Array): void {

@@ -39,6 +39,11 @@ export class Sequence {
     this.stream = tokenizer.stream();
   }
 
+  /** Tokens that may still be drawn. */
+  get left(): number {
+    return this.options.limit - this.drawn;
+  }
+
   /** Draws the next token from logits (which it may change) and takes note of what that ends. */
   advance(logits: Float32Array): void {
     const { request, limit, index, onToken } = this.options;

@@ -1,6 +1,6 @@
 /** Matrix products. */
 import type { Value } from "../graph.js";
-import { broadcastShapes, formatShape } from "../shape.js";
+import { broadcastShapes, formatShape, type Shape } from "../shape.js";
 import { transpose } from "./shape-ops.js";
 
 export interface GemmOptions {
@@ -30,13 +30,13 @@ export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
   return a.graph.node("Gemm", [a, b], [{ dtype: a.dtype, shape: [m, n] }], { attributes })[0]!;
 }
 
-/** Product of the last two axes, the axes before them broadcast. */
-export function matmul(a: Value, b: Value): Value {
+/** Product of the last two axes, the axes before them broadcast: to `lead`, where symbols differ that may be 1. */
+export function matmul(a: Value, b: Value, lead?: Shape): Value {
   const ra = a.shape.length;
   const rb = b.shape.length;
   if (ra < 2 || rb < 2 || a.shape[ra - 1] !== b.shape[rb - 2])
     throw new Error(`product of ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
-  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const batch = lead ?? broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
   return a.graph.node(
     "MatMul",
     [a, b],
