@@ -10,10 +10,11 @@ import type { DecoderConfig } from "../model/decoder-config.js";
 import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredLayer } from "../model/weights.js";
-import { BLOCK, type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
+import { type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
 import { cachedAttention } from "./cached-attention.js";
+import { foldedNorm, type Linear, normGain, normsStream, rotateLinear, rotateReader } from "./rotation.js";
 
-/** How the decoding step holds its weights: full precision, or blocks of 32 weights in 8 or 4 bits. */
+/** How the decoding step holds its weights: full precision, or blocks of weights in 8 or 4 bits. */
 export type DecodePrecision = "float32" | "int8" | "int4";
 
 /** Blocks `from` ≤ i < `to` of a model; the last segment ends in logits. */
@@ -54,6 +55,14 @@ export function segments(config: DecoderConfig, precision: DecodePrecision): Seg
   }));
 }
 
+export interface DecodeGraphOptions {
+  /** Take several new tokens of one sequence; steps of one are a little slower then. */
+  several?: boolean;
+  /** `x`, `y` and the factors are in the basis of `rotation.ts`. */
+  rotated?: boolean;
+  adapter?: AdapterShape;
+}
+
 /**
  * The step over one segment, for `slots` sequences with `own` new tokens each; rows = slots · own. Own is 1 unless
  * `several`, and then slots or own is.
@@ -67,8 +76,7 @@ export function decodeGraph(
   weights: DecoderWeights,
   segment: Segment,
   precision: DecodePrecision,
-  adapter?: AdapterShape,
-  several = false,
+  { several = false, rotated = false, adapter }: DecodeGraphOptions = {},
 ): Graph {
   const { config } = weights;
   const { kvHeads, headDim, hiddenSize } = config;
@@ -102,13 +110,16 @@ export function decodeGraph(
       linear: (name, input) => {
         if (!products.has(name)) {
           const group = SAME_INPUT.find((names) => names.includes(name)) ?? [name];
-          const parts = jointProduct(config, stored, group, input, precision);
+          const parts = jointProduct(config, stored, group, input, precision, rotated);
           group.forEach((member, i) => void products.set(member, parts[i]!));
         }
         const base = products.get(name)!;
         return adapter?.targets.includes(name) ? adapted(graph, config, layer, name, input, base, adapter) : base;
       },
-      vector: (name, size) => graph.constant("float32", [size], stored.vectors.get(name)!),
+      vector: (name, size) => {
+        const vector = rotated && normsStream(config, name) ? foldedNorm(config) : stored.vectors.get(name)!;
+        return graph.constant("float32", [size], vector);
+      },
       rotate: (value, count, role) =>
         role === "query"
           ? ops.rotary(value, positions, queryCos, querySin, count)
@@ -127,11 +138,13 @@ export function decodeGraph(
     graph.output("y", x);
     return graph;
   }
-  const norm = weights.finalNorm && graph.constant("float32", [hiddenSize], weights.finalNorm);
+  const { finalNorm } = weights;
+  const norm = finalNorm && graph.constant("float32", [hiddenSize], rotated ? foldedNorm(config) : finalNorm);
   const last = normalise(config, x, norm);
   // The head decides between near-equal tokens: it never has less than 8 bits.
   const headPrecision = precision === "int4" ? "int8" : precision;
-  const logits = product(last, weights.head, [config.vocabSize, hiddenSize], headPrecision);
+  const head: Linear = { data: weights.head, shape: [config.vocabSize, hiddenSize] };
+  const logits = product(last, rotated ? rotateReader(head, normGain(config, finalNorm)) : head, headPrecision);
   graph.output("logits", config.finalSoftCap === undefined ? logits : ops.softCap(logits, config.finalSoftCap));
   return graph;
 }
@@ -149,6 +162,7 @@ function jointProduct(
   names: readonly LinearName[],
   x: Value,
   precision: DecodePrecision,
+  rotated: boolean,
 ): Value[] {
   const sizes = names.map((name) => linearShape(config, name)[0]);
   const width = linearShape(config, names[0]!)[1];
@@ -157,7 +171,8 @@ function jointProduct(
     names.map((name, i) => decodeWeight(stored.linear.get(name)!, () => new Float32Array(sizes[i]! * width))),
   );
   const offset = hasBias(config, names[0]!) ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
-  const y = product(x, data, [out, width], precision, offset);
+  const linear: Linear = { data, shape: [out, width], offset };
+  const y = product(x, rotated ? rotateLinear(config, stored, names[0]!, linear) : linear, precision);
   return ops.split(y, -1, sizes);
 }
 
@@ -176,32 +191,28 @@ function joined(arrays: readonly Float32Array[]): Float32Array {
 const flat = (x: Value): Value => (x.shape.length === 3 ? ops.reshape(x, x.shape.slice(1)) : x);
 
 /** x · Wᵀ (+ offset) with the weight held in the graph. */
-function product(
-  x: Value,
-  w: Float32Array,
-  shape: [number, number],
-  precision: DecodePrecision,
-  offset?: Float32Array,
-): Value {
+function product(x: Value, { data, shape, offset, block, row }: Linear, precision: DecodePrecision): Value {
   const { graph } = x;
-  const y =
-    precision === "float32"
-      ? ops.reshape(ops.gemm(flat(x), graph.constant("float32", shape, w), { transB: true }), [
-          ...x.shape.slice(0, -1),
-          shape[0],
-        ])
-      : blockProduct(x, quantizeBlocks(w, shape, precision === "int8" ? 8 : 4));
+  let y: Value;
+  if (precision === "float32") {
+    let w = data;
+    if (row) row(data, (w = new Float32Array(data.length)));
+    y = ops.reshape(ops.gemm(flat(x), graph.constant("float32", shape, w), { transB: true }), [
+      ...x.shape.slice(0, -1),
+      shape[0],
+    ]);
+  } else y = blockProduct(x, quantizeBlocks(data, shape, precision === "int8" ? 8 : 4, block, row));
   return offset ? ops.add(y, graph.constant("float32", [shape[0]], offset)) : y;
 }
 
 /** ONNX Runtime's MatMulNBits; accuracy level 4 rounds x to 8 bits in blocks, so that the products are of integers. */
 function blockProduct(x: Value, weight: BlockWeight): Value {
   const { graph } = x;
-  const { bits, shape, blocks, codes, scales, zeroPoints } = weight;
+  const { bits, shape, block, blocks, codes, scales, zeroPoints } = weight;
   const [out, width] = shape;
   const inputs: (Value | undefined)[] = [
     x,
-    graph.constant("uint8", [out, blocks, (BLOCK * bits) / 8], codes),
+    graph.constant("uint8", [out, blocks, (block * bits) / 8], codes),
     graph.constant("float32", [out * blocks], scales),
   ];
   if (zeroPoints) inputs.push(graph.constant("uint8", [zeroPoints.length], zeroPoints));
@@ -209,7 +220,7 @@ function blockProduct(x: Value, weight: BlockWeight): Value {
     K: { int: width },
     N: { int: out },
     bits: { int: bits },
-    block_size: { int: BLOCK },
+    block_size: { int: block },
     accuracy_level: { int: 4 },
   };
   return graph.node("MatMulNBits", inputs, [{ dtype: "float32", shape: [...x.shape.slice(0, -1), out] }], {

@@ -60,7 +60,7 @@ describe("several tokens of one sequence in a step", () => {
     const weights = fixtureWeights(name);
     const { vocabSize } = weights.config;
     const one = new Decoder(weights, device, "float32");
-    const several = new Decoder(weights, device, "float32", true);
+    const several = new Decoder(weights, device, "float32", { several: true });
     const { ids } = golden(name)[0]!;
     const caches = [new KvCache(weights.config), new KvCache(weights.config)] as const;
     for (const cache of caches) {

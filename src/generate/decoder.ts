@@ -7,6 +7,7 @@ import type { DecoderWeights } from "../model/weights.js";
 import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
 import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
 import type { KvCache } from "./kv-cache.js";
+import { rotatable, rotateFactors, rotateStream } from "./rotation.js";
 
 /** Added to the scores of positions that may not be seen. */
 const HIDDEN = -1e30;
@@ -15,7 +16,19 @@ interface CompiledSegment extends Segment {
   executable: Executable;
 }
 
+export interface DecoderOptions {
+  /** Whether a step may add several tokens to one sequence; steps of one are a little slower then. */
+  several?: boolean;
+  /**
+   * Whether the residual stream is held as `rotation.ts` describes. Default: where activations are rounded in blocks, if
+   * the model allows it. (4-bit codes fit the grids of 4-bit checkpoints only where weights stay as they are.)
+   */
+  rotated?: boolean;
+}
+
 export class Decoder {
+  private readonly several: boolean;
+  private readonly rotated: boolean;
   private readonly compiled = new Map<string, Promise<CompiledSegment[]>>();
   private readonly factorFeeds = new WeakMap<Adapter, Record<string, Tensor>[]>();
   private readonly outputs = new Map<string, Tensor>();
@@ -25,9 +38,11 @@ export class Decoder {
     readonly weights: DecoderWeights,
     readonly device: Device,
     readonly precision: DecodePrecision,
-    /** Whether a step may add several tokens to one sequence; steps of one are a little slower then. */
-    readonly several = false,
-  ) {}
+    options: DecoderOptions = {},
+  ) {
+    this.several = options.several ?? false;
+    this.rotated = options.rotated ?? (precision === "int8" && rotatable(weights.config));
+  }
 
   /** Compiles what steps with this adapter need; `step` does so by itself. */
   prepare(adapter?: AdapterShape): Promise<unknown> {
@@ -47,7 +62,8 @@ export class Decoder {
   private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
     const result: CompiledSegment[] = [];
     for (const segment of segments(this.weights.config, this.precision)) {
-      const graph = decodeGraph(this.weights, segment, this.precision, adapter, this.several);
+      const { several, rotated } = this;
+      const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
       result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
     }
     return result;
@@ -108,6 +124,7 @@ export class Decoder {
     const x = new Float32Array(tokens.length * hiddenSize);
     this.weights.embed(tokens, x);
     if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
+    if (this.rotated) rotateStream(x);
     return x;
   }
 
@@ -153,10 +170,12 @@ export class Decoder {
     let all = this.factorFeeds.get(adapter);
     if (!all) {
       const { rank } = adapter.shape;
+      const { config, layers } = this.weights;
       all = adapter.layers.map((factors, index) => {
         const feeds: Record<string, Tensor> = {};
-        for (const [name, { a, b }] of factors) {
-          const [out, width] = linearShape(this.weights.config, name);
+        for (const [name, plain] of factors) {
+          const [out, width] = linearShape(config, name);
+          const { a, b } = this.rotated ? rotateFactors(config, layers[index]!, name, plain) : plain;
           feeds[decodeName.factor(index, inputName.loraA(name))] = hostTensor("float32", a, [rank, width]);
           feeds[decodeName.factor(index, inputName.loraB(name))] = hostTensor("float32", b, [out, rank]);
         }

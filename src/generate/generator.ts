@@ -69,7 +69,7 @@ export class Generator {
     if (draftTokens > 0 && options.promptsApart)
       throw new UsageError("draftTokens and promptsApart exclude each other");
     this.packed = new PackedModel(model.weights, device);
-    this.decoder = new Decoder(model.weights, decodeDevice, options.weights ?? "int8", draftTokens > 0);
+    this.decoder = new Decoder(model.weights, decodeDevice, options.weights ?? "int8", { several: draftTokens > 0 });
     this.scheduler = new Scheduler(this.packed, this.decoder, {
       maxBatch: options.maxBatch ?? 16,
       cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),

@@ -76,6 +76,14 @@ const NORM_NAMES: Record<DecoderConfig["norm"]["placement"], (string | undefined
   both: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"],
 };
 
+/** Name of the weight of the norm whose result a linear layer reads; undefined where it reads something else. */
+export function inputNorm(config: DecoderConfig, name: LinearName): string | undefined {
+  const [beforeAttention, , beforeMlp] = NORM_NAMES[config.norm.placement];
+  if (name === "self_attn.o_proj" || name === "mlp.down_proj") return undefined;
+  const norm = name.startsWith("mlp.") ? beforeMlp : beforeAttention;
+  return norm && `${norm}.weight`;
+}
+
 /** The model's norm with a given weight (undefined for norms without one). */
 export function normalise(config: DecoderConfig, x: Value, weight: Value | undefined): Value {
   const { kind, epsilon, offset } = config.norm;
