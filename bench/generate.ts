@@ -31,9 +31,9 @@ const ROUNDS = 3;
 /** Measurements of a kind in a round, of which the best counts; the peer does as many. */
 const TRIES = 3;
 const BATCHES = [1, 4, 16];
-/** Answers that are written greedily, one after the other, and their length at most. */
-const ANSWERS = 12;
-const ANSWER_TOKENS = 128;
+/** Answers that are written greedily, one after the other, and their length at most; to held-out questions. */
+const ANSWERS = 8;
+const ANSWER_TOKENS = 256;
 const DRAFT = 8;
 
 const { values, positionals } = parseArgs({
@@ -87,8 +87,9 @@ async function answerRate(generator: Generator, prompts: readonly number[][]): P
 
 function questions(generator: Generator): number[][] {
   const path = fileURLToPath(new URL("../examples/data/quickstart-heldout.jsonl", import.meta.url));
-  const rows = readFileSync(path, "utf8").trim().split("\n").slice(0, ANSWERS);
-  return rows.map((row) => {
+  const rows = readFileSync(path, "utf8").trim().split("\n");
+  const chosen = rows.filter((_, i) => i % Math.floor(rows.length / ANSWERS) === 0);
+  return chosen.map((row) => {
     const { instruction } = JSON.parse(row) as { instruction: string };
     const text = generator.render([{ role: "user", content: instruction }]);
     return generator.tokenizer.encode(text, { addSpecialTokens: false });
