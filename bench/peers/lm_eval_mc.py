@@ -1,6 +1,6 @@
 """Multiple-choice scoring of lm-evaluation-harness on CPU in rows a second, on the rows of bench/mc-scoring.ts.
 
-    python bench/peers/lm_eval_mc.py --model FILE.gguf --data DATA_DIR --rows 100 --batch 1 4 8 16
+    python bench/peers/lm_eval_mc.py --model FILE.gguf --data DATA_DIR --rows 100 --batch 1 4 8 16 [--mmlu MMLU.json]
 """
 
 import argparse
@@ -17,6 +17,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--model", type=Path, required=True)
 parser.add_argument("--data", type=Path, required=True)
 parser.add_argument("--rows", type=int, default=100)
+parser.add_argument("--mmlu", type=Path, help="rows that the bench wrote: [context, choices] pairs")
 parser.add_argument("--batch", type=int, nargs="+", default=[1, 4, 8, 16])
 args = parser.parse_args()
 
@@ -41,6 +42,8 @@ sets = {
         for row in rows("core/hellaswag/validation_1000_preprocessed.jsonl")
     ],
 }
+if args.mmlu:
+    sets["mmlu, 5 shots"] = json.loads(args.mmlu.read_text("utf-8"))
 for batch in args.batch:
     lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch, device="cpu")
     for name, questions in sets.items():

@@ -2,6 +2,7 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { FailureError } from "../errors.js";
+import { isRunning } from "./atomic-write.js";
 
 /** A held lock; `release` may be called more than once. */
 export interface RunLock {
@@ -95,12 +96,7 @@ function inUse(folder: string, path: string, holder: Holder, host: string): Fail
 
 function isAlive(holder: Holder): boolean {
   if (holder.host !== hostname()) return true;
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // exists, belongs to someone else
-  }
-  return holder.start === startOf(holder.pid);
+  return isRunning(holder.pid) && holder.start === startOf(holder.pid);
 }
 
 /** Field 22 of /proc/PID/stat (proc(5)); undefined on other systems. */

@@ -1,7 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
 import { FailureError } from "../errors.js";
-import { fsyncFolder, writeFileAtomically, writeFully } from "../files/atomic-write.js";
+import { replaceFile, writeFileAtomically, writeFully } from "../files/atomic-write.js";
 import { floatToBfloat, floatToHalf } from "../quant/half.js";
 import { bytesOf } from "./byte-file.js";
 
@@ -52,9 +52,7 @@ export function writeSafetensors(
   prefix.writeBigUInt64LE(BigInt(padded));
   text.copy(prefix, 8);
 
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  try {
+  replaceFile(path, (temporary) => {
     const fd = openSync(temporary, "w");
     try {
       writeFully(fd, prefix);
@@ -63,12 +61,7 @@ export function writeSafetensors(
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  fsyncFolder(dirname(path));
+  });
 }
 
 function writeValues(fd: number, path: string, tensor: TensorToWrite): void {

@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { UsageError } from "../errors.js";
-import { fsyncFolder, writeFully } from "../files/atomic-write.js";
+import { replaceFile, writeFully } from "../files/atomic-write.js";
 import { type JsonRow, readJsonl } from "../files/jsonl.js";
 
 /** Names of the stages' files in a run folder (the original project's, without its model's name). */
@@ -78,9 +78,7 @@ const PIECE_CHARACTERS = 1 << 24;
 
 /** Replaces a stage file in one step, a piece at a time: 52,000 transcripts with their prompts are too long for one text. */
 export function writeStage(path: string, rows: Iterable<unknown>): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    rmSync(temporary, { force: true });
+  replaceFile(path, (temporary) => {
     let piece = "";
     for (const row of rows) {
       piece += `${JSON.stringify(row)}\n`;
@@ -89,11 +87,7 @@ export function writeStage(path: string, rows: Iterable<unknown>): void {
       piece = "";
     }
     appendDurably(temporary, piece);
-    renameSync(temporary, path);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-  fsyncFolder(dirname(path));
+  });
 }
 
 /** Adds lines to the end of a file and flushes them to disk. */
