@@ -26,7 +26,7 @@ const [past, steps, prefill, threads] = [values.past, values.steps, values.prefi
 
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: threads });
 const model = await llama.loadModel({ modelPath: positionals[0], useMmap: true });
-/** A context for one sequence, no larger than it needs: room for more costs llama.cpp a third of its speed. */
+/** A context for one sequence, no larger than it needs: room for more costs llama.cpp up to a third of its speed. */
 const open = (contextSize) => model.createContext({ contextSize, batchSize: 512, threads });
 const token = (i) => 1000 + ((i * 7919) % 20000);
 const prompt = (count) => Array.from({ length: count }, (_, i) => token(i));
