@@ -17,6 +17,8 @@ import { Decoder } from "../src/generate/decoder.js";
 import { Generator } from "../src/generate/generator.js";
 import { KvCache } from "../src/generate/kv-cache.js";
 import { prefill } from "../src/generate/prefill.js";
+import { SoloDecoder } from "../src/generate/solo/solo-decoder.js";
+import type { StepDecoder } from "../src/generate/step-decoder.js";
 import { openCheckpoint } from "../src/model/checkpoint.js";
 import { loadModel } from "../src/model/load-model.js";
 import { PackedModel } from "../src/model/packed-model.js";
@@ -53,7 +55,7 @@ const threads = Number(values.threads);
 const prompt = (count: number): number[] => Array.from({ length: count }, (_, i) => 1000 + ((i * 7919) % 20000));
 
 /** Tokens a second of decoding steps over `batch` sequences. */
-async function decodeRate(decoder: Decoder, weights: DecoderWeights, batch: number): Promise<number> {
+async function decodeRate(decoder: StepDecoder, weights: DecoderWeights, batch: number): Promise<number> {
   const cache = new KvCache(weights.config);
   cache.reserve(batch, PAST + STEPS + 3);
   for (let i = 0; i < batch; i++) cache.add(PAST);
@@ -108,11 +110,14 @@ const checkpoint = openCheckpoint(path);
 const weights = loadDecoderWeights(checkpoint);
 checkpoint.close();
 const decoder = new Decoder(weights, device, values.weights as "float32" | "int8" | "int4");
+// One answer at a time (chat, --batch 1) and several (serve, generate) have steps of their own.
+const alone = decoder.precision === "int8" ? new SoloDecoder(weights, threads, decoder) : decoder;
 const model = new PackedModel(weights, device);
 await prefillRate(model, weights);
 const loaded = await loadModel(path, {});
 const options = { weights: decoder.precision };
 const plain = await Generator.of(loaded, device, options);
+const chat = await Generator.of(loaded, device, { ...options, maxBatch: 1 });
 const guessing = await Generator.of(loaded, device, { ...options, draftTokens: DRAFT });
 const prompts = questions(plain);
 const folder = mkdtempSync(join(tmpdir(), "evoke-bench-"));
@@ -123,9 +128,11 @@ const best: Record<string, number> = {};
 const note = (name: string, rate: number): void => void (best[name] = Math.max(best[name] ?? 0, rate));
 for (let round = 0; round < ROUNDS; round++) {
   for (let i = 0; i < TRIES; i++) {
+    note("decode alone", await decodeRate(alone, weights, 1));
     for (const batch of BATCHES) note(`decode ${batch}`, await decodeRate(decoder, weights, batch));
     note("prefill", await prefillRate(model, weights));
   }
+  note("answers alone", await answerRate(chat, prompts));
   note("answers", await answerRate(plain, prompts));
   note(`answers, ${DRAFT} guessed`, await answerRate(guessing, prompts));
   const sizes = ["--past", PAST, "--steps", STEPS, "--prefill", PREFILL].map(String);
@@ -138,8 +145,9 @@ for (let round = 0; round < ROUNDS; round++) {
   if (values["peer-f32"]) note("llama.cpp F32 prefill", peer(values["peer-f32"], sizes).prefill!);
 }
 rmSync(folder, { recursive: true });
-await decoder.dispose();
+await alone.dispose();
 await model.dispose();
+await chat.dispose();
 await plain.dispose();
 await guessing.dispose();
 
@@ -147,7 +155,9 @@ const ratios: Record<string, number> = {};
 const ratio = (name: string, ours: string, theirs: string): void => {
   if (best[ours] !== undefined && best[theirs] !== undefined) ratios[name] = best[ours] / best[theirs];
 };
+ratio("alone / llama.cpp Q8_0", "decode alone", "llama.cpp Q8_0 decode 1");
 ratio("batch 1 / llama.cpp Q8_0", "decode 1", "llama.cpp Q8_0 decode 1");
+ratio("answers alone / llama.cpp", "answers alone", "llama.cpp Q8_0 answers");
 ratio("answers / llama.cpp Q8_0", "answers", "llama.cpp Q8_0 answers");
 ratio("guessed / llama.cpp Q8_0", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 answers");
 ratio("guessed / llama.cpp guessed", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 answers, guessed");

@@ -4,8 +4,10 @@ declare namespace WebAssembly {
     constructor(bytes: Uint8Array);
   }
   class Memory {
-    constructor(size: { initial: number; maximum: number });
-    readonly buffer: ArrayBuffer;
+    constructor(size: { initial: number; maximum: number; shared?: boolean });
+    readonly buffer: ArrayBufferLike;
+    /** Adds pages of 64 KiB. */
+    grow(pages: number): number;
   }
   class Instance {
     constructor(module: Module, imports: Record<string, Record<string, Memory>>);

@@ -56,6 +56,7 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
   const { Generator } = await import("../generate/generator.js");
   const { adapter, ...options } = modelOptions(flags);
   const generator = await Generator.open(reference, {
+    maxBatch: 1,
     ...options,
     draftTokens: flags.draft,
     device: globals.device,

@@ -8,6 +8,7 @@ import { type Device, type Executable, hostTensor, type Tensor, zeros } from "..
 import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
 import type { KvCache } from "./kv-cache.js";
 import { rotatable, rotateFactors, rotateStream } from "./rotation.js";
+import type { StepDecoder } from "./step-decoder.js";
 
 /** Added to the scores of positions that may not be seen. */
 const HIDDEN = -1e30;
@@ -26,7 +27,7 @@ export interface DecoderOptions {
   rotated?: boolean;
 }
 
-export class Decoder {
+export class Decoder implements StepDecoder {
   private readonly several: boolean;
   private readonly rotated: boolean;
   private readonly compiled = new Map<string, Promise<CompiledSegment[]>>();

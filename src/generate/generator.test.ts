@@ -60,6 +60,31 @@ describe("a prompt longer than the window", () => {
   });
 });
 
+describe("one answer at a time", () => {
+  it("takes steps of its own, and gives each request the same answer again, in company or alone", async () => {
+    const graph = vi.spyOn(Decoder.prototype, "step");
+    const solo = await Generator.of(model, device, { maxBatch: 1, draftTokens: 4 });
+    const requests = [
+      { tokens: first, ...greedy },
+      { tokens: second, ...greedy, adapter: "adapter1" },
+      { tokens: first.slice(2), ...greedy, temperature: 1, seed: 3 },
+    ];
+    const together = await Promise.all(requests.map((request) => solo.generate(request)));
+    for (const [i, request] of requests.entries()) expect(await solo.generate(request)).toEqual(together[i]);
+    expect(graph).not.toHaveBeenCalled();
+    const stopped = new AbortController();
+    const onToken = (): void => stopped.abort(new Error("enough"));
+    await expect(solo.generate(requests[0]!, { signal: stopped.signal, onToken })).rejects.toThrow("enough");
+    expect(await solo.generate(requests[1]!)).toEqual(together[1]);
+    // Several answers to one prompt still go together.
+    const { alternatives } = await solo.generate({ ...requests[2]!, n: 3 });
+    expect(alternatives).toHaveLength(2);
+    expect(graph).toHaveBeenCalled();
+    graph.mockRestore();
+    await solo.dispose();
+  });
+});
+
 describe("generate", () => {
   it("writes what reading everything anew for each token gives, alone and in company", async () => {
     const prompts = [first, second, first.slice(0, 5), second.slice(0, 9), first.slice(3, 20), second.slice(0, 1)];

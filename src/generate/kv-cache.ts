@@ -17,6 +17,8 @@ export class KvCache {
   readonly lengths: number[] = [];
   /** Positions there is room for in each slot. */
   capacity = 0;
+  /** Another number when what a slot holds changes in another way than by `append`, so that copies know. */
+  contents = 0;
   /** Slots there is room for. */
   private room = 0;
 
@@ -59,6 +61,7 @@ export class KvCache {
   /** Opens a slot of `length` positions that are filled with `fill`; there must be room. */
   add(length: number): number {
     if (this.slots >= this.room || length > this.capacity) throw new Error("the cache has no room");
+    this.contents++;
     return this.lengths.push(length) - 1;
   }
 
@@ -72,6 +75,7 @@ export class KvCache {
     const width = kvHeads * headDim;
     const keys = this.keys[layer]!;
     const values = this.values[layer]!;
+    this.contents++;
     for (let head = 0; head < kvHeads; head++) {
       let to = slot * this.slotSize + (head * capacity + position) * headDim;
       let at = start * width + head * headDim;
@@ -115,6 +119,7 @@ export class KvCache {
   /** Forgets the last positions of a slot. */
   drop(slot: number, count: number): void {
     this.lengths[slot]! -= count;
+    this.contents++;
   }
 
   /** A slot with the same contents as another (for several answers to one prompt). */
@@ -132,6 +137,7 @@ export class KvCache {
       this.lengths[slot] = this.lengths[last]!;
     }
     this.lengths.pop();
+    this.contents++;
   }
 
   private move(from: number, to: number): void {

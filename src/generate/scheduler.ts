@@ -4,13 +4,13 @@
  */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
-import type { Decoder } from "./decoder.js";
 import { KvCache } from "./kv-cache.js";
 import { PREFILL_TOKENS, prefill } from "./prefill.js";
 import { PromptLookup } from "./prompt-lookup.js";
 import { PromptMemory } from "./prompt-memory.js";
 import { commonLength } from "./score-plan.js";
 import type { Sequence } from "./sequence.js";
+import type { StepDecoder } from "./step-decoder.js";
 
 /** One prompt and the answers to it. */
 export interface Job {
@@ -60,7 +60,7 @@ export class Scheduler {
 
   constructor(
     private readonly model: PackedModel,
-    private readonly decoder: Decoder,
+    private readonly decoder: StepDecoder,
     private readonly options: SchedulerOptions,
   ) {
     this.memory = new PromptMemory(Math.min(MOST_REMEMBERED, options.cacheBytes / 8));

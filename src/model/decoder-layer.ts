@@ -70,7 +70,7 @@ export function vectorShapes(config: DecoderConfig): Map<string, number> {
 }
 
 /** Checkpoint names of the norms: before attention, after it, before the MLP, after it. */
-const NORM_NAMES: Record<DecoderConfig["norm"]["placement"], (string | undefined)[]> = {
+export const NORM_NAMES: Record<DecoderConfig["norm"]["placement"], (string | undefined)[]> = {
   before: ["input_layernorm", undefined, "post_attention_layernorm", undefined],
   after: [undefined, "post_attention_layernorm", undefined, "post_feedforward_layernorm"],
   both: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"],

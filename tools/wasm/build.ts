@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { assemble } from "./assemble.js";
 
-for (const path of ["quant/simd/nf4", "random/simd/mask"]) {
+for (const path of ["quant/simd/nf4", "random/simd/mask", "generate/solo/solo"]) {
   const file = join(import.meta.dirname, "../../src", path);
   const bytes = await assemble(readFileSync(`${file}.wat`, "utf8"));
   writeFileSync(

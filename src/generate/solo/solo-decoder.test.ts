@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
+import { fixtureNames, fixtureWeights, golden, randomAdapter } from "../../../tests/support/fixture-model.js";
+import { assemble } from "../../../tools/wasm/assemble.js";
+import { FailureError } from "../../errors.js";
+import type { Adapter } from "../../model/adapter.js";
+import type { DecoderConfig } from "../../model/decoder-config.js";
+import { LINEAR_LAYERS, linearShape } from "../../model/decoder-layer.js";
+import type { DecoderWeights } from "../../model/weights.js";
+import { dequantizeBlocks, quantizeBlocks } from "../../quant/block-quant.js";
+import { Device } from "../../runtime/device.js";
+import { Decoder } from "../decoder.js";
+import { KvCache } from "../kv-cache.js";
+import type { StepDecoder } from "../step-decoder.js";
+import { SoloDecoder, soloFits } from "./solo-decoder.js";
+import { blocking, SoloMemory } from "./solo-memory.js";
+import { SOLO_WASM } from "./solo-wasm.js";
+
+const device = await Device.open({ threads: 1 });
+const names = fixtureNames.filter((name) => soloFits(fixtureWeights(name).config));
+
+/** A decoder that no step may be left to. */
+const none: StepDecoder = {
+  step: () => Promise.reject(new Error("left to the other decoder")),
+  dispose: () => Promise.resolve(),
+};
+
+function rounded(weights: DecoderWeights): DecoderWeights {
+  const { config, layers, head } = weights;
+  const round = (data: Float32Array, shape: [number, number]): Float32Array =>
+    dequantizeBlocks(quantizeBlocks(data, shape, 8, blocking(shape[1]).block));
+  return {
+    ...weights,
+    head: round(head, [config.vocabSize, config.hiddenSize]),
+    layers: layers.map((layer) => ({
+      ...layer,
+      linear: new Map(
+        [...layer.linear].map(([name, stored]) => {
+          if (stored.kind !== "float32") throw new Error("fixtures are float32");
+          return [name, { kind: "float32" as const, data: round(stored.data, linearShape(config, name)) }];
+        }),
+      ),
+    })),
+  };
+}
+
+function roundedAdapter(config: DecoderConfig, adapter: Adapter): Adapter {
+  const round = (data: Float32Array, shape: [number, number]): Float32Array =>
+    dequantizeBlocks(quantizeBlocks(data, shape, 8, blocking(shape[1]).block));
+  const { rank } = adapter.shape;
+  const layers = adapter.layers.map(
+    (factors) =>
+      new Map(
+        [...factors].map(([name, { a, b }]) => {
+          const [out, width] = linearShape(config, name);
+          return [name, { a: round(a, [rank, width]), b: round(b, [out, rank]) }];
+        }),
+      ),
+  );
+  return { ...adapter, layers };
+}
+
+function emptyCache(weights: DecoderWeights): KvCache {
+  const cache = new KvCache(weights.config);
+  cache.reserve(1, 1);
+  cache.add(0);
+  return cache;
+}
+
+async function decode(decoder: StepDecoder, cache: KvCache, ids: readonly number[], adapter?: Adapter) {
+  const logits: Float32Array[] = [];
+  for (const id of ids) logits.push((await decoder.step(cache, [id], adapter)).slice());
+  return logits;
+}
+
+function largestDifference(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  let largest = 0;
+  a.forEach((row, i) => void row.forEach((x, j) => void (largest = Math.max(largest, Math.abs(x - b[i]![j]!)))));
+  return largest;
+}
+
+it("runs the module that solo.wat gives", async () => {
+  const text = readFileSync(new URL("./solo.wat", import.meta.url), "utf8");
+  expect(Buffer.from(await assemble(text)).toString("base64")).toBe(SOLO_WASM);
+});
+
+describe("steps of one sequence without a graph", () => {
+  it.each(names)("%s: the graph's logits with the same rounded weights, whatever the threads", async (name) => {
+    const weights = fixtureWeights(name);
+    const { ids } = golden(name)[0]!;
+    const graph = new Decoder(rounded(weights), device, "float32");
+    const caches = [1, 2, 3].map(() => emptyCache(weights));
+    const expected = await decode(graph, emptyCache(weights), ids);
+    const found: Float32Array[][] = [];
+    for (const threads of [1, 2, 3]) {
+      const solo = new SoloDecoder(weights, threads, none);
+      found.push(await decode(solo, caches[threads - 1]!, ids));
+      await solo.dispose();
+    }
+    expect(largestDifference(expected, found[0]!)).toBeLessThan(3e-3);
+    expect(largestDifference(found[0]!, found[1]!)).toBeLessThan(1e-3);
+    expect(largestDifference(found[0]!, found[2]!)).toBeLessThan(1e-3);
+    expect(caches[0]!.lengths).toEqual([ids.length]);
+    await graph.dispose();
+  });
+
+  it("applies adapters, one after the other, of ranks in and beyond a block", async () => {
+    const weights = fixtureWeights("llama");
+    const { ids } = golden("llama")[0]!;
+    const one = randomAdapter(weights.config, ["self_attn.q_proj", "self_attn.v_proj"], 4, "one");
+    const two = randomAdapter(weights.config, [...LINEAR_LAYERS], 80, "two");
+    const graph = new Decoder(rounded(weights), device, "float32");
+    const solo = new SoloDecoder(weights, 2, none);
+    const plain = await decode(solo, emptyCache(weights), ids);
+    for (const adapter of [one, two, one]) {
+      const factors = roundedAdapter(weights.config, adapter);
+      const expected = await decode(graph, emptyCache(weights), ids, factors);
+      const found = await decode(solo, emptyCache(weights), ids, adapter);
+      const size = Math.max(...expected.flatMap((row) => Array.from(row, Math.abs)));
+      expect(largestDifference(expected, found) / size).toBeLessThan(5e-3);
+      expect(largestDifference(plain, found) / size).toBeGreaterThan(1e-1);
+    }
+    await solo.dispose();
+    await graph.dispose();
+  });
+
+  it("follows what happens to the cache: dropped positions, another sequence, another cache", async () => {
+    const weights = fixtureWeights("llama");
+    const [first, second] = golden("llama").map(({ ids }) => ids.slice(0, 12)) as [number[], number[]];
+    const solo = new SoloDecoder(weights, 2, none);
+    const one = await decode(solo, emptyCache(weights), first);
+    const two = await decode(solo, emptyCache(weights), second);
+    const cache = emptyCache(weights);
+    await decode(solo, cache, [...first.slice(0, 6), 7, 8]);
+    cache.drop(0, 2);
+    expect(await decode(solo, cache, first.slice(6))).toEqual(one.slice(6));
+    cache.remove(0);
+    cache.add(0);
+    expect(await decode(solo, cache, second)).toEqual(two);
+    await solo.dispose();
+  });
+
+  it("has room for as many positions as come", async () => {
+    const weights = fixtureWeights("qwen3");
+    const ids = Array.from({ length: 1100 }, (_, i) => (i * 37) % 200);
+    const graph = new Decoder(rounded(weights), device, "float32");
+    const solo = new SoloDecoder(weights, 2, none);
+    const expected = await decode(graph, emptyCache(weights), ids);
+    expect(largestDifference(expected, await decode(solo, emptyCache(weights), ids))).toBeLessThan(3e-3);
+    await solo.dispose();
+    await graph.dispose();
+  });
+
+  it("leaves several sequences or tokens, and what it has no memory for, to the other decoder", async () => {
+    const weights = fixtureWeights("llama");
+    const other = new Decoder(weights, device, "float32", { several: true });
+    const left = vi.spyOn(other, "step");
+    const solo = new SoloDecoder(weights, 1, other);
+    const cache = emptyCache(weights);
+    await solo.step(cache, [1]);
+    expect(left).not.toHaveBeenCalled();
+    await solo.step(cache, [2, 3]);
+    cache.reserve(2, 4);
+    cache.copy(0);
+    await solo.step(cache, [4, 5]);
+    expect(left).toHaveBeenCalledTimes(2);
+    await solo.dispose();
+
+    const small = vi.spyOn(SoloMemory.prototype, "take").mockImplementation(() => {
+      throw new FailureError("no memory");
+    });
+    const without = new SoloDecoder(weights, 1, other);
+    await without.step(emptyCache(weights), [1]);
+    small.mockRestore();
+    await without.step(emptyCache(weights), [1]);
+    expect(left).toHaveBeenCalledTimes(4);
+    await without.dispose();
+  });
+});
+
+it("knows which models it can take", () => {
+  const { config } = fixtureWeights("llama");
+  expect(soloFits(config)).toBe(true);
+  expect(soloFits(fixtureWeights("llama-bias").config)).toBe(false);
+  expect(soloFits({ ...config, activation: "gelu" })).toBe(false);
+  // The shapes of Llama 3.2 3B and of Llama 3.1 8B.
+  const llama = { ...config, vocabSize: 128_256, headDim: 128, kvHeads: 8 };
+  expect(soloFits({ ...llama, hiddenSize: 3072, intermediateSize: 8192, heads: 24, layers: 28 })).toBe(true);
+  expect(soloFits({ ...llama, hiddenSize: 4096, intermediateSize: 14_336, heads: 32, layers: 32 })).toBe(false);
+});

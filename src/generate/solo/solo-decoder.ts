@@ -1,0 +1,273 @@
+/**
+ * Writes one sequence as fast as can be: the decoding step without a graph. A graph of one token is some 700 operations,
+ * most of them tiny, and their overhead is a third of the step; here the step is one pass of a few threads over the weights,
+ * limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for each 64, and
+ * activations 16 bits, so that rounding those costs nothing; the cache stays float32.
+ */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { FailureError } from "../../errors.js";
+import type { Adapter } from "../../model/adapter.js";
+import type { DecoderConfig } from "../../model/decoder-config.js";
+import { linearShape, NORM_NAMES } from "../../model/decoder-layer.js";
+import { ropeFrequencies, ropeTables } from "../../model/rope.js";
+import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
+import type { KvCache } from "../kv-cache.js";
+import type { StepDecoder } from "../step-decoder.js";
+import { MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
+import {
+  cacheBytes,
+  MOST_RANK,
+  type SoloAdapter,
+  type SoloCache,
+  type SoloVectors,
+  type SoloWeights,
+  sharedVectors,
+  writeProgram,
+} from "./solo-program.js";
+import { SOLO_WASM } from "./solo-wasm.js";
+
+/** Positions there is room for at first. */
+const FIRST_CAPACITY = 512;
+/** Positions that must have room beside the weights. */
+const LEAST_CAPACITY = 2048;
+/** Bytes of codes and scales for a weight. */
+const BYTES_PER_WEIGHT = 1 + 4 / 128;
+
+/** Runs in each further thread: its part of every step. */
+const WORKER = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { module, memory, thread } = workerData;
+const { serve } = new WebAssembly.Instance(module, { evoke: { memory } }).exports;
+const seen = new Int32Array(memory.buffer)[0];
+parentPort.postMessage("ready");
+serve(thread, seen);
+`;
+
+/** Whether a model's steps can be taken here. */
+export function soloFits(config: DecoderConfig): boolean {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize);
+  const bytes = (layer * layers + vocabSize * hiddenSize) * BYTES_PER_WEIGHT;
+  return (
+    headDim % 4 === 0 && config.activation !== "gelu" && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES
+  );
+}
+
+/** The threads at work, and where things lie in their memory. */
+interface Opened {
+  memory: SoloMemory;
+  step: () => void;
+  workers: Worker[];
+  weights: SoloWeights;
+  vectors: SoloVectors;
+  adapters: Map<Adapter, SoloAdapter>;
+  /** Where programs and cache begin, behind all weights. */
+  end: number;
+  /** What the programs were written for. */
+  written?: { adapter?: Adapter; cache: SoloCache };
+  /** What the cache here is a copy of. */
+  copied?: { cache: KvCache; contents: number };
+}
+
+export class SoloDecoder implements StepDecoder {
+  private opening?: Promise<Opened | undefined>;
+  private readonly threads: number;
+  private rope?: { cos: Float32Array; sin: Float32Array; positions: number };
+
+  /** @param others takes the steps of several sequences or tokens, and all steps where there is no memory for these. */
+  constructor(
+    readonly weights: DecoderWeights,
+    threads: number,
+    private readonly others: StepDecoder,
+  ) {
+    this.threads = Math.min(threads, MOST_THREADS);
+  }
+
+  async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
+    const alone = cache.slots === 1 && tokens.length === 1 && (adapter?.shape.rank ?? 0) <= MOST_RANK;
+    this.opening ??= this.open();
+    const opened = alone ? await this.opening : undefined;
+    const room = opened && this.makeRoom(opened, cache, adapter);
+    if (!room) return this.others.step(cache, tokens, adapter);
+    const { memory, vectors } = opened;
+    const { config } = this.weights;
+    const { hiddenSize, vocabSize, embeddingScale } = config;
+    const embedding = memory.floats(vectors.embedding, hiddenSize);
+    this.weights.embed(tokens, embedding);
+    if (embeddingScale !== 1) for (let i = 0; i < hiddenSize; i++) embedding[i]! *= embeddingScale;
+    this.placeRope(opened, cache.lengths[0]!);
+    memory.words(0, STATE.programs)[STATE.cached] = cache.lengths[0]!;
+    try {
+      opened.step();
+    } catch (error) {
+      throw new FailureError("a thread of the decoder has ended; start anew, or write with --weights float32", {
+        cause: error,
+      });
+    }
+    this.takeNew(opened, room, cache);
+    return memory.floats(vectors.logits, vocabSize);
+  }
+
+  private async open(): Promise<Opened | undefined> {
+    let memory: SoloMemory;
+    let weights: SoloWeights;
+    try {
+      memory = new SoloMemory();
+      weights = placeWeights(memory, this.weights);
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof FailureError) return undefined;
+      throw error;
+    }
+    const vectors = sharedVectors(memory, this.weights.config, weights, this.threads);
+    memory.words(0, STATE.programs)[STATE.threads] = this.threads;
+    const module = new WebAssembly.Module(Buffer.from(SOLO_WASM, "base64"));
+    const workers = Array.from({ length: this.threads - 1 }, (_, i) => {
+      const workerData = { module, memory: memory.memory, thread: i + 1 };
+      return new Worker(WORKER, { eval: true, workerData });
+    });
+    await Promise.all(workers.map((worker) => once(worker, "message")));
+    // They wait for steps as long as the process lives, and do not keep it alive.
+    for (const worker of workers) worker.unref();
+    const { step } = new WebAssembly.Instance(module, { evoke: { memory: memory.memory } }).exports;
+    return { memory, step: step as () => void, workers, weights, vectors, adapters: new Map(), end: memory.end };
+  }
+
+  /** Programs for the adapter and a cache that has room for a position more and holds what `cache` does. */
+  private makeRoom(opened: Opened, cache: KvCache, adapter?: Adapter): SoloCache | undefined {
+    const { memory, copied } = opened;
+    const needed = cache.lengths[0]! + 1;
+    cache.reserve(1, needed);
+    let { written } = opened;
+    if (!written || written.adapter !== adapter || written.cache.capacity < needed) {
+      try {
+        written = this.write(opened, needed, adapter);
+      } catch (error) {
+        if (error instanceof FailureError) return undefined;
+        throw error;
+      }
+      opened.written = written;
+      opened.copied = undefined;
+    }
+    if (opened.copied === undefined || copied?.cache !== cache || copied.contents !== cache.contents) {
+      this.copyCache(memory, written.cache, cache);
+      opened.copied = { cache, contents: cache.contents };
+    }
+    return written.cache;
+  }
+
+  private write(opened: Opened, positions: number, adapter?: Adapter): NonNullable<Opened["written"]> {
+    const { memory, adapters, weights, vectors } = opened;
+    const { config } = this.weights;
+    memory.release(opened.end);
+    opened.written = undefined;
+    let factors = adapter && adapters.get(adapter);
+    if (adapter && !factors) {
+      factors = placeAdapter(memory, config, adapter);
+      adapters.set(adapter, factors);
+      opened.end = memory.end;
+    }
+    // Half as many again as are needed, so that growth is rare.
+    const capacity = Math.max(FIRST_CAPACITY, 256 * Math.ceil((1.5 * positions) / 256));
+    const cache = { at: memory.take(cacheBytes(config, capacity + 4)), capacity };
+    const programs = memory.words(4 * STATE.programs, this.threads);
+    const step = { config, weights, vectors, cache, adapter: factors };
+    for (let thread = 0; thread < this.threads; thread++)
+      programs[thread] = writeProgram(memory, step, thread, this.threads);
+    return { adapter, cache };
+  }
+
+  private copyCache(memory: SoloMemory, to: SoloCache, cache: KvCache): void {
+    const { layers, kvHeads, headDim } = this.weights.config;
+    const target = memory.floats(to.at, cacheBytes(this.weights.config, to.capacity) / 4);
+    let at = 0;
+    for (let layer = 0; layer < layers; layer++)
+      for (const source of [cache.keys[layer]!, cache.values[layer]!])
+        for (let head = 0; head < kvHeads; head++, at += to.capacity * headDim) {
+          const from = head * cache.capacity * headDim;
+          target.set(source.subarray(from, from + cache.lengths[0]! * headDim), at);
+        }
+  }
+
+  /** Hands the new position's keys and values on to `cache`. */
+  private takeNew({ memory }: Opened, from: SoloCache, cache: KvCache): void {
+    const { layers, kvHeads, headDim } = this.weights.config;
+    const source = memory.floats(from.at, cacheBytes(this.weights.config, from.capacity) / 4);
+    const width = kvHeads * headDim;
+    const [keys, values] = [new Float32Array(layers * width), new Float32Array(layers * width)];
+    let at = cache.lengths[0]! * headDim;
+    for (let layer = 0; layer < layers; layer++)
+      for (const target of [keys, values])
+        for (let head = 0; head < kvHeads; head++, at += from.capacity * headDim)
+          target.set(source.subarray(at, at + headDim), layer * width + head * headDim);
+    cache.append(keys, values, 0, layers);
+    cache.advance();
+  }
+
+  private placeRope({ memory, vectors }: Opened, position: number): void {
+    const { headDim, rope, attentionScale } = this.weights.config;
+    const half = headDim / 2;
+    if (!this.rope || position >= this.rope.positions) {
+      const positions = Math.max(2048, 2 ** Math.ceil(Math.log2(position + 1)));
+      const { cos, sin } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), positions);
+      this.rope = { cos, sin, positions };
+    }
+    for (const name of ["cos", "sin"] as const) {
+      const row = this.rope[name].subarray(position * half, (position + 1) * half);
+      memory.floats(vectors[name], half).set(row);
+      const scaled = memory.floats(name === "cos" ? vectors.queryCos : vectors.querySin, half);
+      for (let i = 0; i < half; i++) scaled[i] = row[i]! * attentionScale;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    const opened = await this.opening;
+    if (opened) {
+      const state = opened.memory.words(0, STATE.programs);
+      state[STATE.stop] = 1;
+      Atomics.add(state, STATE.step, 1);
+      Atomics.notify(state, STATE.step);
+      await Promise.all(opened.workers.map((worker) => worker.terminate()));
+    }
+    this.opening = Promise.resolve(undefined);
+    await this.others.dispose();
+  }
+}
+
+function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: DecoderWeights): SoloWeights {
+  const { hiddenSize, vocabSize, norm } = config;
+  const normWeight = (weight: Float32Array): number => memory.vector(weight.map((w) => w + norm.offset));
+  const ones = new Float32Array(hiddenSize).fill(1);
+  const names = norm.weighted ? [] : NORM_NAMES[norm.placement].filter((name) => name !== undefined);
+  const unweighted = names.map((name) => [`${name}.weight`, ones] as const);
+  return {
+    layers: layers.map(({ linear, biases, vectors }) => ({
+      linear: new Map(
+        [...linear].map(([name, stored]) => {
+          const shape = linearShape(config, name);
+          const data = decodeWeight(stored, () => new Float32Array(shape[0] * shape[1]));
+          return [name, memory.linear(data, shape, biases.get(name))];
+        }),
+      ),
+      vectors: new Map([...unweighted, ...vectors].map(([name, weight]) => [name, normWeight(weight)] as const)),
+    })),
+    finalNorm: normWeight(finalNorm ?? ones),
+    head: memory.linear(head, [vocabSize, hiddenSize]),
+  };
+}
+
+function placeAdapter(memory: SoloMemory, config: DecoderConfig, { shape, layers }: Adapter): SoloAdapter {
+  return {
+    shape,
+    layers: layers.map(
+      (factors) =>
+        new Map(
+          [...factors].map(([name, { a, b }]) => {
+            const [out, width] = linearShape(config, name);
+            const [rank, scaling] = [shape.rank, shape.scaling];
+            return [name, { a: memory.linear(a, [rank, width]), b: memory.linear(b, [out, rank], undefined, scaling) }];
+          }),
+        ),
+    ),
+  };
+}

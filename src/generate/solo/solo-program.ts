@@ -1,0 +1,280 @@
+/** Writes the programs that solo.wat carries out: one decoding step of a model, cut in equal parts for the threads. */
+import type { AdapterShape } from "../../model/adapter.js";
+import type { DecoderConfig } from "../../model/decoder-config.js";
+import { LINEAR_LAYERS, type LinearName, NORM_NAMES } from "../../model/decoder-layer.js";
+import { blocking, type SoloLinear, type SoloMemory } from "./solo-memory.js";
+
+/** Numbers of the operations, as solo.wat has them; the end is a barrier, too. */
+const OPERATION = {
+  end: 0,
+  barrier: 1,
+  copy: 2,
+  normalise: 3,
+  round: 4,
+  product: 5,
+  add: 6,
+  clip: 7,
+  softCap: 8,
+  rotate: 9,
+  append: 10,
+  attend: 11,
+  merge: 12,
+  activate: 13,
+} as const;
+/** Words of an instruction. */
+const INSTRUCTION = 16;
+
+/** Addresses of a model's weights. */
+export interface SoloWeights {
+  layers: { linear: Map<LinearName, SoloLinear>; vectors: Map<string, number> }[];
+  /** For norms without weights, ones; with an offset, it is in the weights. */
+  finalNorm: number;
+  head: SoloLinear;
+}
+
+/** Addresses of an adapter's factors, by block; B has the scaling. */
+export interface SoloAdapter {
+  shape: AdapterShape;
+  layers: Map<LinearName, { a: SoloLinear; b: SoloLinear }>[];
+}
+
+/** What the threads hand each other: addresses of vectors. */
+export interface SoloVectors {
+  /** The token's embedding, and tables of its position; the queries' carry the attention's scale. */
+  embedding: number;
+  cos: number;
+  sin: number;
+  queryCos: number;
+  querySin: number;
+  /** Results of the linear layers. */
+  results: Map<LinearName, number>;
+  /** The adapters' inner activations [rank]. */
+  low: Map<LinearName, number>;
+  /** For each thread and query head the values' sum [headDim], the largest score, the sum of shares, and two unused. */
+  parts: number;
+  activated: number;
+  logits: number;
+}
+
+/** Cached keys and values at an address: float32 [layers, 2, kvHeads, capacity, headDim]. */
+export interface SoloCache {
+  at: number;
+  /** A multiple of 4. */
+  capacity: number;
+}
+
+export const cacheBytes = ({ layers, kvHeads, headDim }: DecoderConfig, capacity: number): number =>
+  8 * layers * kvHeads * headDim * capacity;
+
+/** What a thread has for itself: addresses. */
+interface Own {
+  x: number;
+  normed: number;
+  codes: number;
+  scales: number;
+  q: number;
+  k: number;
+  attended: number;
+  scores: number;
+}
+
+export function sharedVectors(
+  memory: SoloMemory,
+  config: DecoderConfig,
+  weights: SoloWeights,
+  threads: number,
+): SoloVectors {
+  const { hiddenSize, intermediateSize, heads, headDim, vocabSize } = config;
+  const half = headDim / 2;
+  const results = new Map<LinearName, number>();
+  const low = new Map<LinearName, number>();
+  for (const name of LINEAR_LAYERS) {
+    results.set(name, memory.vector(weights.layers[0]!.linear.get(name)!.rows));
+    low.set(name, memory.vector(MOST_RANK));
+  }
+  return {
+    embedding: memory.vector(hiddenSize),
+    cos: memory.vector(half),
+    sin: memory.vector(half),
+    queryCos: memory.vector(half),
+    querySin: memory.vector(half),
+    results,
+    low,
+    parts: memory.vector(threads * heads * (headDim + 4)),
+    activated: memory.vector(intermediateSize),
+    logits: memory.vector(vocabSize),
+  };
+}
+
+/** The largest rank of an adapter there is room for. */
+export const MOST_RANK = 1024;
+
+function ownVectors(memory: SoloMemory, config: DecoderConfig, capacity: number): Own {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
+  const widest = Math.max(hiddenSize, intermediateSize, heads * headDim, MOST_RANK);
+  return {
+    x: memory.vector(hiddenSize),
+    normed: memory.vector(hiddenSize),
+    codes: memory.vector(widest),
+    scales: memory.vector(widest),
+    q: memory.vector(heads * headDim),
+    k: memory.vector(kvHeads * headDim),
+    attended: memory.vector(heads * headDim),
+    scores: memory.vector((heads / kvHeads) * (capacity + 4)),
+  };
+}
+
+/** The share of a thread in so many rows: whole fours, but for the end. */
+function share(rows: number, thread: number, threads: number): [from: number, to: number] {
+  const cut = (i: number): number => (i === threads ? rows : 4 * Math.round((rows * i) / threads / 4));
+  return [cut(thread), cut(thread + 1)];
+}
+
+export interface SoloStep {
+  config: DecoderConfig;
+  weights: SoloWeights;
+  vectors: SoloVectors;
+  cache: SoloCache;
+  adapter?: SoloAdapter;
+}
+
+/** Writes a thread's program, with room for what it works on, and returns its address. */
+export function writeProgram(memory: SoloMemory, step: SoloStep, thread: number, threads: number): number {
+  const instructions = program(step, ownVectors(memory, step.config, step.cache.capacity), thread, threads);
+  const at = memory.take(instructions.length * INSTRUCTION * 4);
+  const words = memory.words(at, instructions.length * INSTRUCTION);
+  const floats = memory.floats(at, words.length);
+  instructions.forEach(([name, ...args], i) => {
+    words[i * INSTRUCTION] = OPERATION[name];
+    args.forEach((arg, j) => {
+      const word = i * INSTRUCTION + 1 + j;
+      if (typeof arg === "number") words[word] = arg;
+      else floats[word] = arg.float;
+    });
+  });
+  return at;
+}
+
+type Instruction = [name: keyof typeof OPERATION, ...args: (number | { float: number })[]];
+
+/** The block's arithmetic is that of `decoderLayer` (model/decoder-layer.ts). */
+function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[] {
+  const { config, weights, vectors, cache, adapter } = step;
+  const { heads, kvHeads, headDim, hiddenSize, norm, clipQkv } = config;
+  const instructions: Instruction[] = [];
+  const add = (...instruction: Instruction): void => void instructions.push(instruction);
+  const result = (name: LinearName): number => vectors.results.get(name)!;
+  const epsilon = { float: norm.epsilon };
+  const kind = norm.kind === "layer" ? 1 : 0;
+  const normalise = (x: number, weight: number, out: number, count: number): void =>
+    add("normalise", x, weight, out, count, epsilon, kind);
+  const product = ({ codes, scales, blocks, block, rows }: SoloLinear, y: number, base: number): void => {
+    const [from, to] = share(rows, thread, threads);
+    if (to > from) add("product", codes, scales, own.codes, own.scales, y, base, blocks, block, from, to);
+  };
+  const round = (x: number, count: number): void => {
+    const { blocks, block } = blocking(count);
+    add("round", x, blocks, block, own.codes, own.scales);
+  };
+
+  add("copy", own.x, vectors.embedding, 4 * hiddenSize);
+  for (const [index, layer] of weights.layers.entries()) {
+    const names = NORM_NAMES[norm.placement];
+    const vector = (slot: number): number | undefined => layer.vectors.get(`${names[slot]}.weight`);
+    /** The normed stream, or the stream itself, as codes. */
+    const readStream = (slot: number): void => {
+      const weight = vector(slot);
+      if (weight !== undefined) normalise(own.x, weight, own.normed, hiddenSize);
+      round(weight === undefined ? own.x : own.normed, hiddenSize);
+    };
+    const addToStream = (slot: number, y: number): void => {
+      const weight = vector(slot);
+      if (weight !== undefined) normalise(y, weight, own.normed, hiddenSize);
+      add("add", own.x, weight === undefined ? y : own.normed, hiddenSize);
+    };
+    /** This thread's rows of linear layers, adapters included, that read what is in the codes. */
+    const linears = (...group: LinearName[]): void => {
+      const factors = adapter?.layers[index];
+      const adapted = group.filter((name) => factors?.has(name));
+      for (const name of group) {
+        const linear = layer.linear.get(name)!;
+        product(linear, result(name), linear.bias);
+      }
+      for (const name of adapted) product(factors!.get(name)!.a, vectors.low.get(name)!, 0);
+      if (adapted.length > 0) add("barrier");
+      for (const name of adapted) {
+        const { a, b } = factors!.get(name)!;
+        round(vectors.low.get(name)!, a.rows);
+        product(b, result(name), result(name));
+      }
+    };
+
+    readStream(0);
+    linears("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj");
+    if (clipQkv !== undefined)
+      for (const name of ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] as const) {
+        const [from, to] = share(layer.linear.get(name)!.rows, thread, threads);
+        if (to > from) add("clip", result(name) + 4 * from, to - from, { float: clipQkv });
+      }
+    add("barrier");
+    // Every thread rotates all queries, which takes less than waiting for each other.
+    const normaliseQk = (x: number, count: number, name: string): void => {
+      if (config.qkNorm === "none") return;
+      const weight = layer.vectors.get(name)!;
+      if (config.qkNorm === "projection") normalise(x, weight, x, count * headDim);
+      else
+        for (let head = 0; head < count; head++)
+          normalise(x + 4 * head * headDim, weight, x + 4 * head * headDim, headDim);
+    };
+    add("copy", own.q, result("self_attn.q_proj"), 4 * heads * headDim);
+    normaliseQk(own.q, heads, "self_attn.q_norm.weight");
+    add("rotate", own.q, vectors.queryCos, vectors.querySin, heads, 2 * headDim);
+    const headBytes = 4 * cache.capacity * headDim;
+    const keys = cache.at + 2 * index * kvHeads * headBytes;
+    const values = keys + kvHeads * headBytes;
+    // The last part of the positions is this thread's, so no other reads the new one.
+    if (thread === threads - 1) {
+      add("copy", own.k, result("self_attn.k_proj"), 4 * kvHeads * headDim);
+      normaliseQk(own.k, kvHeads, "self_attn.k_norm.weight");
+      add("rotate", own.k, vectors.cos, vectors.sin, kvHeads, 2 * headDim);
+      add("append", own.k, keys, kvHeads, 4 * headDim, cache.capacity);
+      add("append", result("self_attn.v_proj"), values, kvHeads, 4 * headDim, cache.capacity);
+    }
+    const group = heads / kvHeads;
+    const window = config.slidingWindow[index] ?? 0;
+    const cap = { float: config.attentionSoftCap ?? 0 };
+    const between = 4 * heads * (headDim + 4);
+    for (let head = 0; head < kvHeads; head++) {
+      const part = vectors.parts + thread * between + 4 * head * group * (headDim + 4);
+      const q = own.q + 4 * head * group * headDim;
+      const cached = head * headBytes;
+      add("attend", q, keys + cached, values + cached, part, own.scores, group, 4 * headDim, window, cap, thread);
+    }
+    add("barrier");
+    add("merge", vectors.parts, between, own.attended, heads, 4 * headDim, own.scores);
+    round(own.attended, heads * headDim);
+    linears("self_attn.o_proj");
+    add("barrier");
+    addToStream(1, result("self_attn.o_proj"));
+
+    readStream(2);
+    linears("mlp.gate_proj", "mlp.up_proj");
+    const [from, to] = share(config.intermediateSize, thread, threads);
+    const [gate, up, activated] = [result("mlp.gate_proj"), result("mlp.up_proj"), vectors.activated];
+    const gelu = config.activation === "gelu-tanh" ? 1 : 0;
+    if (to > from) add("activate", gate + 4 * from, up + 4 * from, activated + 4 * from, to - from, gelu);
+    add("barrier");
+    round(activated, config.intermediateSize);
+    linears("mlp.down_proj");
+    add("barrier");
+    addToStream(3, result("mlp.down_proj"));
+  }
+  normalise(own.x, weights.finalNorm, own.normed, hiddenSize);
+  round(own.normed, hiddenSize);
+  product(weights.head, vectors.logits, 0);
+  const [from, to] = share(config.vocabSize, thread, threads);
+  if (config.finalSoftCap !== undefined && to > from)
+    add("softCap", vectors.logits + 4 * from, to - from, { float: config.finalSoftCap });
+  add("end");
+  return instructions;
+}
