@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assemble } from "../../tools/wasm/assemble.js";
@@ -54,7 +54,8 @@ describe("Nf4Buffer", () => {
   });
 
   it("runs the module that nf4.wat gives", async () => {
-    const text = readFileSync(new URL("./simd/nf4.wat", import.meta.url), "utf8");
-    expect(Buffer.from(await assemble(text)).toString("base64")).toBe(NF4_WASM);
+    expect(
+      Buffer.from(await assemble(fileURLToPath(new URL("./simd/nf4.wat", import.meta.url)))).toString("base64"),
+    ).toBe(NF4_WASM);
   });
 });

@@ -3,13 +3,13 @@
  *
  *   npx tsx tools/wasm/build.ts
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { assemble } from "./assemble.js";
 
 for (const path of ["quant/simd/nf4", "random/simd/mask", "generate/solo/solo"]) {
   const file = join(import.meta.dirname, "../../src", path);
-  const bytes = await assemble(readFileSync(`${file}.wat`, "utf8"));
+  const bytes = await assemble(`${file}.wat`);
   writeFileSync(
     `${file}-wasm.ts`,
     `/** ${basename(file)}.wat, assembled by tools/wasm/build.ts. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import { fixtureNames, fixtureWeights, golden, randomAdapter } from "../../../tests/support/fixture-model.js";
 import { assemble } from "../../../tools/wasm/assemble.js";
@@ -80,8 +80,9 @@ function largestDifference(a: readonly Float32Array[], b: readonly Float32Array[
 }
 
 it("runs the module that solo.wat gives", async () => {
-  const text = readFileSync(new URL("./solo.wat", import.meta.url), "utf8");
-  expect(Buffer.from(await assemble(text)).toString("base64")).toBe(SOLO_WASM);
+  expect(Buffer.from(await assemble(fileURLToPath(new URL("./solo.wat", import.meta.url)))).toString("base64")).toBe(
+    SOLO_WASM,
+  );
 });
 
 describe("steps of one sequence without a graph", () => {
