@@ -1,7 +1,7 @@
 /**
  * Writes one sequence as fast as can be: the decoding step without a graph. A graph of one token is some 700 operations,
  * most of them tiny, and their overhead is a third of the step; here the step is one pass of a few threads over the weights,
- * limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for each 64, and
+ * limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for up to 192,
  * activations 16 bits, so that rounding those costs nothing; the cache stays float32.
  */
 import { once } from "node:events";
@@ -75,7 +75,10 @@ export class SoloDecoder implements StepDecoder {
   private readonly threads: number;
   private rope?: { cos: Float32Array; sin: Float32Array; positions: number };
 
-  /** @param others takes the steps of several sequences or tokens, and all steps where there is no memory for these. */
+  /**
+   * @param threads share the work; more than MOST_THREADS would not read memory faster.
+   * @param others takes the steps of several sequences or tokens, and all steps where there is no memory for these.
+   */
   constructor(
     readonly weights: DecoderWeights,
     threads: number,
@@ -110,27 +113,19 @@ export class SoloDecoder implements StepDecoder {
   }
 
   private async open(): Promise<Opened | undefined> {
-    let memory: SoloMemory;
-    let weights: SoloWeights;
     try {
-      memory = new SoloMemory();
-      weights = placeWeights(memory, this.weights);
+      const memory = new SoloMemory();
+      const weights = placeWeights(memory, this.weights);
+      const vectors = sharedVectors(memory, this.weights.config, weights, this.threads);
+      const module = new WebAssembly.Module(Buffer.from(SOLO_WASM, "base64"));
+      const { step } = new WebAssembly.Instance(module, { evoke: { memory: memory.memory } }).exports;
+      memory.words(0, STATE.programs)[STATE.threads] = this.threads;
+      const workers = await startWorkers(module, memory, this.threads - 1);
+      return { memory, step: step as () => void, workers, weights, vectors, adapters: new Map(), end: memory.end };
     } catch (error) {
       if (error instanceof RangeError || error instanceof FailureError) return undefined;
       throw error;
     }
-    const vectors = sharedVectors(memory, this.weights.config, weights, this.threads);
-    memory.words(0, STATE.programs)[STATE.threads] = this.threads;
-    const module = new WebAssembly.Module(Buffer.from(SOLO_WASM, "base64"));
-    const workers = Array.from({ length: this.threads - 1 }, (_, i) => {
-      const workerData = { module, memory: memory.memory, thread: i + 1 };
-      return new Worker(WORKER, { eval: true, workerData });
-    });
-    await Promise.all(workers.map((worker) => once(worker, "message")));
-    // They wait for steps as long as the process lives, and do not keep it alive.
-    for (const worker of workers) worker.unref();
-    const { step } = new WebAssembly.Instance(module, { evoke: { memory: memory.memory } }).exports;
-    return { memory, step: step as () => void, workers, weights, vectors, adapters: new Map(), end: memory.end };
   }
 
   /** Programs for the adapter and a cache that has room for a position more and holds what `cache` does. */
@@ -232,6 +227,22 @@ export class SoloDecoder implements StepDecoder {
     this.opening = Promise.resolve(undefined);
     await this.others.dispose();
   }
+}
+
+/** Starts threads 1, 2, … @throws FailureError when one does not start. */
+async function startWorkers(module: WebAssembly.Module, { memory }: SoloMemory, count: number): Promise<Worker[]> {
+  const workers = Array.from({ length: count }, (_, i) => {
+    return new Worker(WORKER, { eval: true, execArgv: [], workerData: { module, memory, thread: i + 1 } });
+  });
+  try {
+    await Promise.all(workers.map((worker) => once(worker, "message")));
+  } catch (error) {
+    for (const worker of workers) void worker.terminate();
+    throw new FailureError("a thread of the decoder did not start", { cause: error });
+  }
+  // They wait for steps as long as the process lives, and do not keep it alive.
+  for (const worker of workers) worker.unref();
+  return workers;
 }
 
 function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: DecoderWeights): SoloWeights {

@@ -14,8 +14,8 @@ export const MOST_BYTES = PAGE * MOST_PAGES;
 
 /** Indices of the words at the beginning of the memory, as solo.wat has them. */
 export const STATE = { step: 0, cached: 4, stop: 5, threads: 6, programs: 16 } as const;
-/** Threads there is room for in the list of programs. */
-export const MOST_THREADS = 64;
+/** Threads there is room for in the list of programs, and enough to read memory as fast as it goes. */
+export const MOST_THREADS = 16;
 
 /** Constants that solo.wat finds behind the programs' addresses, four times each; what they are for is said there. */
 const EXPONENTIAL = [
@@ -34,7 +34,7 @@ const EXPONENTIAL = [
   5.0000001201e-1,
   1,
 ];
-const CONSTANTS = 4 * (STATE.programs + MOST_THREADS);
+const CONSTANTS = 320;
 
 /** A linear layer's weight in 8-bit codes: addresses of int8 [rows, blocks · block] and of float32 [rows, blocks]. */
 export interface SoloLinear {

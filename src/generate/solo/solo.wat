@@ -6,7 +6,7 @@
 
   ;; Words at the beginning of the memory (solo-memory.ts: STATE):
   ;;   0 number of the step   4 threads at the barrier   8 number of the barrier   12 sleepers at the barrier
-  ;;   16 positions in the cache   20 not 0: workers end   24 number of threads   64 … 319 addresses of the threads' programs
+  ;;   16 positions in the cache   20 not 0: workers end   24 number of threads   64 … 127 addresses of the threads' programs
   ;; From byte 320 on: the constants of $exponentials, each four times.
 
   (include "threads.wat")
