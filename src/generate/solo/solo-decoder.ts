@@ -14,7 +14,7 @@ import { ropeFrequencies, ropeTables } from "../../model/rope.js";
 import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
 import type { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
-import { MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
+import { freeUnused, MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
 import {
   cacheBytes,
   MOST_RANK,
@@ -216,17 +216,21 @@ export class SoloDecoder implements StepDecoder {
   }
 
   async dispose(): Promise<void> {
-    const opened = await this.opening;
-    if (opened) {
-      const state = opened.memory.words(0, STATE.programs);
-      state[STATE.stop] = 1;
-      Atomics.add(state, STATE.step, 1);
-      Atomics.notify(state, STATE.step);
-      await Promise.all(opened.workers.map((worker) => worker.terminate()));
+    if (this.opening) {
+      await this.opening.then((opened) => opened && stopWorkers(opened));
+      this.opening = Promise.resolve(undefined);
+      await freeUnused();
     }
-    this.opening = Promise.resolve(undefined);
     await this.others.dispose();
   }
+}
+
+async function stopWorkers({ memory, workers }: Opened): Promise<void> {
+  const state = memory.words(0, STATE.programs);
+  state[STATE.stop] = 1;
+  Atomics.add(state, STATE.step, 1);
+  Atomics.notify(state, STATE.step);
+  await Promise.all(workers.map((worker) => worker.terminate()));
 }
 
 /** Starts threads 1, 2, … @throws FailureError when one does not start. */

@@ -1,4 +1,7 @@
 /** The memory that the threads of a solo decoder share, and how weights lie in it. */
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { FailureError } from "../../errors.js";
 import { quantizeBlocks } from "../../quant/block-quant.js";
 
@@ -126,4 +129,17 @@ export class SoloMemory {
     this.floats(scaleAt, scales.length).set(scales);
     return { codes: at, scales: scaleAt, rows: shape[0], blocks, block, bias: bias ? this.vector(bias) : 0 };
   }
+}
+
+/**
+ * Has memories freed that nothing refers to any more. V8 does not count them, so by itself it would keep gigabytes until
+ * something else makes it look for what is unused.
+ */
+export async function freeUnused(): Promise<void> {
+  // What was in use in this turn may still be on the stack.
+  await setImmediate();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  setFlagsFromString("--no-expose-gc");
+  collect();
 }
