@@ -37,7 +37,7 @@
 
 ;; y[r] = Σ w[r] · x (+ base[r]) for from ≤ r < to; w in 8-bit codes and x in 16-bit ones, in blocks of `size` with one
 ;; scale. Five rows at a time, a fifth of the range apart: the processor then reads ahead in five places at once, which
-;; takes weights from memory twice as fast as reading in one place does. (Of four to eight, five and seven were fastest.)
+;; takes weights from memory almost twice as fast as one place does. (Of four to eight, five and seven were fastest.)
 (func $product (param $w0 i32) (param $s0 i32) (param $x i32) (param $xScales i32) (param $y i32) (param $base i32)
     (param $blocks i32) (param $size i32) (param $from i32) (param $to i32)
   (local $width i32) (local $fifth i32) (local $rows i32) (local $left i32) (local $end i32) (local $xp i32) (local $xs i32)

@@ -1,8 +1,8 @@
 /**
  * Writes one sequence as fast as can be: the decoding step without a graph. A graph of one token is some 700 operations,
- * most of them tiny, and their overhead is a third of the step; here the step is one pass of a few threads over the weights,
- * limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for up to 192,
- * activations 16 bits, so that rounding those costs nothing; the cache stays float32.
+ * most of them tiny, and a third of its time goes by beside the products; here the step is one pass of a few threads over
+ * the weights, limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for
+ * up to 192, activations 16 bits, so that rounding those costs nothing; the cache stays float32.
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
