@@ -45,7 +45,7 @@ export interface GeneratorOptions {
   /**
    * Most tokens guessed from repetitions in the text while one answer is written alone, and checked in one step. The
    * answer is that of one token a step, but for rounding: not to be had together with `promptsApart`. Default 0: none. The
-   * steps of `solo/` need no guesses and take none.
+   * steps of `solo/` take none.
    */
   draftTokens?: number;
   /** How conversations become text. Default: a run's own; else the model's template where it has one; else tulu. */
@@ -83,7 +83,7 @@ export class Generator {
       maxBatch,
       cacheBytes: options.cacheBytes ?? Math.min(4e9, totalmem() / 4),
       promptsApart: options.promptsApart,
-      // A solo step is so much faster that checking a guess in another costs more than it saves.
+      // Solo steps take one token.
       draftTokens: solo ? 0 : draftTokens,
     });
     this.scorer = new Scorer(this.packed, model.tokenizer);

@@ -76,7 +76,7 @@ export class SoloDecoder implements StepDecoder {
   private rope?: { cos: Float32Array; sin: Float32Array; positions: number };
 
   /**
-   * @param threads share the work; more than MOST_THREADS would not read memory faster.
+   * @param threads share the work; of more than MOST_THREADS only so many.
    * @param others takes the steps of several sequences or tokens, and all steps where there is no memory for these.
    */
   constructor(

@@ -7,7 +7,7 @@ import { quantizeBlocks } from "../../quant/block-quant.js";
 
 /** Vectors and rows of weights are filled up with zeros to a multiple of this. */
 const UNIT = 64;
-/** Most units that share a scale: as large blocks round 16-bit activations with nothing lost, and weights with little. */
+/** Most units that share a scale: more make steps faster and round weights more coarsely (docs/architecture.md). */
 const MOST_UNITS = 3;
 const PAGE = 65536;
 /** All that 32-bit addresses reach. */
@@ -17,7 +17,7 @@ export const MOST_BYTES = PAGE * MOST_PAGES;
 
 /** Indices of the words at the beginning of the memory, as solo.wat has them. */
 export const STATE = { step: 0, cached: 4, stop: 5, threads: 6, programs: 16 } as const;
-/** Threads there is room for in the list of programs, and enough to read memory as fast as it goes. */
+/** Threads there is room for in the list of programs. */
 export const MOST_THREADS = 16;
 
 /** Constants that solo.wat finds behind the programs' addresses, four times each; what they are for is said there. */
