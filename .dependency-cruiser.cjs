@@ -2,13 +2,22 @@
 const below = {
   errors: [], files: ["errors"], random: ["errors"], graph: ["errors", "random"], runtime: ["errors", "files", "graph"],
   quant: ["errors"], metrics: ["errors", "random"],
-  model: ["graph", "quant", "runtime", "files", "random", "errors"],
-  recipe: ["errors", "files", "model"],
-  data: ["model", "metrics", "files", "random", "errors", "recipe", "llm"],
-  generate: ["model", "graph", "quant", "runtime", "files", "random", "errors"],
-  llm: ["generate", "model", "graph", "quant", "runtime", "files", "random", "errors"],
+  // A GGUF file holds rotary frequencies where config.json names a scaling.
+  checkpoint: ["quant", "files", "errors", "model/rope"],
+  hub: ["files", "errors"],
+  tokenizer: ["checkpoint", "files", "errors"],
+  model: ["checkpoint", "graph", "quant", "runtime", "files", "random", "errors"],
 };
-const shared = ["graph", "quant", "runtime", "files", "random", "errors", "model", "recipe", "data", "generate", "llm", "metrics"];
+const engine = ["model", "tokenizer", "hub", "checkpoint", "graph", "quant", "runtime", "files", "random", "errors"];
+Object.assign(below, {
+  export: engine,
+  peft: ["export", ...engine],
+  recipe: ["errors", "files", ...engine],
+  generate: ["peft", ...engine],
+  llm: ["generate", "peft", ...engine],
+  data: ["metrics", "recipe", "llm", ...engine],
+});
+const shared = ["peft", "export", "recipe", "data", "generate", "llm", "metrics", ...engine];
 for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[top] = shared;
 // The trainer writes TensorBoard events as it goes.
 below.train = [...shared, "report/tensorboard", "progress"];

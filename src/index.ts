@@ -1,24 +1,25 @@
 /** The library: what `import … from "evoke"` gives. The command line is built from the same parts. */
+
+export { type Checkpoint, openCheckpoint } from "./checkpoint/open.js";
 export { type ClusterRunOptions, clusterTrainRun } from "./cluster/ray/train.js";
 export { type Conversation, loadConversations } from "./data/conversation.js";
 export { encodeConversation, type TrainingExample } from "./data/encode.js";
 export { EvokeError, FailureError, InterruptedError, UsageError } from "./errors.js";
 export { Generator, type GeneratorOptions } from "./generate/generator.js";
+export { loadModel } from "./generate/load-model.js";
 export type { GenerationOptions, GenerationRequest, GenerationResult, WrittenToken } from "./generate/request.js";
+export { resolveModel } from "./hub/resolve-model.js";
 export { createEmbeddedModel } from "./llm/embedded.js";
 export { withJournal } from "./llm/journal.js";
 export type { GenerateRequest, GenerateResult, LanguageModel } from "./llm/language-model.js";
 export { resolveLanguageModel } from "./llm/resolve.js";
 export { corpusBleu } from "./metrics/bleu.js";
 export { meanRouge, rouge } from "./metrics/rouge.js";
-export { loadAdapter, saveAdapter } from "./model/adapter-io.js";
-export { type Checkpoint, openCheckpoint } from "./model/checkpoint.js";
-export { loadModel } from "./model/load-model.js";
-export { mergeAdapter } from "./model/merge.js";
-export { resolveModel } from "./model/reference.js";
-export { loadTokenizer, type Tokenizer } from "./model/tokenizer.js";
+export { loadAdapter, saveAdapter } from "./peft/adapter-io.js";
+export { mergeAdapter } from "./peft/merge.js";
 export { dequantizeNf4, quantizeNf4 } from "./quant/nf4.js";
 export { loadRecipe, parseRecipe } from "./recipe/load.js";
 export { recipeJsonSchema, type TrainingRecipe } from "./recipe/schema.js";
 export { Device } from "./runtime/device.js";
+export { loadTokenizer, type Tokenizer } from "./tokenizer/tokenizer.js";
 export { type TrainRunOptions, trainRun } from "./train/run.js";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import { type ChatModel, ChatSession } from "./chat-session.js";
 
 let asked: Message[][];

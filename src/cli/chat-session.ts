@@ -1,5 +1,5 @@
 import { EvokeError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 /** What a conversation needs of a model. */
 export interface ChatModel {

@@ -80,8 +80,8 @@ async function readSeeds(reference: string, globals: GlobalOptions): Promise<str
 }
 
 async function openTokenizer(name: string, { template, maxLength }: ReportFlags, globals: GlobalOptions) {
-  const { locateModel } = await import("../model/load-model.js");
-  const { loadTokenizer } = await import("../model/tokenizer.js");
+  const { locateModel } = await import("../generate/load-model.js");
+  const { loadTokenizer } = await import("../tokenizer/tokenizer.js");
   const { path } = await locateModel(name, { say: (line) => say(line, globals) });
   return { tokenizer: await loadTokenizer(path), name: existsSync(name) ? basename(name) : name, template, maxLength };
 }

@@ -4,9 +4,9 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync 
 import { arch, cpus, freemem, platform, release, totalmem } from "node:os";
 import { promisify } from "node:util";
 import * as ort from "onnxruntime-node";
-import { evokeCache } from "../model/cache-folder.js";
-import { hubSettings } from "../model/hub-api.js";
-import { resolveModel } from "../model/reference.js";
+import { evokeCache } from "../hub/cache-folder.js";
+import { hubSettings } from "../hub/hub-api.js";
+import { resolveModel } from "../hub/resolve-model.js";
 import { Device, type DeviceName } from "../runtime/device.js";
 
 export interface Finding {

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { FailureError, UsageError } from "../errors.js";
 import type { GenerateRequest } from "../llm/language-model.js";
-import type { Message } from "../model/chat-template.js";
 import { createProgress } from "../progress/progress.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import {
   addModelFlags,
   addSamplingFlags,

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
+import { openCheckpoint } from "../checkpoint/open.js";
 import { UsageError } from "../errors.js";
-import { loadAdapter } from "../model/adapter-io.js";
+import { locateModel } from "../generate/load-model.js";
 import { decoderConfig } from "../model/architectures/index.js";
-import { openCheckpoint } from "../model/checkpoint.js";
-import { locateModel } from "../model/load-model.js";
-import { mergeAdapter } from "../model/merge.js";
+import { loadAdapter } from "../peft/adapter-io.js";
+import { mergeAdapter } from "../peft/merge.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 interface MergeFlags {

@@ -43,12 +43,12 @@ interface ModelFacts {
 }
 
 async function resolve(reference: string, quiet: boolean): Promise<string> {
-  const { resolveModel } = await import("../model/reference.js");
+  const { resolveModel } = await import("../hub/resolve-model.js");
   return resolveModel(reference, { say: (line) => say(line, { quiet }) });
 }
 
 async function describe(reference: string, quiet: boolean): Promise<ModelFacts> {
-  const { openCheckpoint } = await import("../model/checkpoint.js");
+  const { openCheckpoint } = await import("../checkpoint/open.js");
   const path = await resolve(reference, quiet);
   const checkpoint = openCheckpoint(path);
   try {

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import { detectFormat, type Field, type RowFormatName, rowFormatNames, rowFormats } from "./formats.js";
 import { readRows } from "./read-rows.js";
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
-import { loadTokenizer, type Tokenizer } from "../model/tokenizer.js";
+import type { Message } from "../tokenizer/chat-template.js";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
 import { type EncodeOptions, encodeConversation, encodeConversations } from "./encode.js";
 

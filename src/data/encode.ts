@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
-import { renderModelTemplate, renderTulu } from "../model/chat-template.js";
-import type { Tokenizer } from "../model/tokenizer.js";
+import { renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
 import { renderTargets, shownTurns, type TrainingText } from "./training-text.js";
 

@@ -1,4 +1,4 @@
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 /**
  * The row schemas of instruction data found in the wild, each as one small declaration: how to tell it, and how a row

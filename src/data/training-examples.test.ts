@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
-import { loadTokenizer } from "../model/tokenizer.js";
 import { parseRecipe } from "../recipe/load.js";
+import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { loadTrainingExamples } from "./training-examples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-training-examples-"));

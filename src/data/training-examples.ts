@@ -1,6 +1,7 @@
 /** A recipe's rows as every trainer takes them, ours or another. */
-import type { Tokenizer } from "../model/tokenizer.js";
+
 import type { TrainingRecipe } from "../recipe/schema.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type EncodeOptions, encodeConversations, type TrainingExample } from "./encode.js";
 import { loadTrainingData } from "./training-data.js";
 

@@ -1,4 +1,4 @@
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 /** Renders turns as text, as `renderTulu` and `renderModelTemplate` do. */
 export type Render = (messages: Message[], options: { addGenerationPrompt: boolean }) => string;

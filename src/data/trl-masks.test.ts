@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import type { Message } from "../model/chat-template.js";
-import { loadTokenizer } from "../model/tokenizer.js";
+import type { Message } from "../tokenizer/chat-template.js";
+import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { encodeConversation } from "./encode.js";
 
 /** Ids as base64 of 16-bit numbers; the ranges of the mask's ones, without and with the newline behind the end token. */

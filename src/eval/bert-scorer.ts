@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { UsageError } from "../errors.js";
+import { resolveModel } from "../hub/resolve-model.js";
 import {
   type BertScore,
   bertScore,
@@ -13,10 +14,9 @@ import {
 import { mean } from "../metrics/statistics.js";
 import { longestText } from "../model/encoder/encoder-config.js";
 import { EncoderModel } from "../model/encoder/encoder-model.js";
-import { resolveModel } from "../model/reference.js";
-import { loadTokenizer, type Tokenizer } from "../model/tokenizer.js";
-import { readTokenizerFiles } from "../model/tokenizer-files.js";
 import { Device, type DeviceOptions } from "../runtime/device.js";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
+import { readTokenizerFiles } from "../tokenizer/tokenizer-files.js";
 import { tunedLayer } from "./bert-score-layers.js";
 
 /** bert-score's encoder for English. */

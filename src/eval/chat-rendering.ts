@@ -14,7 +14,7 @@ export async function chatRendering(
     return { chat: (messages) => renderPrompt(model.generator.tokenizer, messages, template) };
   }
   if (template === "model") return {};
-  const { renderTulu } = await import("../model/chat-template.js");
+  const { renderTulu } = await import("../tokenizer/chat-template.js");
   return {
     sendsText: true,
     chat: (messages) => {

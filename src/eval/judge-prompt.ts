@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { UsageError } from "../errors.js";
 import { sha256 } from "../files/sha256.js";
 import { promptTurns } from "../llm/prompt-turns.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 export interface JudgePrompt {
   template: string;

@@ -1,7 +1,7 @@
 /** Prompts of the benchmarks with a known answer, as lm-evaluation-harness puts them together (api/task.py). */
 import { UsageError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
 import { MersenneTwister } from "../random/mersenne.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import type { Row } from "./row.js";
 import type { AnswerDoc, ChoiceDoc, ChoiceTask, Shot, Task } from "./task.js";
 

@@ -1,7 +1,7 @@
 /** What every suite is given, and gives back. */
 import type { JournaledModel } from "../llm/journal.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import type { BertScorerOptions } from "./bert-scorer.js";
 import type { RowSource } from "./load-rows.js";
 import type { PromptFile } from "./prompt-file.js";

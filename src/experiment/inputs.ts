@@ -3,8 +3,8 @@ import { locateData } from "../data/source-files.js";
 import { findSource } from "../data/sources.js";
 import { EvokeError, UsageError } from "../errors.js";
 import { sha256OfFile } from "../files/sha256.js";
-import { modelFingerprint } from "../model/fingerprint.js";
-import { resolveModel } from "../model/reference.js";
+import { modelFingerprint } from "../hub/fingerprint.js";
+import { resolveModel } from "../hub/resolve-model.js";
 import type { SourceRef } from "./step.js";
 
 export interface InputOptions {

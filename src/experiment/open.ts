@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { EvokeError, FailureError, UsageError } from "../errors.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
-import { resolveModel } from "../model/reference.js";
+import { resolveModel } from "../hub/resolve-model.js";
 import { type LoadedExperiment, loadExperiment } from "../recipe/experiment-load.js";
 import { Inputs } from "./inputs.js";
 import { planExperiment } from "./plan.js";

@@ -2,13 +2,13 @@
 import { totalmem } from "node:os";
 import { UsageError } from "../errors.js";
 import type { Adapter } from "../model/adapter.js";
-import type { Message } from "../model/chat-template.js";
-import { type LoadedModel, loadModel } from "../model/load-model.js";
 import { PackedModel } from "../model/packed-model.js";
-import type { Tokenizer } from "../model/tokenizer.js";
 import { Device, type DeviceName } from "../runtime/device.js";
+import type { Message } from "../tokenizer/chat-template.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
+import { type LoadedModel, loadModel } from "./load-model.js";
 import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
 import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
 import { checkSampling } from "./sampler.js";

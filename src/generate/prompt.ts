@@ -1,7 +1,7 @@
 /** Turns a request into the token ids that the model reads. */
 import { UsageError } from "../errors.js";
-import { type Message, renderModelTemplate, renderTulu } from "../model/chat-template.js";
-import type { Tokenizer } from "../model/tokenizer.js";
+import { type Message, renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /**
  * How a conversation becomes text: the Response Tuning paper's tags, the model's own chat template, or (`none`) the

@@ -1,5 +1,5 @@
 /** What is asked of the generator, and what it answers. */
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 /** How the next token is drawn. All defaults mean: the most probable token, unchanged. */
 export interface SamplingOptions {

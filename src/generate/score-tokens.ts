@@ -1,5 +1,5 @@
 /** Tokens of (context, continuation) pairs, by the rules of lm-evaluation-harness (models/huggingface.py). */
-import type { Tokenizer } from "../model/tokenizer.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /** A continuation to be scored after a context; both are text. */
 export interface ScorePair {

@@ -1,7 +1,7 @@
 /** Log-probabilities of continuations. */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
-import type { Tokenizer } from "../model/tokenizer.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { planRows } from "./score-plan.js";
 import { encodePair, type ScorePair } from "./score-tokens.js";
 

@@ -1,6 +1,7 @@
 /** One answer being written: its sampler, its text, and what ends it. */
-import type { Tokenizer, TokenStream } from "../model/tokenizer.js";
+
 import { Random } from "../random/counter.js";
+import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.js";
 import type { Answer, GenerationOptions, GenerationRequest, TokenLogprob } from "./request.js";
 import { logProbabilities, Sampler } from "./sampler.js";
 import { StopStrings } from "./stop-strings.js";

@@ -1,4 +1,4 @@
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 /** One token's log-probability (natural logarithm) with the best alternatives the model offered at that place. */
 export interface TokenLogprob {

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 
 const ROLES = ["system", "user", "assistant"] as const;
 

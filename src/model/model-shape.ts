@@ -1,8 +1,8 @@
 import { join } from "node:path";
+import { findGguf, openCheckpoint } from "../checkpoint/open.js";
+import { readJsonObject } from "../files/json-object.js";
 import { decoderConfig } from "./architectures/index.js";
-import { findGguf, openCheckpoint } from "./checkpoint.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { readJsonObject } from "./json-file.js";
 
 /** The configuration of a model on this disk; a Hugging Face folder needs no weights for it. */
 export function modelShape(path: string): DecoderConfig {

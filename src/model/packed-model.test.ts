@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { openCheckpoint } from "../checkpoint/open.js";
 import { Device } from "../runtime/device.js";
-import { openCheckpoint } from "./checkpoint.js";
 import { PackedModel } from "./packed-model.js";
 import { packRow } from "./packed-row.js";
 import { loadDecoderWeights } from "./weights.js";

@@ -1,9 +1,10 @@
 /** The weights of a decoder in memory: full precision, NF4 or 8 bit, decoded to float32 a layer at a time. */
+
+import type { Checkpoint } from "../checkpoint/open.js";
 import { FailureError, UsageError } from "../errors.js";
 import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
 import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
 import { decoderConfig } from "./architectures/index.js";
-import type { Checkpoint } from "./checkpoint.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { hasBias, LINEAR_LAYERS, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
 

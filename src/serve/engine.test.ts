@@ -6,8 +6,8 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeTinyModel } from "../../tests/support/tiny-model.js";
 import { Generator } from "../generate/generator.js";
+import { modelName } from "../hub/model-name.js";
 import { readEcho, toEcho } from "../llm/openai-score.js";
-import { modelName } from "../model/model-name.js";
 import { generatorBackend } from "./generator-backend.js";
 import { type RunningServer, startServer } from "./server.js";
 

@@ -1,7 +1,7 @@
 /** Serves a Generator: its model under one name, each adapter under another. */
 import { UsageError } from "../errors.js";
 import type { Generator } from "../generate/generator.js";
-import { modelName } from "../model/model-name.js";
+import { modelName } from "../hub/model-name.js";
 import type { ServeBackend, ServedModel } from "./backend.js";
 import { PromptReader } from "./prompt-reader.js";
 

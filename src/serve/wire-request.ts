@@ -1,7 +1,7 @@
 /** Reads request bodies of the OpenAI API (reference: "Create chat completion", "Create completion"). */
 import { z } from "zod";
 import type { GenerationRequest } from "../generate/request.js";
-import type { Message } from "../model/chat-template.js";
+import type { Message } from "../tokenizer/chat-template.js";
 import { HttpError } from "./http-error.js";
 
 /** Tokens of an answer when a chat request names no limit. */

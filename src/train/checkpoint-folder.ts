@@ -4,10 +4,10 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { SafetensorsFile } from "../checkpoint/safetensors.js";
+import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { fsyncFolder, writeFileDurably } from "../files/atomic-write.js";
 import { sha256OfFile } from "../files/sha256.js";
-import { SafetensorsFile } from "../model/safetensors.js";
-import { writeSafetensors } from "../model/safetensors-write.js";
 
 /** Where a run stands, next to its tensors. */
 export interface TrainingState {

@@ -1,10 +1,10 @@
 /** Writes a fully fine-tuned model as a Hugging Face folder. */
 
-import type { Checkpoint } from "../model/checkpoint.js";
+import type { Checkpoint } from "../checkpoint/open.js";
+import { writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
+import { writeModelFiles } from "../export/hf-files.js";
 import { LINEAR_LAYERS } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
-import { writeModelFiles } from "../model/model-files.js";
-import { writeShardedSafetensors } from "../model/safetensors-write.js";
 import type { DecoderWeights } from "../model/weights.js";
 import type { Device } from "../runtime/device.js";
 import type { TrainingModel } from "./training-model.js";

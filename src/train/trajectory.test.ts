@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { loadAdapter } from "../model/adapter-io.js";
-import { openCheckpoint } from "../model/checkpoint.js";
+import { openCheckpoint } from "../checkpoint/open.js";
 import { PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
 import { type DecoderWeights, loadDecoderWeights } from "../model/weights.js";
+import { loadAdapter } from "../peft/adapter-io.js";
 import { Device } from "../runtime/device.js";
 import { trainingRow } from "./examples.js";
 import { AdamW } from "./optimiser.js";

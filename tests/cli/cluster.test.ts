@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { saveAdapter } from "../../src/model/adapter-io.js";
 import { decoderConfig } from "../../src/model/architectures/index.js";
+import { saveAdapter } from "../../src/peft/adapter-io.js";
 import { newAdapter } from "../../src/train/parameter-store.js";
 import { evoke } from "../program.js";
 import { RayHead } from "../support/ray-head.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { loadTokenizer } from "../../src/model/tokenizer.js";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { evoke, repositoryRoot } from "../program.js";
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-export-"));

@@ -1,12 +1,12 @@
 /** The real model, from its GGUF file, against transformers (tools/golden/smollm2.py). */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { openCheckpoint } from "../../src/model/checkpoint.js";
+import { openCheckpoint } from "../../src/checkpoint/open.js";
 import { PackedModel } from "../../src/model/packed-model.js";
 import { packRow } from "../../src/model/packed-row.js";
-import { loadTokenizer } from "../../src/model/tokenizer.js";
 import { loadDecoderWeights } from "../../src/model/weights.js";
 import { Device } from "../../src/runtime/device.js";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 
 const path = process.env.EVOKE_TEST_SMOLLM2;
 const golden = JSON.parse(readFileSync(new URL("../../src/model/fixtures/smollm2.json", import.meta.url), "utf8")) as {

@@ -1,14 +1,14 @@
 /** The tiny fixture models of the forward pass, and a tokenizer for them that needs no files. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { openCheckpoint } from "../../src/checkpoint/open.js";
+import type { LoadedModel } from "../../src/generate/load-model.js";
 import type { Adapter, AdapterFactors } from "../../src/model/adapter.js";
-import { openCheckpoint } from "../../src/model/checkpoint.js";
 import type { DecoderConfig } from "../../src/model/decoder-config.js";
 import { type LinearName, linearShape } from "../../src/model/decoder-layer.js";
-import type { LoadedModel } from "../../src/model/load-model.js";
-import type { Tokenizer } from "../../src/model/tokenizer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../../src/model/weights.js";
 import { Random } from "../../src/random/counter.js";
+import type { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 
 const fixtures = fileURLToPath(new URL("../../src/model/fixtures/", import.meta.url));
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { SuiteContext } from "../../src/eval/suite.js";
 import { readAllJsonl } from "../../src/files/jsonl.js";
-import { renderTulu } from "../../src/model/chat-template.js";
+import { renderTulu } from "../../src/tokenizer/chat-template.js";
 
 /** The request, its log-probability, and whether greedy decoding would write the continuation. */
 type GoldenScore = [request: string, logprob: number, greedy: 0 | 1];

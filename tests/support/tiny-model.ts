@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeShardedSafetensors } from "../../src/model/safetensors-write.js";
+import { writeShardedSafetensors } from "../../src/checkpoint/safetensors-write.js";
 import { Random } from "../../src/random/counter.js";
 import { repositoryRoot } from "../program.js";
 

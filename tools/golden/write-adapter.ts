@@ -5,12 +5,12 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { openCheckpoint } from "../../src/checkpoint/open.js";
 import { adapterShape } from "../../src/model/adapter.js";
-import { saveAdapter } from "../../src/model/adapter-io.js";
-import { openCheckpoint } from "../../src/model/checkpoint.js";
 import { PackedModel } from "../../src/model/packed-model.js";
 import { packRow } from "../../src/model/packed-row.js";
 import { loadDecoderWeights } from "../../src/model/weights.js";
+import { saveAdapter } from "../../src/peft/adapter-io.js";
 import { Random } from "../../src/random/counter.js";
 import { Device } from "../../src/runtime/device.js";
 import { newAdapter } from "../../src/train/parameter-store.js";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { loadTokenizer } from "../../src/model/tokenizer.js";
 import { Random } from "../../src/random/counter.js";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { learnMerges } from "./byte-pair.js";
 import { randomDocument } from "./documents.js";
 import { families } from "./families/index.js";

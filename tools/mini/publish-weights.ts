@@ -1,8 +1,8 @@
 /** Copies trained mini weights into the package as bfloat16: `npm run mini:publish -- [--from DIR] [--out DIR]`. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openCheckpoint } from "../../src/model/checkpoint.js";
-import { writeSafetensors } from "../../src/model/safetensors-write.js";
+import { openCheckpoint } from "../../src/checkpoint/open.js";
+import { writeSafetensors } from "../../src/checkpoint/safetensors-write.js";
 
 const { values } = parseArgs({
   options: {

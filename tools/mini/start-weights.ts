@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { writeShardedSafetensors } from "../../src/model/safetensors-write.js";
+import { writeShardedSafetensors } from "../../src/checkpoint/safetensors-write.js";
 import { Random } from "../../src/random/counter.js";
 
 const { values } = parseArgs({

@@ -4,10 +4,10 @@ import { join, resolve } from "node:path";
 import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
+import { resolveModel } from "../../hub/resolve-model.js";
 import { adapterShape, moduleNames } from "../../model/adapter.js";
-import { resolveModel } from "../../model/reference.js";
-import { loadTokenizer } from "../../model/tokenizer.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
+import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { plannedSteps } from "../../train/trainer.js";
 
 export interface TrainingPlan {

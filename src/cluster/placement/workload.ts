@@ -3,12 +3,12 @@ import { encodeConversations } from "../../data/encode.js";
 import { loadTrainingData } from "../../data/training-data.js";
 import { rowEncoding } from "../../data/training-examples.js";
 import { Graph, ops } from "../../graph/index.js";
+import { resolveModel } from "../../hub/resolve-model.js";
 import { adapterShape } from "../../model/adapter.js";
 import { modelShape } from "../../model/model-shape.js";
-import { resolveModel } from "../../model/reference.js";
-import { loadTokenizer } from "../../model/tokenizer.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { Device, hostTensor } from "../../runtime/device.js";
+import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { plannedSteps } from "../../train/trainer.js";
 import type { Workload } from "./work.js";
 

@@ -1,8 +1,8 @@
 /** Which model the workers load, and the files of a small local one. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { findGguf } from "../../checkpoint/open.js";
 import { UsageError } from "../../errors.js";
-import { findGguf } from "../../model/checkpoint.js";
 
 /** A model as the workers load it. */
 export interface WorkerModel {

@@ -7,7 +7,7 @@ import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { EvokeError, FailureError } from "../../errors.js";
 import { fsyncFolder } from "../../files/atomic-write.js";
-import { describeRepo, hubFetch, hubSettings, parseHubRepo } from "../../model/hub-api.js";
+import { describeRepo, hubFetch, hubSettings, parseHubRepo } from "../../hub/hub-api.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { ResultFile } from "./job-events.js";
 import { openObject } from "./s3.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { afterAll, describe, expect, it } from "vitest";
-import { renderTulu } from "../../model/chat-template.js";
+import { renderTulu } from "../../tokenizer/chat-template.js";
 import { type VllmOptions, vllmCommand } from "./command.js";
 import { runVllm, shellLine } from "./serve.js";
 

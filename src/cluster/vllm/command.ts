@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findGguf } from "../../checkpoint/open.js";
 import { UsageError } from "../../errors.js";
-import { findGguf } from "../../model/checkpoint.js";
-import { readJsonObject } from "../../model/json-file.js";
-import { modelName } from "../../model/model-name.js";
-import { resolveModel } from "../../model/reference.js";
+import { readJsonObject } from "../../files/json-object.js";
+import { modelName } from "../../hub/model-name.js";
+import { resolveModel } from "../../hub/resolve-model.js";
 
 export interface VllmOptions {
   /** Names of adapters → PEFT adapter or run folders. */

@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.js";
 import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { areOutputsSwitched, preferenceFromLogprobs } from "../../metrics/alpaca-preference.js";
-import type { Message } from "../../model/chat-template.js";
+import type { Message } from "../../tokenizer/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { loadJudgePrompt } from "../judge-prompt.js";

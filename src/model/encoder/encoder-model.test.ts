@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Device } from "../../runtime/device.js";
-import { loadTokenizer } from "../tokenizer.js";
+import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { EncoderModel } from "./encoder-model.js";
 
 interface Golden {

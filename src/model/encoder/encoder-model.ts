@@ -1,7 +1,8 @@
 /** Encoders of BERT's kind: hidden states of texts' tokens after a chosen layer. */
+
+import { type Checkpoint, openCheckpoint } from "../../checkpoint/open.js";
 import { FailureError, UsageError } from "../../errors.js";
 import { type Device, type Executable, type Tensor, zeros } from "../../runtime/device.js";
-import { type Checkpoint, openCheckpoint } from "../checkpoint.js";
 import { type BatchShape, blockGraph, blockParameters, embeddingNormGraph } from "./encoder-block.js";
 import { type EncoderConfig, encoderConfig, longestText } from "./encoder-config.js";
 

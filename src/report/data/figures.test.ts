@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { rouge } from "../../metrics/rouge.js";
-import { loadTokenizer } from "../../model/tokenizer.js";
 import { Random } from "../../random/counter.js";
+import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { duplicateFigures } from "./duplicate-figures.js";
 import { dataFigures } from "./figures.js";
 import { countHistogram, shareHistogram } from "./histogram.js";

@@ -1,6 +1,6 @@
 import { words } from "../../data/python-text.js";
 import { type Spread, spread } from "../../data/stats.js";
-import type { Tokenizer } from "../../model/tokenizer.js";
+import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { type DuplicateFigures, duplicateFigures } from "./duplicate-figures.js";
 import { countHistogram, type Histogram } from "./histogram.js";
 import { type LanguageFigures, languageFigures } from "./language-figures.js";

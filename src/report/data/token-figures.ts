@@ -1,8 +1,8 @@
 import { type EncodeOptions, encodeConversation } from "../../data/encode.js";
 import { joinInput } from "../../data/row-shapes.js";
 import { type Spread, spread } from "../../data/stats.js";
-import type { Tokenizer } from "../../model/tokenizer.js";
 import { Random } from "../../random/counter.js";
+import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { countHistogram, type Histogram } from "./histogram.js";
 import type { ReportedInstance } from "./read-tasks.js";
 

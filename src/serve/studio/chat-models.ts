@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Generator } from "../../generate/generator.js";
+import { locateModel } from "../../generate/load-model.js";
 import type { PromptTemplate } from "../../generate/prompt.js";
-import { loadAdapter } from "../../model/adapter-io.js";
-import { locateModel } from "../../model/load-model.js";
-import { modelName } from "../../model/model-name.js";
+import { modelName } from "../../hub/model-name.js";
+import { loadAdapter } from "../../peft/adapter-io.js";
 import { HttpError } from "../http-error.js";
 import type { Folder } from "./folder.js";
 import type { ChatModelChoice, RunSummary } from "./wire.js";

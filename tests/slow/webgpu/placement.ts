@@ -1,7 +1,7 @@
 /** Compiles every graph of a training step on WebGPU with ONNX Runtime's placement log on stderr. */
 import { fileURLToPath } from "node:url";
+import { openCheckpoint } from "../../../src/checkpoint/open.js";
 import { decoderConfig } from "../../../src/model/architectures/index.js";
-import { openCheckpoint } from "../../../src/model/checkpoint.js";
 import { Device } from "../../../src/runtime/device.js";
 import { LayerPasses } from "../../../src/train/layer-passes.js";
 import { lossHeadGraph } from "../../../src/train/loss-head.js";

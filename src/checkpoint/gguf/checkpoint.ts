@@ -1,9 +1,9 @@
-import { FailureError } from "../errors.js";
-import type { Checkpoint, WeightInfo } from "./checkpoint-interface.js";
-import { checkRow, outputOf } from "./checkpoint-output.js";
-import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./gguf-config.js";
-import { hfName, normOffset, permutedHeads, unpermute } from "./gguf-names.js";
-import { type GgufFile, type GgufTensor, parseGguf } from "./gguf-parse.js";
+import { FailureError } from "../../errors.js";
+import type { Checkpoint, WeightInfo } from "../checkpoint.js";
+import { checkRow, outputOf } from "../checkpoint-output.js";
+import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./config.js";
+import { type GgufFile, type GgufTensor, parseGguf } from "./parse.js";
+import { hfName, normOffset, permutedHeads, unpermute } from "./tensor-names.js";
 
 /** Bytes decoded at a time. */
 const PIECE = 1 << 20;

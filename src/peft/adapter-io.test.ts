@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fixtureWeights, randomAdapter } from "../../tests/support/fixture-model.js";
+import { SafetensorsFile } from "../checkpoint/safetensors.js";
+import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { FailureError, UsageError } from "../errors.js";
 import { loadAdapter, saveAdapter } from "./adapter-io.js";
-import { SafetensorsFile } from "./safetensors.js";
-import { writeSafetensors } from "./safetensors-write.js";
 
 const root = mkdtempSync(join(tmpdir(), "evoke-adapter-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { evokeCache } from "./cache-folder.js";
-import { openCheckpoint } from "./checkpoint.js";
+import { evokeCache } from "../../hub/cache-folder.js";
+import { openCheckpoint } from "../open.js";
 
-const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../../model/fixtures/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "evoke-gguf-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,6 +1,6 @@
-import { FailureError } from "../errors.js";
-import type { GgufFile, GgufValue } from "./gguf-parse.js";
-import { ropeFrequencies } from "./rope.js";
+import { FailureError } from "../../errors.js";
+import { ropeFrequencies } from "../../model/rope.js";
+import type { GgufFile, GgufValue } from "./parse.js";
 
 type Config = Record<string, unknown>;
 

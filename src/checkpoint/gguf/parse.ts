@@ -1,6 +1,6 @@
-import { FailureError } from "../errors.js";
-import { BLOCK_FORMATS, type BlockFormat } from "../quant/gguf-blocks.js";
-import { ByteFile, isShowable } from "./byte-file.js";
+import { FailureError } from "../../errors.js";
+import { BLOCK_FORMATS, type BlockFormat } from "../../quant/gguf-blocks.js";
+import { ByteFile, isShowable } from "../byte-file.js";
 
 export type GgufValue = number | boolean | string | GgufValue[];
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
-import { readJsonObject } from "./json-file.js";
+import { readJsonObject } from "../files/json-object.js";
 
 /** What tokenizer.json and tokenizer_config.json hold. */
 export interface TokenizerFiles {

@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { EvokeError } from "../errors.js";
 import { Random } from "../random/counter.js";
-import { openCheckpoint } from "./checkpoint.js";
-import { loadTokenizer } from "./tokenizer.js";
+import { loadTokenizer } from "../tokenizer/tokenizer.js";
+import { openCheckpoint } from "./open.js";
 
-const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../model/fixtures/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "evoke-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

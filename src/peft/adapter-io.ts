@@ -4,14 +4,14 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { SafetensorsFile } from "../checkpoint/safetensors.js";
+import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { FailureError, UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
-import type { Adapter, AdapterFactors, AdapterShape } from "./adapter.js";
-import type { DecoderConfig } from "./decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, linearShape } from "./decoder-layer.js";
-import { readJsonObject } from "./json-file.js";
-import { SafetensorsFile } from "./safetensors.js";
-import { writeSafetensors } from "./safetensors-write.js";
+import { readJsonObject } from "../files/json-object.js";
+import type { Adapter, AdapterFactors, AdapterShape } from "../model/adapter.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
+import { LINEAR_LAYERS, type LinearName, linearShape } from "../model/decoder-layer.js";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";

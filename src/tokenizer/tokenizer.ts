@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { ggufGenerationConfig } from "../checkpoint/gguf/config.js";
+import { parseGguf } from "../checkpoint/gguf/parse.js";
+import { findGguf } from "../checkpoint/open.js";
 import { FailureError } from "../errors.js";
-import { findGguf } from "./checkpoint.js";
-import { ggufGenerationConfig } from "./gguf-config.js";
-import { parseGguf } from "./gguf-parse.js";
-import { readJsonObject } from "./json-file.js";
+import { readJsonObject } from "../files/json-object.js";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
 import { ggufTokenizer } from "./tokenizer-gguf.js";
 

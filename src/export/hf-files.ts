@@ -1,10 +1,10 @@
 /** The files of a Hugging Face folder beside its weights: config, generation config, tokenizer. */
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { parseGguf } from "../checkpoint/gguf/parse.js";
+import { type Checkpoint, findGguf } from "../checkpoint/open.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
-import { type Checkpoint, findGguf } from "./checkpoint.js";
-import { parseGguf } from "./gguf-parse.js";
-import { ggufTokenizer } from "./tokenizer-gguf.js";
+import { ggufTokenizer } from "../tokenizer/tokenizer-gguf.js";
 
 const TOKENIZER_FILES = [
   "tokenizer.json",

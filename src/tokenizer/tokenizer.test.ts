@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { renderModelTemplate, renderTulu } from "./chat-template.js";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
 
-const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../model/fixtures/", import.meta.url));
 const byteLevel = await loadTokenizer(join(fixtures, "gguf/llama.gguf"));
 const sentencePiece = await loadTokenizer(join(fixtures, "gguf/spm.gguf"));
 const folder = mkdtempSync(join(tmpdir(), "evoke-tokenizer-"));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { resolveModel } from "./reference.js";
+import { resolveModel } from "./resolve-model.js";
 
 let folder: string;
 beforeEach(() => {

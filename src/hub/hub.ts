@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { dirname, join, relative } from "node:path";
 import { FailureError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
+import { readJsonObject } from "../files/json-object.js";
 import { type FetchOptions, whileLocked } from "./cache-folder.js";
 import {
   describeRepo,
@@ -13,7 +14,6 @@ import {
   parseHubRepo,
 } from "./hub-api.js";
 import { downloadBlob } from "./hub-download.js";
-import { readJsonObject } from "./json-file.js";
 
 export interface HubOptions extends FetchOptions {
   /** Milliseconds before a broken download is first tried again. */

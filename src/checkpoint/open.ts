@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
-import type { Checkpoint } from "./checkpoint-interface.js";
-import { GgufCheckpoint } from "./gguf-checkpoint.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { GgufCheckpoint } from "./gguf/checkpoint.js";
 import { HfFolder } from "./hf-folder.js";
 
-export type { Checkpoint, WeightInfo } from "./checkpoint-interface.js";
+export type { Checkpoint, WeightInfo } from "./checkpoint.js";
 
 /**
  * Opens a model: a Hugging Face folder, a `.gguf` file, or a folder with one `.gguf` file. Only headers are read.

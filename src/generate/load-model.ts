@@ -1,18 +1,18 @@
 /** Opens what a MODEL argument names: a model by reference, or a training run, which is a base with its adapter. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { openCheckpoint } from "../checkpoint/open.js";
 import { UsageError } from "../errors.js";
-import type { Adapter } from "./adapter.js";
-import { loadAdapter } from "./adapter-io.js";
-import { decoderConfig } from "./architectures/index.js";
-import { openCheckpoint } from "./checkpoint.js";
-import type { DecoderConfig } from "./decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "./decoder-layer.js";
-import { modelFingerprint } from "./fingerprint.js";
-import { readJsonObject } from "./json-file.js";
-import { resolveModel } from "./reference.js";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.js";
-import { type DecoderWeights, loadDecoderWeights, type Precision } from "./weights.js";
+import { readJsonObject } from "../files/json-object.js";
+import { modelFingerprint } from "../hub/fingerprint.js";
+import { resolveModel } from "../hub/resolve-model.js";
+import type { Adapter } from "../model/adapter.js";
+import { decoderConfig } from "../model/architectures/index.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
+import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { type DecoderWeights, loadDecoderWeights, type Precision } from "../model/weights.js";
+import { loadAdapter } from "../peft/adapter-io.js";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
 
 export interface LocateOptions {
   say?: (line: string) => void;

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { randomAdapter } from "../../tests/support/fixture-model.js";
 import { writeTinyModel } from "../../tests/support/tiny-model.js";
-import { saveAdapter } from "./adapter-io.js";
-import { decoderConfig } from "./architectures/index.js";
-import { openCheckpoint } from "./checkpoint.js";
-import { modelFingerprint } from "./fingerprint.js";
+import { openCheckpoint } from "../checkpoint/open.js";
+import { modelFingerprint } from "../hub/fingerprint.js";
+import { decoderConfig } from "../model/architectures/index.js";
+import { saveAdapter } from "../peft/adapter-io.js";
 import { loadModel, locateModel } from "./load-model.js";
 
 const root = mkdtempSync(join(tmpdir(), "evoke-load-"));

@@ -1,5 +1,5 @@
+import type { GgufFile, GgufValue } from "../checkpoint/gguf/parse.js";
 import { FailureError } from "../errors.js";
-import type { GgufFile, GgufValue } from "./gguf-parse.js";
 import type { TokenizerFiles } from "./tokenizer-files.js";
 import { type PreTokenizer, preTokenizerNamed, preTokenizerNames } from "./tokenizer-pre.js";
 

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { FailureError, UsageError } from "../errors.js";
+import { readJsonObject } from "../files/json-object.js";
 import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
-import type { Checkpoint, WeightInfo } from "./checkpoint-interface.js";
+import type { Checkpoint, WeightInfo } from "./checkpoint.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
-import { readJsonObject } from "./json-file.js";
 import { SafetensorsFile } from "./safetensors.js";
 
 /** A Hugging Face model folder: config.json and one or many safetensors files, plain or in bitsandbytes' 4 or 8 bits. */

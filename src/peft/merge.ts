@@ -1,13 +1,13 @@
 /** Adapter folded into its base: W + scaling · B·A, written as an ordinary Hugging Face folder. */
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { Checkpoint } from "../checkpoint/open.js";
+import { type TensorToWrite, writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
 import { UsageError } from "../errors.js";
-import type { Adapter } from "./adapter.js";
-import { decoderConfig } from "./architectures/index.js";
-import type { Checkpoint } from "./checkpoint.js";
-import { type LinearName, linearShape } from "./decoder-layer.js";
-import { writeModelFiles } from "./model-files.js";
-import { type TensorToWrite, writeShardedSafetensors } from "./safetensors-write.js";
+import { writeModelFiles } from "../export/hf-files.js";
+import type { Adapter } from "../model/adapter.js";
+import { decoderConfig } from "../model/architectures/index.js";
+import { type LinearName, linearShape } from "../model/decoder-layer.js";
 
 export interface MergeOptions {
   /** Precision of the written weights. Default BF16. */

@@ -6,11 +6,11 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { decodeBfloat, decodeHalf, floatToBfloat, floatToHalf, halfToFloat } from "../quant/half.js";
 import { dequantizeNf4 } from "../quant/nf4.js";
-import { openCheckpoint } from "./checkpoint.js";
+import { openCheckpoint } from "./open.js";
 import { SafetensorsFile } from "./safetensors.js";
 import { writeSafetensors, writeShardedSafetensors } from "./safetensors-write.js";
 
-const fixtures = fileURLToPath(new URL("./fixtures/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../model/fixtures/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "evoke-safetensors-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
