@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { openCheckpoint } from "../src/checkpoint/open.js";
 import { Graph, ops } from "../src/graph/index.js";
 import { resolveModel } from "../src/hub/resolve-model.js";
-import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
+import { linearNames, linearShape } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { Device, hostTensor } from "../src/runtime/device.js";
 import { balancedRows, trainingRow } from "../src/train/examples.js";
@@ -67,7 +67,7 @@ async function denseRate(device: Device): Promise<number> {
 function productFlops(weights: DecoderWeights, rank: number, targets: number): number {
   const { config } = weights;
   let perToken = 0;
-  LINEAR_LAYERS.forEach((name) => {
+  linearNames(config).forEach((name) => {
     const [out, width] = linearShape(config, name);
     perToken += 4 * out * width; // forward, and the gradient of the input; the frozen weight has none
     perToken += 6 * rank * (out + width);
@@ -109,7 +109,13 @@ else {
   checkpoint.close();
 }
 const rank = 64;
-const shape = { rank, alpha: 16, scaling: 16 / rank, dropout: Number(values.dropout), targets: LINEAR_LAYERS.slice() };
+const shape = {
+  rank,
+  alpha: 16,
+  scaling: 16 / rank,
+  dropout: Number(values.dropout),
+  targets: linearNames(weights.config),
+};
 const lengths = new Array<number>(count).fill(tokens);
 const plan = planMemory({
   config: weights.config,

@@ -1,6 +1,7 @@
 /** Runs decoding steps: compiled graphs per adapter shape, fed with views of the cache. */
 import type { Adapter, AdapterShape } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
+import { embedTokens } from "../model/embedding.js";
 import { inputName } from "../model/layer-graph.js";
 import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
@@ -94,7 +95,7 @@ export class Decoder implements StepDecoder {
       ...this.ropeFeeds(longest),
       ...this.biasFeeds(cache, own),
     };
-    let x: Tensor = hostTensor("float32", this.embed(tokens), [rows, hiddenSize]);
+    let x: Tensor = hostTensor("float32", this.embed(tokens, places), [rows, hiddenSize]);
     for (const { from, to, executable } of compiled) {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
@@ -121,11 +122,8 @@ export class Decoder implements StepDecoder {
     return x.data as Float32Array;
   }
 
-  private embed(tokens: ArrayLike<number>): Float32Array {
-    const { hiddenSize, embeddingScale } = this.weights.config;
-    const x = new Float32Array(tokens.length * hiddenSize);
-    this.weights.embed(tokens, x);
-    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
+  private embed(tokens: ArrayLike<number>, positions: ArrayLike<number>): Float32Array {
+    const x = embedTokens(this.weights, tokens, positions);
     if (this.rotated) rotateStream(x);
     return x;
   }

@@ -1,7 +1,7 @@
 /** Low-rank adapters (LoRA, Hu et al. 2021): what is adapted, and the two factors of each adapted layer. */
 import { UsageError } from "../errors.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, linearShape } from "./decoder-layer.js";
+import { type LinearName, linearNames, linearShape } from "./decoder-layer.js";
 
 export interface AdapterShape {
   rank: number;
@@ -39,20 +39,25 @@ export interface AdapterSettings {
 }
 
 /** @throws UsageError when a name of `target_modules` is unknown. */
-export function adapterShape({ r, alpha, dropout, target_modules }: AdapterSettings): AdapterShape {
-  const wanted = target_modules === "all-linear" ? LINEAR_LAYERS : target_modules;
-  const found = wanted.map((name) => LINEAR_LAYERS.find((layer) => layer === name || layer.endsWith(`.${name}`)));
+export function adapterShape(
+  config: Pick<DecoderConfig, "block">,
+  { r, alpha, dropout, target_modules }: AdapterSettings,
+): AdapterShape {
+  const known = linearNames(config);
+  const wanted = target_modules === "all-linear" ? known : target_modules;
+  const found = wanted.map((name) => known.find((layer) => layer === name || layer.endsWith(`.${name}`)));
   if (found.includes(undefined))
     throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or names such as q_proj`,
+      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or names of ${known.map(moduleName).join(", ")}`,
     );
-  const targets = LINEAR_LAYERS.filter((name) => found.includes(name));
+  const targets = known.filter((name) => found.includes(name));
   return { rank: r, alpha, scaling: alpha / r, dropout, targets };
 }
 
 /** The adapted layers as PEFT names them: `q_proj`, not `self_attn.q_proj`. */
-export const moduleNames = ({ targets }: AdapterShape): string[] =>
-  targets.map((name) => name.slice(name.indexOf(".") + 1));
+export const moduleNames = ({ targets }: AdapterShape): string[] => targets.map(moduleName);
+
+const moduleName = (name: LinearName): string => name.slice(name.indexOf(".") + 1);
 
 /** Trainable numbers of an adapter. */
 export function adapterParameters(config: DecoderConfig, shape: AdapterShape): number {

@@ -2,7 +2,7 @@
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { AdapterShape } from "./adapter.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { decoderLayer, hasBias, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
+import { decoderLayer, type LinearName, linearOf, vectorShapes } from "./decoder-layer.js";
 import { packedAttention } from "./packed-attention.js";
 
 /** Names of a block graph's inputs. */
@@ -48,16 +48,19 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
 
   const x = graph.input("x", "float32", [tokens, config.hiddenSize]);
   const positions = graph.input("positions", "int64", [1, tokens]);
-  const half = config.headDim / 2;
+  const half = config.rope[0]!.dims / 2;
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
   const attention = packedAttention(graph, config, tokens);
 
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
-      const [out, width] = linearShape(config, name);
+      const {
+        shape: [out, width],
+        bias,
+      } = linearOf(config, name);
       const product = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true });
-      const base = hasBias(config, name) ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
+      const base = bias ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
       if (!adapter?.targets.includes(name)) return base;
       let adapted = input;
       let factor = adapter.scaling;
@@ -72,7 +75,7 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
       return ops.add(base, ops.gemm(low, b, { transB: true, alpha: factor }));
     },
     vector: (name, size) => parameter(name, [size]),
-    rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
+    rotate: (value, heads) => ops.rotary(value, positions, cos, sin, { heads, dims: config.rope[0]!.dims }),
     attend: attention.attend,
     keep: (name, value) => graph.keep(name, ops.beforeReshape(value)),
   });

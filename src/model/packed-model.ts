@@ -1,8 +1,10 @@
 /** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
-import { Graph, ops } from "../graph/index.js";
+import { Graph, ops, type Value } from "../graph/index.js";
 import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
+import type { DecoderConfig } from "./decoder-config.js";
 import { normalise } from "./decoder-layer.js";
+import { embedTokens } from "./embedding.js";
 import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
 import { attentionFeeds, type PackedRow } from "./packed-row.js";
@@ -46,11 +48,7 @@ export class PackedModel {
 
   /** Embeddings of a row, scaled as the model wants them: [tokens, hidden]. */
   embed(row: PackedRow): Float32Array {
-    const { hiddenSize, embeddingScale } = this.config;
-    const x = new Float32Array(row.tokens.length * hiddenSize);
-    this.weights.embed(row.tokens, x);
-    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
-    return x;
+    return embedTokens(this.weights, row.tokens, row.positions);
   }
 
   /** The feeds of a row besides weights: positions, rotary tables, and attention, by layer. */
@@ -187,7 +185,7 @@ export class PackedModel {
 
   private compileHead(kind: "logits" | "logprobs", rows: number): Promise<Executable> {
     const graph = new Graph();
-    const logits = headLogits(graph, this.weights, rows).logits;
+    const logits = headLogits(graph, this.config, rows).logits;
     if (kind === "logits") graph.output("logits", logits);
     else {
       const targets = graph.input("targets", "int64", [rows, 1]);
@@ -207,9 +205,11 @@ export class PackedModel {
   async headFeeds(): Promise<Record<string, Tensor>> {
     if (!this.fixedHeadFeeds) {
       const { vocabSize, hiddenSize } = this.config;
-      const { head, finalNorm } = this.weights;
+      const { head, finalNorm, finalNormBias } = this.weights;
       this.fixedHeadFeeds = { head: await this.device.upload("float32", head, [vocabSize, hiddenSize]) };
       if (finalNorm) this.fixedHeadFeeds.norm = await this.device.upload("float32", finalNorm, [hiddenSize]);
+      if (finalNormBias)
+        this.fixedHeadFeeds.normBias = await this.device.upload("float32", finalNormBias, [hiddenSize]);
     }
     return this.fixedHeadFeeds;
   }
@@ -239,13 +239,21 @@ export class PackedModel {
   }
 }
 
-/** Final norm, output projection and soft cap for `rows` hidden states. Inputs: x, head, norm. */
-export function headLogits(graph: Graph, weights: Pick<DecoderWeights, "config" | "finalNorm">, rows: number) {
-  const { config } = weights;
-  const x = graph.input("x", "float32", [rows, config.hiddenSize]);
-  const head = graph.input("head", "float32", [config.vocabSize, config.hiddenSize]);
-  const norm = weights.finalNorm ? graph.input("norm", "float32", [config.hiddenSize]) : undefined;
-  const product = ops.gemm(normalise(config, x, norm), head, { transB: true });
-  const logits = config.finalSoftCap === undefined ? product : ops.softCap(product, config.finalSoftCap);
-  return { x, head, norm, logits };
+/** Final norm, output projection and soft cap for `rows` hidden states. Inputs: x, head, norm and normBias where there are. */
+export function headLogits(graph: Graph, config: DecoderConfig, rows: number) {
+  const { hiddenSize, vocabSize, finalNorm, logitScale, finalSoftCap } = config;
+  const x = graph.input("x", "float32", [rows, hiddenSize]);
+  const head = graph.input("head", "float32", [vocabSize, hiddenSize]);
+  const vectors = new Map<string, Value>();
+  const normed = normalise(finalNorm, x, (name, size) => {
+    const input = name === finalNorm.bias ? "normBias" : "norm";
+    const value = graph.input(input, "float32", [size]);
+    vectors.set(input, value);
+    return value;
+  });
+  const product = ops.gemm(normed, head, { transB: true, alpha: logitScale });
+  const logits = finalSoftCap === undefined ? product : ops.softCap(product, finalSoftCap);
+  /** The trainable inputs. */
+  const parameters = new Map<string, Value>([["head", head], ...vectors]);
+  return { x, parameters, logits };
 }

@@ -11,7 +11,7 @@ import { writeFileAtomically } from "../files/atomic-write.js";
 import { readJsonObject } from "../files/json-object.js";
 import type { Adapter, AdapterFactors, AdapterShape } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, linearShape } from "../model/decoder-layer.js";
+import { type LinearName, linearNames, linearShape } from "../model/decoder-layer.js";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
@@ -97,7 +97,7 @@ export async function loadAdapter(folder: string, config: DecoderConfig): Promis
   const file = new SafetensorsFile(join(folder, WEIGHTS));
   try {
     const layers = readFactors(file, config, rank, baseModel);
-    const shape: AdapterShape = { rank, alpha, scaling, dropout, targets: sameTargets(file.path, layers) };
+    const shape: AdapterShape = { rank, alpha, scaling, dropout, targets: sameTargets(file.path, config, layers) };
     return { shape, layers, ...(baseModel ? { baseModel } : {}) };
   } finally {
     file.close();
@@ -152,7 +152,7 @@ function readFactors(
   const layers = Array.from({ length: config.layers }, () => new Map<LinearName, AdapterFactors>());
   for (const tensor of file.entries.keys()) {
     const [, layerText, name, factor] = TENSOR.exec(tensor) ?? [];
-    const linear = LINEAR_LAYERS.find((known) => known === name);
+    const linear = linearNames(config).find((known) => known === name);
     if (!linear) throw new UsageError(`${file.path}: ${tensor} adapts what cannot be adapted here`);
     const layer = Number(layerText);
     if (layer >= config.layers) throw otherBase(`it adapts layer ${layer}, the model has ${config.layers} layers`);
@@ -177,8 +177,12 @@ function readFactors(
 }
 
 /** The adapted layers, which must be the same in every block. */
-function sameTargets(path: string, layers: readonly Map<LinearName, AdapterFactors>[]): LinearName[] {
-  const of = (layer: number): LinearName[] => LINEAR_LAYERS.filter((name) => layers[layer]!.has(name));
+function sameTargets(
+  path: string,
+  config: DecoderConfig,
+  layers: readonly Map<LinearName, AdapterFactors>[],
+): LinearName[] {
+  const of = (layer: number): LinearName[] => linearNames(config).filter((name) => layers[layer]!.has(name));
   const first = of(0);
   if (first.length === 0 && layers.every((factors) => factors.size === 0))
     throw new FailureError(`${path}: holds no adapter weights`);

@@ -4,7 +4,7 @@ import { FailureError } from "../errors.js";
 import type { AdapterShape } from "../model/adapter.js";
 import { adapterParameters } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { linearShape, linearWeights } from "../model/decoder-layer.js";
 import { longestRow } from "./examples.js";
 import { headBlockRows } from "./loss-head.js";
 
@@ -45,8 +45,9 @@ const BITS: Record<MemoryRequest["precision"], number> = { float32: 32, nf4: 4.1
 
 /** Bytes of activations one kept block holds per token. */
 function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
-  const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
-  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
+  const { hiddenSize, heads, kvHeads, headDim } = config;
+  const { width, gated } = config.block.mlp;
+  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + (gated ? 2 : 1) * width;
   if (!adapter) return 4 * floats;
   const widths = adapter.targets.reduce((sum, name) => sum + linearShape(config, name)[1], 0);
   const masks = adapter.dropout > 0 ? widths : 0;
@@ -87,12 +88,9 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
 
 function planRow(request: MemoryRequest, limit: number, longest: number): MemoryPlan {
   const { config, adapter, lengths, microBatch } = request;
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const { hiddenSize, heads, kvHeads, headDim, layers, vocabSize } = config;
   const rowTokens = longestRow(lengths, microBatch, limit);
-  const linear = LINEAR_LAYERS.reduce((sum, name) => {
-    const [out, width] = linearShape(config, name);
-    return sum + out * width;
-  }, 0);
+  const linear = linearWeights(config);
   const table = vocabSize * hiddenSize * 4;
   const tables = config.tiedEmbeddings ? table : 2 * table;
   const weights = adapter ? (layers * linear * BITS[request.precision]) / 8 + tables : 0;
@@ -104,7 +102,7 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const logits = 3.4 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
   const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
   // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
-  const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
+  const perToken = 14 * hiddenSize + 9 * config.block.mlp.width + 6 * (heads + kvHeads) * headDim;
   const scores = 4 * heads * Math.min(longest + 128, rowTokens);
   const backward = 4 * rowTokens * (perToken + scores);
   const fixed = RESERVE + weights + trainable + decoded + logits + inputs;

@@ -58,7 +58,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
 
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
-  const shape = recipe.method === "full" ? undefined : adapterShape(recipe.lora);
+  const shape = recipe.method === "full" ? undefined : adapterShape(config, recipe.lora);
   const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
   const device = await Device.open({

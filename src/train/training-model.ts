@@ -191,7 +191,8 @@ export class TrainingModel {
     const rest = this.groups[this.groups.length - 1]!;
     const fixed: Record<string, Tensor> = trainable ? {} : await this.model.headFeeds();
     if (trainable)
-      for (const { name, value } of rest.parameters) if (name === "head" || name === "norm") fixed[name] = value;
+      for (const { name, value } of rest.parameters)
+        if (name !== "embedding" && name !== "positions") fixed[name] = value;
     const targets: number[] = [];
     for (let i = 1; i < row.used; i++) if (mask[i] && row.documents[i] === row.documents[i - 1]) targets.push(i);
     let loss = 0;
@@ -231,7 +232,7 @@ export class TrainingModel {
     const key = `${rows} ${backward}`;
     let found = this.heads.get(key);
     if (!found) {
-      found = this.device.compile(lossHeadGraph(this.weights, rows, { trainable, backward }));
+      found = this.device.compile(lossHeadGraph(this.weights.config, rows, { trainable, backward }));
       this.heads.set(key, found);
     }
     return found;

@@ -18,7 +18,7 @@ import { newAdapter } from "../../src/train/parameter-store.js";
 const [modelPath, out, precision] = process.argv.slice(2) as [string, string, string?];
 const checkpoint = openCheckpoint(modelPath);
 const weights = loadDecoderWeights(checkpoint, { precision: precision === "nf4" ? "nf4" : "float32" });
-const shape = adapterShape({ r: 8, alpha: 16, dropout: 0.1, target_modules: "all-linear" });
+const shape = adapterShape(weights.config, { r: 8, alpha: 16, dropout: 0.1, target_modules: "all-linear" });
 const adapter = newAdapter(weights, shape, 0);
 const random = new Random("write-adapter");
 for (const layer of adapter.layers)

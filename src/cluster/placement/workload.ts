@@ -35,7 +35,7 @@ export async function recipeWork(recipe: TrainingRecipe, assumeRows: boolean, sa
   });
   const work: Workload = {
     config,
-    ...(recipe.method === "full" ? {} : { adapter: adapterShape(recipe.lora) }),
+    ...(recipe.method === "full" ? {} : { adapter: adapterShape(config, recipe.lora) }),
     base: recipe.quantization.type,
     ...rows,
     microBatch: Math.min(micro, rows.lengths.length),

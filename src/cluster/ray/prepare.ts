@@ -55,7 +55,7 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = moduleNames(adapterShape(recipe.lora));
+  const targets = moduleNames(adapterShape(modelShape(modelPath), recipe.lora));
   checkResultSize(recipe, cluster, modelPath);
 
   const identity = runIdentity(recipe, train, validation);
@@ -120,7 +120,8 @@ function checkResultSize(recipe: TrainingRecipe, cluster: ClusterSettings, model
   const elsewhere = "set cluster.storage to a shared folder, s3://BUCKET/PREFIX or hf:ORG/NAME";
   if (recipe.method === "full")
     throw new UsageError(`cluster.storage: a fully tuned model does not fit into the job's output; ${elsewhere}`);
-  const bytes = 4 * adapterParameters(modelShape(modelPath), adapterShape(recipe.lora));
+  const config = modelShape(modelPath);
+  const bytes = 4 * adapterParameters(config, adapterShape(config, recipe.lora));
   if (bytes > OUTPUT_LIMIT)
     throw new UsageError(
       `cluster.storage: the adapter takes ${Math.round(bytes / 1e6)} MB, too much for the job's output (64); ${elsewhere}`,
