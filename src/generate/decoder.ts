@@ -56,6 +56,8 @@ export class Decoder implements StepDecoder {
     if (!compiled) {
       compiled = this.compile(adapter);
       this.compiled.set(key, compiled);
+      // A graph that failed to compile is forgotten: the next step tries again.
+      compiled.catch(() => this.compiled.delete(key));
     }
     return compiled;
   }
@@ -197,8 +199,8 @@ export class Decoder implements StepDecoder {
   }
 
   async dispose(): Promise<void> {
-    for (const compiled of this.compiled.values())
-      for (const { executable } of await compiled) await executable.dispose();
+    for (const outcome of await Promise.allSettled(this.compiled.values()))
+      if (outcome.status === "fulfilled") for (const { executable } of outcome.value) await executable.dispose();
     this.compiled.clear();
     this.outputs.clear();
   }
