@@ -24,7 +24,7 @@ export interface ForwardOptions {
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
   /** Ends the pass after the layer that is under way. */
-  signal?: AbortSignal;
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** Largest logits block made at once, in numbers: 64 MB. */
