@@ -7,12 +7,17 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   out?: string;
   limit?: number;
   shots?: number;
+  k?: number;
+  eosToken?: string;
   chatTemplate?: "tulu" | "model" | "none";
   prompt?: string;
   rows?: string[];
   outputs?: string;
   judge?: string;
   judgePrompt?: string;
+  judgeSafetyPrompt?: string;
+  judgeMaxNewTokens?: number;
+  retryUnreadable?: number;
   originalPrompts?: boolean;
   reference?: string;
   difficulty?: string;

@@ -2,10 +2,10 @@
 import type { Adapter, AdapterShape } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
-import { ropeFrequencies, ropeTables } from "../model/rope.js";
+import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
-import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
+import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments, stepBytes } from "./decode-graph.js";
 import type { KvCache } from "./kv-cache.js";
 import { rotatable, rotateFactors, rotateStream } from "./rotation.js";
 import type { StepDecoder } from "./step-decoder.js";
@@ -33,7 +33,8 @@ export class Decoder implements StepDecoder {
   private readonly compiled = new Map<string, Promise<CompiledSegment[]>>();
   private readonly factorFeeds = new WeakMap<Adapter, Record<string, Tensor>[]>();
   private readonly outputs = new Map<string, Tensor>();
-  private rope?: { positions: number; feeds: Record<string, Tensor> };
+  private readonly ropeTables = new RopeTableStore();
+  private readonly placedRopes: { tables: RopeTables; feeds: Record<string, Tensor> }[] = [];
 
   constructor(
     readonly weights: DecoderWeights,
@@ -43,6 +44,10 @@ export class Decoder implements StepDecoder {
   ) {
     this.several = options.several ?? false;
     this.rotated = options.rotated ?? (precision === "int8" && rotatable(weights.config));
+  }
+
+  get weightBytes(): number {
+    return stepBytes(this.weights.config, this.precision);
   }
 
   /** Compiles what steps with this adapter need; `step` does so by itself. */
@@ -56,16 +61,23 @@ export class Decoder implements StepDecoder {
     if (!compiled) {
       compiled = this.compile(adapter);
       this.compiled.set(key, compiled);
+      // A graph that failed to compile is forgotten: the next step tries again.
+      compiled.catch(() => this.compiled.delete(key));
     }
     return compiled;
   }
 
   private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
     const result: CompiledSegment[] = [];
-    for (const segment of segments(this.weights.config, this.precision)) {
-      const { several, rotated } = this;
-      const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
-      result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
+    const { several, rotated } = this;
+    try {
+      for (const segment of segments(this.weights.config, this.precision)) {
+        const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
+        result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
+      }
+    } catch (error) {
+      for (const { executable } of result) await executable.dispose();
+      throw error;
     }
     return result;
   }
@@ -130,21 +142,29 @@ export class Decoder implements StepDecoder {
   }
 
   private ropeFeeds(positions: number): Record<string, Tensor> {
-    if (!this.rope || this.rope.positions < positions) {
-      const { headDim, rope, attentionScale } = this.weights.config;
-      const count = Math.max(2048, 2 ** Math.ceil(Math.log2(positions)));
-      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
-      this.rope = {
-        positions: count,
-        feeds: {
-          cos: hostTensor("float32", cos, dims),
-          sin: hostTensor("float32", sin, dims),
-          queryCos: hostTensor("float32", scaled(cos, attentionScale), dims),
-          querySin: hostTensor("float32", scaled(sin, attentionScale), dims),
-        },
-      };
-    }
-    return this.rope.feeds;
+    const { rope, attentionScale } = this.weights.config;
+    const feeds: Record<string, Tensor> = {};
+    [...new Set(rope)].forEach((one, kind) => {
+      const tables = this.ropeTables.for(one, Math.max(2048, positions));
+      let placed = this.placedRopes[kind];
+      if (placed?.tables !== tables) {
+        const { cos, sin, dims } = tables;
+        const names = decodeName.rope(kind);
+        const tensor = (data: Float32Array): Tensor => hostTensor("float32", data, dims);
+        placed = {
+          tables,
+          feeds: {
+            [names.cos]: tensor(cos),
+            [names.sin]: tensor(sin),
+            [names.queryCos]: tensor(scaled(cos, attentionScale)),
+            [names.querySin]: tensor(scaled(sin, attentionScale)),
+          },
+        };
+        this.placedRopes[kind] = placed;
+      }
+      Object.assign(feeds, placed.feeds);
+    });
+    return feeds;
   }
 
   /** For each window size of the model, which cached positions and new tokens of its slot each new token sees. */
@@ -197,8 +217,8 @@ export class Decoder implements StepDecoder {
   }
 
   async dispose(): Promise<void> {
-    for (const compiled of this.compiled.values())
-      for (const { executable } of await compiled) await executable.dispose();
+    for (const outcome of await Promise.allSettled(this.compiled.values()))
+      if (outcome.status === "fulfilled") for (const { executable } of outcome.value) await executable.dispose();
     this.compiled.clear();
     this.outputs.clear();
   }

@@ -8,6 +8,7 @@ import type { Message } from "../tokenizer/chat-template.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
+import { Job } from "./job.js";
 import { type LoadedModel, loadModel, openAdapter } from "./load-model.js";
 import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
 import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
@@ -153,17 +154,8 @@ export class Generator {
       { length: request.n ?? 1 },
       (_, i) => new Sequence(this.tokenizer, { request, prompt, index: first + i, seed, limit, onText, onToken }, ends),
     );
-    await new Promise<void>((resolve, reject) => {
-      this.scheduler.submit({
-        prompt,
-        answers,
-        adapter: this.adapterOf(request),
-        signal,
-        positions: prompt.length + limit,
-        resolve,
-        reject,
-      });
-    });
+    const adapter = this.adapterOf(request);
+    await this.scheduler.submit(new Job({ prompt, answers, adapter, signal, positions: prompt.length + limit }));
     const [best, ...others] = answers.map((answer) => answer.answer());
     return {
       ...best!,

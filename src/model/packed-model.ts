@@ -1,12 +1,16 @@
-/** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
+/**
+ * Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. Passes may overlap: each
+ * has its own activations, and takes turns with the others where they share buffers.
+ */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { SessionCache } from "../runtime/session-cache.js";
 import type { Adapter } from "./adapter.js";
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
 import { attentionFeeds, type PackedRow } from "./packed-row.js";
-import { ropeFrequencies, ropeTables } from "./rope.js";
+import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
 import type { DecoderWeights } from "./weights.js";
 
 /** Keys and values of one layer over a row: [tokens, kvHeads · headDim] each, keys rotated. */
@@ -19,6 +23,8 @@ export interface ForwardOptions {
   adapter?: Adapter;
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
+  /** Ends the pass after the layer that is under way. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** Largest logits block made at once, in numbers: 64 MB. */
@@ -28,9 +34,10 @@ const COMPILED_ROWS = 6;
 
 export class PackedModel {
   readonly parameters: LayerParameters;
-  private readonly layers = new Map<string, Promise<Executable>>();
-  private readonly heads = new Map<string, Promise<Executable>>();
-  private rope?: { feeds: Record<string, Tensor>; positions: number };
+  private readonly layers = new SessionCache(COMPILED_ROWS);
+  private readonly heads = new SessionCache(COMPILED_ROWS);
+  private readonly ropeTables = new RopeTableStore();
+  private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
 
   constructor(
     readonly weights: DecoderWeights,
@@ -52,45 +59,37 @@ export class PackedModel {
     return x;
   }
 
-  /** The feeds that all layers share: positions, rotary tables, and attention per window size. */
+  /** The feeds of a row besides weights: positions, rotary tables, and attention, by layer. */
   async rowFeeds(row: PackedRow): Promise<(layer: number) => Record<string, Tensor>> {
+    const { rope, slidingWindow } = this.config;
     // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
-    const rope = await this.ropeFeeds(row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length));
-    const positions = BigInt64Array.from(row.positions, BigInt);
-    const common = { ...rope, positions: hostTensor("int64", positions, [1, positions.length]) };
+    const longest = row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length);
+    for (const one of new Set(rope)) await this.placeRope(one, longest);
+    const positions = hostTensor("int64", BigInt64Array.from(row.positions, BigInt), [1, row.positions.length]);
     const byWindow = new Map<number | undefined, Record<string, Tensor>>();
     return (layer) => {
-      const window = this.config.slidingWindow[layer];
-      let feeds = byWindow.get(window);
-      if (!feeds) byWindow.set(window, (feeds = { ...common, ...attentionFeeds(row, window) }));
-      return feeds;
+      const window = slidingWindow[layer];
+      let attention = byWindow.get(window);
+      if (!attention) byWindow.set(window, (attention = attentionFeeds(row, window)));
+      return { positions, ...this.ropeFeeds.get(rope[layer]!)!.feeds, ...attention };
     };
   }
 
-  private async ropeFeeds(positions: number): Promise<Record<string, Tensor>> {
-    if (!this.rope || this.rope.positions < positions) {
-      const { headDim, rope } = this.config;
-      const count = Math.max(512, 2 ** Math.ceil(Math.log2(positions)));
-      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
-      this.rope = {
-        positions: count,
-        feeds: {
-          cos: await this.device.upload("float32", cos, dims),
-          sin: await this.device.upload("float32", sin, dims),
-        },
-      };
-    }
-    return this.rope.feeds;
+  private async placeRope(rope: Rope, positions: number): Promise<void> {
+    const tables = this.ropeTables.for(rope, positions);
+    if (this.ropeFeeds.get(rope)?.tables === tables) return;
+    const cos = await this.device.upload("float32", tables.cos, tables.dims);
+    const sin = await this.device.upload("float32", tables.sin, tables.dims);
+    this.ropeFeeds.set(rope, { tables, feeds: { cos, sin } });
   }
 
   /** The last layer's output [tokens, hidden], before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
-    const { hiddenSize, layers } = this.config;
     const tokens = row.tokens.length;
     const { adapter, onKeysValues } = options;
     const shape = adapter?.shape;
     const key = `${tokens} ${shape ? `${shape.rank} ${shape.scaling} ${shape.targets}` : ""} ${onKeysValues ? "kv" : ""}`;
-    const executable = await this.cached(this.layers, key, () => {
+    const compile = (): Promise<Executable> => {
       const built = layerGraph(this.config, tokens, { adapter: shape });
       built.graph.output("y", built.y);
       if (onKeysValues) {
@@ -98,18 +97,22 @@ export class PackedModel {
         built.graph.output("v", built.graph.kept.get("v")!);
       }
       return this.device.compile(built.graph);
-    });
+    };
+    return this.layers.use(key, compile, (executable) => this.runLayers(executable, row, options));
+  }
+
+  private async runLayers(executable: Executable, row: PackedRow, options: ForwardOptions): Promise<Tensor> {
+    const { hiddenSize, layers } = this.config;
+    const { adapter, onKeysValues, signal } = options;
+    const tokens = row.tokens.length;
     const rowFeeds = await this.rowFeeds(row);
     let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
     const buffers = this.device.name === "cpu" ? this.outputBuffers(tokens, onKeysValues !== undefined) : undefined;
     for (let layer = 0; layer < layers; layer++) {
-      const feeds = {
-        x,
-        ...rowFeeds(layer),
-        ...(await this.parameters.feeds(layer)),
-        ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
-      };
-      const result = await executable.run(feeds, buffers?.[layer % 2]);
+      signal?.throwIfAborted();
+      const result = await this.parameters.lend(layer, adapter, (feeds) =>
+        executable.run({ x, ...rowFeeds(layer), ...feeds }, buffers?.[layer % 2]),
+      );
       x = result.y!;
       if (onKeysValues) {
         const k = (await this.device.download(result.k!)) as Float32Array;
@@ -185,9 +188,12 @@ export class PackedModel {
         const row = positions[at + i]! * hiddenSize;
         x.set(states.subarray(row, row + hiddenSize), i * hiddenSize);
       }
-      const executable = await this.cached(this.heads, `${kind} ${size}`, () => this.compileHead(kind, size));
       const feeds = { ...fixed, x: hostTensor("float32", x, [size, hiddenSize]) };
-      await use(at, count, (more) => executable.run({ ...feeds, ...more }), size);
+      await this.heads.use(
+        `${kind} ${size}`,
+        () => this.compileHead(kind, size),
+        (executable) => use(at, count, (more) => executable.run({ ...feeds, ...more }), size),
+      );
     }
   }
 
@@ -220,28 +226,9 @@ export class PackedModel {
     return this.fixedHeadFeeds;
   }
 
-  /** A small least-recently-used cache of compiled graphs. */
-  private async cached(
-    cache: Map<string, Promise<Executable>>,
-    key: string,
-    make: () => Promise<Executable>,
-  ): Promise<Executable> {
-    const found = cache.get(key) ?? make();
-    cache.delete(key);
-    cache.set(key, found);
-    if (cache.size > COMPILED_ROWS) {
-      const [oldest, executable] = cache.entries().next().value!;
-      cache.delete(oldest);
-      await (await executable).dispose();
-    }
-    return found;
-  }
-
   async dispose(): Promise<void> {
-    for (const cache of [this.layers, this.heads]) {
-      await disposeCompiled(cache.values());
-      cache.clear();
-    }
+    await this.layers.dispose();
+    await this.heads.dispose();
   }
 }
 
