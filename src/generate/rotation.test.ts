@@ -103,6 +103,7 @@ function randomWeights(config: DecoderConfig, outliers = 1): DecoderWeights {
     finalNorm: config.norm.weighted ? normals("final", hiddenSize, 0.3, 1 - config.norm.offset) : undefined,
     head: normals("head", vocabSize * hiddenSize, 1 / Math.sqrt(hiddenSize)),
     embed: embedFrom(embedding, hiddenSize),
+    close: () => {},
   };
 }
 
