@@ -1,8 +1,9 @@
 import { UsageError } from "../errors.js";
 import { renderMarked, renderTulu } from "../tokenizer/chat-template.js";
-import { type ChatTemplateName, encodeRendered, turnEnds } from "../tokenizer/special-tokens.js";
+import { type ChatTemplateName, stopTokens, tokensBeforeRendered, turnEnds } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
+import { TokenIndex } from "./token-index.js";
 import { type Render, renderTargets, shownTurns, type TrainingText } from "./training-text.js";
 
 /** One example as the trainer takes it. */
@@ -39,10 +40,8 @@ export interface EncodeResult {
 /**
  * Turns one conversation into tokens and a loss mask.
  *
- * The text is tokenised whole, so the tokens are those that any other program gets for it. A target part of the text
- * starts at token n, n being the length of the common beginning of the whole text's tokens and the tokens of the text
- * before the part; its end is found the same way. A token that straddles the start of a part therefore belongs to it.
- * What stands before the text (BOS) is what stands before a prompt in generation: `encodeRendered`.
+ * The text is tokenised whole, so the tokens are those that any other program gets for it. A token that straddles the start of a
+ * target part belongs to it (`TokenIndex`). What stands before the text (BOS) is what stands before a prompt in generation.
  *
  * An example that is longer than `maxLength` is cut at its end (`truncated`). One without a single target after that
  * is left out, with a reason.
@@ -56,15 +55,17 @@ export function encodeConversation(
 ): EncodeResult {
   const { text, targets } = trainingText(conversation, tokenizer, options);
   const template = conversation.text === undefined ? options.template : "tulu";
-  const encode = (part: string): number[] => encodeRendered(tokenizer, part, template);
-  const stops = [...new Set([...tokenizer.eosIds, ...turnEnds(tokenizer, template).map(({ id }) => id)])];
-  const ids = encode(text);
-  const truncated = ids.length > options.maxLength;
+  const plain = tokenizer.encode(text, { addSpecialTokens: false });
+  const before = tokensBeforeRendered(tokenizer, text, template);
+  const truncated = before.length + plain.length > options.maxLength;
+  const ids = [...before, ...plain];
   const tokens = Int32Array.from(truncated ? ids.slice(0, options.maxLength) : ids);
   const mask = new Uint8Array(tokens.length);
-  for (const [start, end] of targets) {
-    const first = tokenIndex(text, start, ids, encode);
-    mask.fill(1, first, endIndex(text, [start, end], first, ids, { tokenizer, stops, encode }));
+  const index = new TokenIndex(text, plain, tokenizer);
+  const stops = stopTokens(tokenizer, template);
+  for (const target of targets) {
+    const first = index.at(target[0]);
+    mask.fill(1, before.length + first, before.length + index.endOf(target, first, stops));
   }
   mask[0] = 0; // nothing comes before it to predict it from
   if (mask.includes(1)) return { example: { tokens, mask, index: conversation.index }, truncated };
@@ -145,41 +146,4 @@ function trainingText(conversation: Conversation, tokenizer: Tokenizer, options:
 function eosText(tokenizer: Tokenizer): string {
   if (tokenizer.eosToken) return tokenizer.eosToken;
   throw new UsageError("the tokenizer names no end-of-sequence token (eos_token), so a model could not learn to stop");
-}
-
-type Encode = (text: string) => number[];
-
-/** Number of leading tokens that lie before character `at` of the text. */
-function tokenIndex(text: string, at: number, ids: readonly number[], encode: Encode): number {
-  if (at === text.length) return ids.length;
-  if (at === 0) return 0;
-  const before = encode(text.slice(0, at));
-  let n = 0;
-  while (n < before.length && n < ids.length && before[n] === ids[n]) n++;
-  return n;
-}
-
-/**
- * Number of leading tokens that lie before the end of a target part, `first` of them before the part. Where the part
- * ends with a token that ends a turn, such tokens are counted off, which saves tokenising the text again.
- */
-function endIndex(
-  text: string,
-  [start, end]: [number, number],
-  first: number,
-  ids: readonly number[],
-  { tokenizer, stops, encode }: { tokenizer: Tokenizer; stops: readonly number[]; encode: Encode },
-): number {
-  const part = text.slice(start, end);
-  for (const id of stops) {
-    const stop = tokenizer.idToToken(id);
-    if (!stop || !part.endsWith(stop)) continue;
-    let at = first - 1;
-    for (let left = part.split(stop).length - 1; left > 0 && at < ids.length; left--) {
-      do at++;
-      while (at < ids.length && ids[at] !== id);
-    }
-    if (at < ids.length) return at + 1;
-  }
-  return tokenIndex(text, end, ids, encode);
 }

@@ -54,7 +54,7 @@ export function renderTargets(
   for (const [i, message] of messages.entries()) {
     if (message.role !== "assistant" || message.learnt === false) continue;
     const content = changed(i);
-    const prompt = attempt(() => render(messages.slice(0, i), { addGenerationPrompt: true }).text);
+    const prompt = openedTurn(messages.slice(0, i), render);
     const start =
       prompt !== undefined && prompt.length <= content.start && text.startsWith(prompt) ? prompt.length : content.start;
     let end = turnEnd(text, content.end, ends, messages, i, render);
@@ -67,6 +67,18 @@ export function renderTargets(
 interface Range {
   start: number;
   end: number;
+}
+
+/** The text in front of an answer to these turns, as generation gives it; undefined where the template has none for them. */
+function openedTurn(turns: Turn[], render: Render): string | undefined {
+  const prompt = attempt(() => render(turns, { addGenerationPrompt: true }).text);
+  if (prompt !== "") return prompt;
+  // Some templates write nothing at all without a turn, not even the opening that they have for others.
+  const question: Turn[] = [{ role: "user", content: "a" }];
+  const [opened, bare] = [true, false].map((addGenerationPrompt) =>
+    attempt(() => render(question, { addGenerationPrompt }).text),
+  );
+  return opened === bare ? prompt : undefined;
 }
 
 /** Where the rendered text changes when turn `i` gets another content. */

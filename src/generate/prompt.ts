@@ -1,7 +1,8 @@
 /** Turns a request into the token ids that the model reads. */
 import { UsageError } from "../errors.js";
 import { type Message, renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
-import { type ChatTemplateName, encodeRendered, encodeText } from "../tokenizer/special-tokens.js";
+import type { TemplateInput } from "../tokenizer/message.js";
+import { type ChatTemplateName, encodeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /**
@@ -13,16 +14,21 @@ export type PromptTemplate = ChatTemplateName | "none";
 export const PROMPT_TEMPLATES: readonly PromptTemplate[] = ["tulu", "model", "none"];
 
 /** The text that the model continues. */
-export function renderPrompt(tokenizer: Tokenizer, messages: readonly Message[], template: PromptTemplate): string {
+export function renderPrompt(
+  tokenizer: Tokenizer,
+  messages: readonly Message[],
+  template: PromptTemplate,
+  input: TemplateInput = {},
+): string {
   if (messages.length === 0) throw new UsageError("a conversation needs at least one message");
   if (template === "none") return messages.map(({ content }) => content).join("\n");
   if (template === "tulu") return renderTulu(messages, tokenizer.eosToken ?? "", { addGenerationPrompt: true });
-  return renderModelTemplate(tokenizer, messages, { addGenerationPrompt: true });
+  return renderModelTemplate(tokenizer, messages, { ...input, addGenerationPrompt: true });
 }
 
 /** Ids of a prompt. Text that begins with the BOS token is not given a second one, and nothing is put behind it. */
 export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
-  return encodeText(tokenizer, text);
+  return encodeRendered(tokenizer, text, "none");
 }
 
 /** Ids of a conversation: those that training gave the model for it, up to where its answer begins. */
@@ -30,7 +36,8 @@ export function encodeMessages(
   tokenizer: Tokenizer,
   messages: readonly Message[],
   template: PromptTemplate,
+  input: TemplateInput = {},
 ): { text: string; tokens: number[] } {
-  const text = renderPrompt(tokenizer, messages, template);
-  return { text, tokens: encodeRendered(tokenizer, text, template === "none" ? "tulu" : template) };
+  const text = renderPrompt(tokenizer, messages, template, input);
+  return { text, tokens: encodeRendered(tokenizer, text, template) };
 }

@@ -1,5 +1,5 @@
 /** Tokens of (context, continuation) pairs, by the rules of lm-evaluation-harness (models/huggingface.py). */
-import { encodeText } from "../tokenizer/special-tokens.js";
+import { encodeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /** A continuation to be scored after a context; both are text. */
@@ -33,8 +33,8 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
     targets = tokenizer.encode(continuation, { addSpecialTokens: false });
     if (targets.length > 1 && targets[0] === before[0]) targets = targets.slice(1);
   } else {
-    const whole = encodeText(tokenizer, context + continuation);
-    before = encodeText(tokenizer, context);
+    const whole = encodeRendered(tokenizer, context + continuation, "none");
+    before = encodeRendered(tokenizer, context, "none");
     // One token can span the border when the context is a part of it: then that token is what is scored.
     if (before.length >= whole.length) before = whole.slice(0, -1);
     targets = whole.slice(before.length);

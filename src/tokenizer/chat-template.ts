@@ -1,5 +1,6 @@
-import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { Template } from "@huggingface/jinja";
 import { InterruptedError, UsageError } from "../errors.js";
+import { renderJinja } from "./jinja.js";
 import type { Message, TemplateInput } from "./message.js";
 import { PROGRAM_START, strftime } from "./template-date.js";
 import { withinTime } from "./time-limit.js";
@@ -53,10 +54,8 @@ export function renderMarked(
   try {
     return withinTime("the model's chat template", written.length, () => {
       const template = compile(source);
-      const env = environment(tokenizer, options, plain);
-      env.set("evoke_open", open);
-      env.set("evoke_close", close);
-      const text = new Interpreter(env).run(template.parsed).value as string;
+      const marks = { evoke_open: open, evoke_close: close };
+      const text = renderJinja(template, { ...variables(tokenizer, options, plain), ...marks });
       return text.includes(open) ? unmark(text, open, close) : { text };
     });
   } catch (error) {
@@ -86,14 +85,13 @@ function compile(source: string): Template {
 }
 
 /** What transformers gives a template: special tokens by name, `tools` and `documents` (none where there are none), functions. */
-function environment(tokenizer: Tokenizer, options: TemplateOptions, messages: unknown[]): Environment {
-  const env = new Environment();
+function variables(tokenizer: Tokenizer, options: TemplateOptions, messages: unknown[]): Record<string, unknown> {
   const { bosToken, eosToken, specialTokens, templateTime } = tokenizer;
   const tokens = specialTokens ?? {
     ...(bosToken === undefined ? {} : { bos_token: bosToken }),
     ...(eosToken === undefined ? {} : { eos_token: eosToken }),
   };
-  const values: Record<string, unknown> = {
+  return {
     ...{ true: true, True: true, false: false, False: false, none: null, None: null },
     raise_exception: (message: string) => {
       throw new Error(message);
@@ -107,8 +105,6 @@ function environment(tokenizer: Tokenizer, options: TemplateOptions, messages: u
     tools: options.tools?.length ? options.tools : null,
     add_generation_prompt: options.addGenerationPrompt ?? false,
   };
-  for (const [name, value] of Object.entries(values)) env.set(name, value);
-  return env;
 }
 
 function range(start: number, stop?: number, step = 1): number[] {
@@ -153,8 +149,7 @@ export function tuluJinja(bos: boolean): string {
   return (
     `${bos ? "{{ bos_token }}" : ""}{% for message in messages %}` +
     "{% if message['role'] == 'user' %}{{ '<|user|>\\n' + message['content'] + '\\n' }}" +
-    "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\\n' }}" +
-    "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}{{ '\\n' }}{% endif %}{% endfor %}" +
+    "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\\n' + message['content'] + eos_token + '\\n' }}{% endif %}{% endfor %}" +
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
   );
 }

@@ -21,19 +21,23 @@ export function tokensBefore(tokenizer: Tokenizer): number[] {
   return found;
 }
 
-/** Ids of a text with what belongs before it; a BOS token that the text begins with is not doubled. */
-export function encodeText(tokenizer: Tokenizer, text: string): number[] {
+/**
+ * What stands before a rendered conversation, in training and in generation. A model's own template writes every special token
+ * itself, so nothing is added (as transformers does it); the paper's tags, like any text, get what the tokenizer adds, but not a
+ * second BOS.
+ */
+export function tokensBeforeRendered(
+  tokenizer: Tokenizer,
+  text: string,
+  template: ChatTemplateName | "none",
+): number[] {
   const { bosToken } = tokenizer;
-  const ids = tokenizer.encode(text, { addSpecialTokens: false });
-  return bosToken && text.startsWith(bosToken) ? ids : [...tokensBefore(tokenizer), ...ids];
+  return template === "model" || (bosToken && text.startsWith(bosToken)) ? [] : tokensBefore(tokenizer);
 }
 
-/**
- * Ids of a rendered conversation, in training and in generation. A model's own template writes every special token itself, so
- * nothing is added (as transformers does it); the paper's tags get what any text gets.
- */
-export function encodeRendered(tokenizer: Tokenizer, text: string, template: ChatTemplateName): number[] {
-  return template === "model" ? tokenizer.encode(text, { addSpecialTokens: false }) : encodeText(tokenizer, text);
+/** Ids of a rendered conversation; of any text with `none`. Nothing is put behind it. */
+export function encodeRendered(tokenizer: Tokenizer, text: string, template: ChatTemplateName | "none"): number[] {
+  return [...tokensBeforeRendered(tokenizer, text, template), ...tokenizer.encode(text, { addSpecialTokens: false })];
 }
 
 /** A token that ends an assistant's turn. */
