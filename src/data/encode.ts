@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import { renderMarked, renderTulu } from "../tokenizer/chat-template.js";
-import { type ChatTemplateName, stopTokens, tokensBeforeRendered, turnEnds } from "../tokenizer/special-tokens.js";
+import { type ChatTemplateName, endTexts, stopTokens, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
 import { TokenIndex } from "./token-index.js";
@@ -133,13 +133,7 @@ function trainingText(conversation: Conversation, tokenizer: Tokenizer, options:
     const { text } = render(messages, { addGenerationPrompt: false });
     return { text, targets: [[0, text.length]] };
   }
-  const ends =
-    template === "tulu"
-      ? [eosText(tokenizer)]
-      : [
-          ...turnEnds(tokenizer, template).map((end) => end.text),
-          ...tokenizer.eosIds.map((id) => tokenizer.idToToken(id) ?? ""),
-        ];
+  const ends = template === "tulu" ? [eosText(tokenizer)] : endTexts(tokenizer, template);
   return renderTargets(messages, render, ends, { countNewlineAfterEos: options.countNewlineAfterEos });
 }
 

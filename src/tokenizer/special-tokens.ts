@@ -67,6 +67,12 @@ export function stopTokens(tokenizer: Tokenizer, template: ChatTemplateName | "n
   return [...new Set([...tokenizer.eosIds, ...own])];
 }
 
+/** Texts with which an answer ends when it was written with this template. */
+export function endTexts(tokenizer: Tokenizer, template: ChatTemplateName): string[] {
+  const own = turnEnds(tokenizer, template).map(({ text }) => text);
+  return [...new Set([...own, ...tokenizer.eosIds.map((id) => tokenizer.idToToken(id) ?? "")])];
+}
+
 function eosOf({ eosToken, eosId }: Tokenizer): TurnEnd[] {
   return eosToken === undefined || eosId === undefined ? [] : [{ text: eosToken, id: eosId }];
 }
