@@ -74,6 +74,7 @@ const base: DecoderConfig = {
   headDim: 32,
   intermediateSize: 160,
   attentionScale: 1 / Math.sqrt(32),
+  rope: new Array(2).fill({ dims: 32, theta: 10_000 }),
   slidingWindow: [undefined, undefined],
 };
 
