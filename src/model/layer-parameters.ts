@@ -1,6 +1,6 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
-import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
+import { hostTensor, type Tensor, type TensorScope } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
@@ -14,11 +14,15 @@ export class LayerParameters {
 
   constructor(
     readonly weights: DecoderWeights,
-    readonly device: Device,
+    /** Owner of what needs no decoding and stays on the device. */
+    private readonly scope: TensorScope,
   ) {}
 
-  /** Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites. */
-  async feeds(layer: number): Promise<Record<string, Tensor>> {
+  /**
+   * Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites; on a device
+   * the scope owns the copies.
+   */
+  async feeds(layer: number, scope: TensorScope): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const resident = (this.resident[layer] ??= await this.residentFeeds(layer));
@@ -26,7 +30,7 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear) {
       if (weight.kind === "float32") continue;
       const shape = linearShape(config, name);
-      feeds[inputName.weight(name)] = await this.device.upload("float32", this.decode(name, weight, shape), shape);
+      feeds[inputName.weight(name)] = await scope.upload("float32", this.decode(name, weight, shape), shape);
     }
     return feeds;
   }
@@ -48,12 +52,12 @@ export class LayerParameters {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const feeds: Record<string, Tensor> = {};
-    for (const [name, data] of stored.vectors) feeds[name] = await this.device.upload("float32", data, [data.length]);
+    for (const [name, data] of stored.vectors) feeds[name] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, data] of stored.biases)
-      feeds[inputName.bias(name)] = await this.device.upload("float32", data, [data.length]);
+      feeds[inputName.bias(name)] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, weight] of stored.linear)
       if (weight.kind === "float32")
-        feeds[inputName.weight(name)] = await this.device.upload("float32", weight.data, linearShape(config, name));
+        feeds[inputName.weight(name)] = await this.scope.upload("float32", weight.data, linearShape(config, name));
     return feeds;
   }
 

@@ -11,7 +11,7 @@ import { hostTensor } from "./tensor.js";
 
 export type { AdamWOptions, Parameter, StepSizes } from "./adamw.js";
 export type { CompileOptions, DeviceName, Executable } from "./backend.js";
-export { type SessionKey, SessionCache } from "./session-cache.js";
+export { SessionCache, type SessionKey } from "./session-cache.js";
 export { hostTensor, type Tensor, type TypedArray, zeros } from "./tensor.js";
 export { TensorPool, TensorScope } from "./tensor-scope.js";
 

@@ -94,9 +94,11 @@ export class GpuDevice implements Device {
       const built = new Graph();
       const x = built.input("x", "float32", ["rows", width]);
       const bounds = [built.input("from", "int64", [1]), built.input("to", "int64", [1])];
-      const [y] = built.node("Slice", [x, ...bounds, built.constant("int64", [1], [0])], [
-        { dtype: "float32", shape: ["part", width] },
-      ]);
+      const [y] = built.node(
+        "Slice",
+        [x, ...bounds, built.constant("int64", [1], [0])],
+        [{ dtype: "float32", shape: ["part", width] }],
+      );
       built.output("y", y!);
       return built;
     };

@@ -80,6 +80,13 @@ export class TensorScope {
     return this.pool?.result(name, dims);
   }
 
+  /** A tensor of zeros; on the host in the memory of that name. */
+  async zeros(name: string, dims: readonly number[]): Promise<Tensor> {
+    const memory = this.result(name, dims);
+    if (memory) return this.own(await this.device.clear(memory));
+    return this.upload("float32", new Float32Array(elementCount(dims)), dims);
+  }
+
   own(tensor: Tensor): Tensor {
     this.owned.add(tensor);
     return tensor;
