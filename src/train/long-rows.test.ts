@@ -41,7 +41,8 @@ describe("a row whose attention goes block by block", () => {
   const adapter = (name: string) => {
     const shape = { rank: 4, alpha: 8, scaling: 2, dropout: 0.1, targets: LINEAR_LAYERS };
     const made = newAdapter(fixtureWeights(name), shape, 7);
-    for (const factors of made.layers) for (const { b } of factors.values()) b.forEach((_, i) => (b[i] = Math.sin(i)));
+    for (const factors of made.layers)
+      for (const { b } of factors.values()) b.forEach((_, i) => void (b[i] = Math.sin(i)));
     return made;
   };
   // Windows and soft caps, norms of queries and keys, biases, norms after the layers.
