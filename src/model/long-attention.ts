@@ -21,7 +21,6 @@ export interface AttentionInputs {
 
 export class LongAttention {
   private readonly sessions: SessionCache;
-  private readonly bias = new BlockBias();
 
   constructor(
     private readonly config: DecoderConfig,
@@ -91,6 +90,7 @@ export class LongAttention {
     run: (executable: Executable, block: QueryBlock, feeds: Record<string, Tensor>) => Promise<void>,
   ): Promise<void> {
     const { device } = this;
+    const bias = new BlockBias();
     for (const block of queryBlocks(row, window).reverse()) {
       const { from, to, start } = block;
       const queries = to - from;
@@ -98,7 +98,7 @@ export class LongAttention {
         q: await device.rows(q, from, to),
         k: await device.rows(k, start, to),
         v: await device.rows(v, start, to),
-        bias: await device.upload("float32", this.bias.fill(row, block, window), [queries, to - start]),
+        bias: await device.upload("float32", bias.fill(row, block, window), [queries, to - start]),
       };
       await this.sessions.use(
         `${pass} ${queries}`,

@@ -1,4 +1,7 @@
-/** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
+/**
+ * Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. Passes may overlap: each
+ * has its own activations, and takes turns with the others where they share buffers.
+ */
 import { Graph, ops } from "../graph/index.js";
 import {
   type Device,
@@ -28,6 +31,8 @@ export interface ForwardOptions {
   adapter?: Adapter;
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
+  /** Ends the pass after the layer that is under way. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** Largest logits block made at once, in numbers: 64 MB. */
@@ -82,9 +87,8 @@ export class PackedModel {
 
   private async placeRope(rope: Rope, positions: number): Promise<void> {
     const tables = this.ropeTables.for(rope, positions);
-    const before = this.ropeFeeds.get(rope);
-    if (before?.tables === tables) return;
-    for (const tensor of Object.values(before?.feeds ?? {})) this.scope.free(tensor);
+    // Shorter tables are left to the scope, as passes that are under way may read them.
+    if (this.ropeFeeds.get(rope)?.tables === tables) return;
     const cos = await this.scope.upload("float32", tables.cos, tables.dims);
     const sin = await this.scope.upload("float32", tables.sin, tables.dims);
     this.ropeFeeds.set(rope, { tables, feeds: { cos, sin } });
@@ -94,21 +98,17 @@ export class PackedModel {
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
     const { hiddenSize, layers } = this.config;
     const dims = [row.tokens.length, hiddenSize];
-    const { adapter, onKeysValues } = options;
+    const { adapter, onKeysValues, signal } = options;
     const inputs = await this.rowInputs(row);
     const scope = new TensorScope(this.device, new TensorPool(this.device));
     try {
       let x = await scope.upload("float32", this.embed(row), dims);
       for (let layer = 0; layer < layers; layer++) {
-        const own = new TensorScope(this.device);
-        const feeds = {
-          x,
-          ...(await this.parameters.feeds(layer, own)),
-          ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
-        };
+        signal?.throwIfAborted();
         const wanted = { adapter: adapter?.shape, keysValues: onKeysValues !== undefined };
-        const { y, k, v } = await this.blocks.run(scope, inputs, layer, feeds, `y${layer % 2}`, wanted);
-        own.close();
+        const { y, k, v } = await this.parameters.lend(layer, adapter, (feeds) =>
+          this.blocks.run(scope, inputs, layer, { ...feeds, x }, `y${layer % 2}`, wanted),
+        );
         scope.free(x);
         x = y;
         if (!onKeysValues) continue;

@@ -21,7 +21,7 @@ interface Entry {
 export class SessionCache {
   private readonly entries = new Map<string, Entry>();
 
-  /** @param limit Σ of the weights of the groups that are kept besides those in use; at least the newest is. */
+  /** @param limit Σ of the weights of the groups that are kept; the newest and those in use are in any case. */
   constructor(
     private readonly device: Pick<Device, "compile">,
     private readonly limit = Number.POSITIVE_INFINITY,
@@ -72,11 +72,15 @@ export class SessionCache {
       if (found) found.users += users;
       else groups.set(group, { weight, users });
     }
-    let total = 0;
+    let total = [...groups.values()].reduce((sum, { weight, users }) => (users > 0 ? sum + weight : sum), 0);
     const unwanted = new Set<string>();
+    let newest = true;
     for (const [group, { weight, users }] of groups) {
-      total += weight;
-      if (total > this.limit && total > weight && users === 0) unwanted.add(group);
+      if (users === 0) {
+        if (!newest && total + weight > this.limit) unwanted.add(group);
+        else total += weight;
+      }
+      newest = false;
     }
     const removed: Promise<Executable>[] = [];
     for (const [key, { group, executable }] of this.entries)
