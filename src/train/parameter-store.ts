@@ -4,8 +4,7 @@ import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { Random } from "../random/counter.js";
-import type { Device } from "../runtime/device.js";
-import type { Parameter } from "./optimiser.js";
+import type { Device, Parameter } from "../runtime/device.js";
 
 export interface ParameterGroup {
   /** `layers.3`, or `model` for embedding, head and final norm. */
@@ -85,6 +84,8 @@ export async function fullGroups(device: Device, weights: DecoderWeights): Promi
   const rest = [await parameter(device, "head", table, weights.head)];
   if (weights.finalNorm) rest.push(await parameter(device, "norm", [config.hiddenSize], weights.finalNorm));
   if (weights.finalNormBias) rest.push(await parameter(device, "normBias", [config.hiddenSize], weights.finalNormBias));
+  if (weights.positions)
+    rest.push(await parameter(device, "positions", [config.maxPositions, config.hiddenSize], weights.positions));
   if (!config.tiedEmbeddings) {
     const ids = Int32Array.from({ length: config.vocabSize }, (_, i) => i);
     const embedding = new Float32Array(config.vocabSize * config.hiddenSize);

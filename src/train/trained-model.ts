@@ -2,13 +2,13 @@
 
 import type { Checkpoint } from "../checkpoint/open.js";
 import { writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
-import { writeModelFiles } from "../export/hf-files.js";
+import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import { inputName } from "../model/layer-graph.js";
 import { type DecoderWeights, transpose } from "../model/weights.js";
 import type { Device } from "../runtime/device.js";
 import type { TrainingModel } from "./training-model.js";
 
-/** Saves the current values of a model trained in full: weights in float32, config and tokenizer of its base. */
+/** Saves the current values of a model trained in full: weights in float32, config and tokenizer of its base, stops and template it was trained with. */
 export async function saveTrainedModel(
   folder: string,
   checkpoint: Checkpoint,
@@ -16,6 +16,7 @@ export async function saveTrainedModel(
   weights: DecoderWeights,
   model: TrainingModel,
   device: Device,
+  chat: ChatFiles,
 ): Promise<void> {
   const tensors: { name: string; shape: number[]; dtype: "F32"; data: Float32Array }[] = [];
   const { block, finalNorm, names, tiedEmbeddings } = weights.config;
@@ -31,6 +32,7 @@ export async function saveTrainedModel(
     normBias: finalNorm.bias,
     head: tiedEmbeddings ? names.embedding : names.head,
     embedding: names.embedding,
+    positions: names.positions,
   };
   for (const { id, parameters } of model.groups)
     for (const { name, dims, value } of parameters) {
@@ -43,5 +45,5 @@ export async function saveTrainedModel(
       else tensors.push({ name: full, shape: dims.slice(), dtype: "F32", data });
     }
   writeShardedSafetensors(folder, tensors);
-  writeModelFiles(folder, checkpoint, basePath, { torch_dtype: "float32" });
+  writeModelFiles(folder, checkpoint, basePath, { torch_dtype: "float32" }, chat);
 }
