@@ -1,6 +1,10 @@
-/** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
+/**
+ * Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. Passes may overlap: each
+ * has its own activations, and takes turns with the others where they share buffers.
+ */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { SessionCache } from "../runtime/session-cache.js";
 import type { Adapter } from "./adapter.js";
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
@@ -19,6 +23,8 @@ export interface ForwardOptions {
   adapter?: Adapter;
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
+  /** Ends the pass after the layer that is under way. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** Largest logits block made at once, in numbers: 64 MB. */
@@ -28,8 +34,8 @@ const COMPILED_ROWS = 6;
 
 export class PackedModel {
   readonly parameters: LayerParameters;
-  private readonly layers = new Map<string, Promise<Executable>>();
-  private readonly heads = new Map<string, Promise<Executable>>();
+  private readonly layers = new SessionCache(COMPILED_ROWS);
+  private readonly heads = new SessionCache(COMPILED_ROWS);
   private readonly ropeTables = new RopeTableStore();
   private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
 
@@ -79,12 +85,11 @@ export class PackedModel {
 
   /** The last layer's output [tokens, hidden], before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
-    const { hiddenSize, layers } = this.config;
     const tokens = row.tokens.length;
     const { adapter, onKeysValues } = options;
     const shape = adapter?.shape;
     const key = `${tokens} ${shape ? `${shape.rank} ${shape.scaling} ${shape.targets}` : ""} ${onKeysValues ? "kv" : ""}`;
-    const executable = await this.cached(this.layers, key, () => {
+    const compile = (): Promise<Executable> => {
       const built = layerGraph(this.config, tokens, { adapter: shape });
       built.graph.output("y", built.y);
       if (onKeysValues) {
@@ -92,18 +97,22 @@ export class PackedModel {
         built.graph.output("v", built.graph.kept.get("v")!);
       }
       return this.device.compile(built.graph);
-    });
+    };
+    return this.layers.use(key, compile, (executable) => this.runLayers(executable, row, options));
+  }
+
+  private async runLayers(executable: Executable, row: PackedRow, options: ForwardOptions): Promise<Tensor> {
+    const { hiddenSize, layers } = this.config;
+    const { adapter, onKeysValues, signal } = options;
+    const tokens = row.tokens.length;
     const rowFeeds = await this.rowFeeds(row);
     let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
     const buffers = this.device.name === "cpu" ? this.outputBuffers(tokens, onKeysValues !== undefined) : undefined;
     for (let layer = 0; layer < layers; layer++) {
-      const feeds = {
-        x,
-        ...rowFeeds(layer),
-        ...(await this.parameters.feeds(layer)),
-        ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
-      };
-      const result = await executable.run(feeds, buffers?.[layer % 2]);
+      signal?.throwIfAborted();
+      const result = await this.parameters.lend(layer, adapter, (feeds) =>
+        executable.run({ x, ...rowFeeds(layer), ...feeds }, buffers?.[layer % 2]),
+      );
       x = result.y!;
       if (onKeysValues) {
         const k = (await this.device.download(result.k!)) as Float32Array;
@@ -179,9 +188,12 @@ export class PackedModel {
         const row = positions[at + i]! * hiddenSize;
         x.set(states.subarray(row, row + hiddenSize), i * hiddenSize);
       }
-      const executable = await this.cached(this.heads, `${kind} ${size}`, () => this.compileHead(kind, size));
       const feeds = { ...fixed, x: hostTensor("float32", x, [size, hiddenSize]) };
-      await use(at, count, (more) => executable.run({ ...feeds, ...more }), size);
+      await this.heads.use(
+        `${kind} ${size}`,
+        () => this.compileHead(kind, size),
+        (executable) => use(at, count, (more) => executable.run({ ...feeds, ...more }), size),
+      );
     }
   }
 
@@ -214,28 +226,9 @@ export class PackedModel {
     return this.fixedHeadFeeds;
   }
 
-  /** A small least-recently-used cache of compiled graphs. */
-  private async cached(
-    cache: Map<string, Promise<Executable>>,
-    key: string,
-    make: () => Promise<Executable>,
-  ): Promise<Executable> {
-    const found = cache.get(key) ?? make();
-    cache.delete(key);
-    cache.set(key, found);
-    if (cache.size > COMPILED_ROWS) {
-      const [oldest, executable] = cache.entries().next().value!;
-      cache.delete(oldest);
-      await (await executable).dispose();
-    }
-    return found;
-  }
-
   async dispose(): Promise<void> {
-    for (const cache of [this.layers, this.heads]) {
-      await disposeCompiled(cache.values());
-      cache.clear();
-    }
+    await this.layers.dispose();
+    await this.heads.dispose();
   }
 }
 
