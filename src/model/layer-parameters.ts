@@ -1,7 +1,6 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
-import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
-import type { Adapter } from "./adapter.js";
+import type { Device, Tensor } from "../runtime/device.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredWeight } from "./weights.js";
@@ -54,17 +53,6 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear)
       if (weight.kind === "float32")
         feeds[inputName.weight(name)] = await this.device.upload("float32", weight.data, linearShape(config, name));
-    return feeds;
-  }
-
-  /** Feeds for a block's adapter factors. */
-  adapterFeeds(adapter: Adapter, layer: number): Record<string, Tensor> {
-    const feeds: Record<string, Tensor> = {};
-    for (const [name, { a, b }] of adapter.layers[layer]!) {
-      const [out, width] = linearShape(this.weights.config, name);
-      feeds[inputName.loraA(name)] = hostTensor("float32", a, [adapter.shape.rank, width]);
-      feeds[inputName.loraB(name)] = hostTensor("float32", b, [out, adapter.shape.rank]);
-    }
     return feeds;
   }
 }

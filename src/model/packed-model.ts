@@ -1,7 +1,8 @@
 /** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
 import { Graph, ops } from "../graph/index.js";
 import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
-import type { Adapter } from "./adapter.js";
+import { type Adapter, type AdapterShape, graphKey } from "./adapter.js";
+import { AdapterFeeds } from "./adapter-feeds.js";
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
@@ -30,6 +31,7 @@ export class PackedModel {
   readonly parameters: LayerParameters;
   private readonly layers = new Map<string, Promise<Executable>>();
   private readonly heads = new Map<string, Promise<Executable>>();
+  private readonly feedsOf = new WeakMap<AdapterShape, AdapterFeeds>();
   private rope?: { feeds: Record<string, Tensor>; positions: number };
 
   constructor(
@@ -83,15 +85,21 @@ export class PackedModel {
     return this.rope.feeds;
   }
 
+  private adapterFeeds({ shape }: Adapter): AdapterFeeds {
+    let feeds = this.feedsOf.get(shape);
+    if (!feeds) this.feedsOf.set(shape, (feeds = new AdapterFeeds(this.weights, shape)));
+    return feeds;
+  }
+
   /** The last layer's output [tokens, hidden], before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
     const { hiddenSize, layers } = this.config;
     const tokens = row.tokens.length;
     const { adapter, onKeysValues } = options;
-    const shape = adapter?.shape;
-    const key = `${tokens} ${shape ? `${shape.rank} ${shape.scaling} ${shape.targets}` : ""} ${onKeysValues ? "kv" : ""}`;
+    const adapterFeeds = adapter && this.adapterFeeds(adapter);
+    const key = `${tokens} ${adapterFeeds ? graphKey(adapterFeeds.graph) : ""} ${onKeysValues ? "kv" : ""}`;
     const executable = await this.cached(this.layers, key, () => {
-      const built = layerGraph(this.config, tokens, { adapter: shape });
+      const built = layerGraph(this.config, tokens, { adapter: adapterFeeds?.graph });
       built.graph.output("y", built.y);
       if (onKeysValues) {
         built.graph.output("k", built.graph.kept.get("k")!);
@@ -107,7 +115,7 @@ export class PackedModel {
         x,
         ...rowFeeds(layer),
         ...(await this.parameters.feeds(layer)),
-        ...(adapter ? this.parameters.adapterFeeds(adapter, layer) : {}),
+        ...(adapter ? adapterFeeds!.of(adapter, layer) : {}),
       };
       const result = await executable.run(feeds, buffers?.[layer % 2]);
       x = result.y!;

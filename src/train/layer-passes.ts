@@ -1,14 +1,15 @@
 /** Compiled forward and backward passes of one decoder block, for each row length in use. */
 import { differentiate, type Graph, type Value } from "../graph/index.js";
 import { extract } from "../graph/partition.js";
-import type { AdapterShape } from "../model/adapter.js";
+import type { GraphAdapter } from "../model/adapter.js";
+import { isTrained } from "../model/adapter-feeds.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { type LayerGraph, layerGraph } from "../model/layer-graph.js";
 import { type Device, disposeCompiled, type Executable } from "../runtime/device.js";
 
 export interface PassOptions {
   /** Adapter to train; undefined trains the block's own weights. */
-  adapter?: AdapterShape;
+  adapter?: GraphAdapter;
 }
 
 /** The passes for one row length. Compiled when first asked for. */
@@ -97,5 +98,5 @@ const keptName = (name: string): string => `kept.${name}`;
 
 function trainedNames(built: LayerGraph, options: PassOptions): string[] {
   const names = [...built.parameters.keys()];
-  return options.adapter ? names.filter((name) => name.endsWith(".lora_A") || name.endsWith(".lora_B")) : names;
+  return options.adapter ? names.filter(isTrained) : names;
 }

@@ -3,6 +3,7 @@
  * kept for the backward pass, the others are recomputed from their inputs.
  */
 import type { Adapter, AdapterShape } from "../model/adapter.js";
+import { AdapterFeeds } from "../model/adapter-feeds.js";
 import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { PackedModel } from "../model/packed-model.js";
@@ -36,6 +37,7 @@ export class TrainingModel {
   private readonly heads = new Map<string, Promise<Executable>>();
   private readonly activations = new Map<string, Float32Array>();
   private readonly masks = new Map<string, Uint8Array>();
+  private readonly adapterFeeds: AdapterFeeds | undefined;
   private readonly headRows: number;
   private readonly keptLayers: number;
   private readonly compiledTokens: number;
@@ -48,6 +50,7 @@ export class TrainingModel {
     options: TrainingModelOptions,
   ) {
     this.model = new PackedModel(weights, device);
+    this.adapterFeeds = shape && new AdapterFeeds(weights, shape);
     this.headRows = headBlockRows(weights.config.vocabSize, weights.config.hiddenSize);
     this.keptLayers = options.keptLayers;
     this.compiledTokens = options.compiledTokens ?? Number.POSITIVE_INFINITY;
@@ -288,7 +291,8 @@ export class TrainingModel {
 
   private async weightFeeds(layer: number): Promise<Record<string, Tensor>> {
     const own = Object.fromEntries(this.groups[layer]!.parameters.map(({ name, value }: Parameter) => [name, value]));
-    return this.shape ? { ...(await this.model.parameters.feeds(layer)), ...own } : own;
+    if (!this.adapterFeeds) return own;
+    return { ...(await this.model.parameters.feeds(layer)), ...this.adapterFeeds.fixed(layer), ...own };
   }
 
   /** One mask per adapted layer, drawn for each document apart, so that it does not depend on the batching. */
@@ -297,7 +301,7 @@ export class TrainingModel {
     if (!shape || shape.dropout === 0) return undefined;
     const tokens = batch.row.tokens.length;
     const feeds: Record<string, Tensor> = {};
-    for (const name of shape.targets) {
+    for (const name of this.adapterFeeds!.graph.ranks.keys()) {
       const width = linearShape(this.weights.config, name)[1];
       const mask = this.maskMemory(this.keeps(layer) ? `${name} ${layer}` : name, tokens * width);
       mask.fill(0, batch.row.used * width);
@@ -319,7 +323,8 @@ export class TrainingModel {
 
   private async passesFor(tokens: number): Promise<LayerPasses> {
     const found = this.passes.get(tokens);
-    const passes = found ?? new LayerPasses(this.weights.config, tokens, { adapter: this.shape }, this.device);
+    const passes =
+      found ?? new LayerPasses(this.weights.config, tokens, { adapter: this.adapterFeeds?.graph }, this.device);
     this.passes.delete(tokens);
     this.passes.set(tokens, passes);
     const held = (): number => [...this.passes.keys()].reduce((a, b) => a + b, 0);
