@@ -76,5 +76,6 @@ export function randomWeights(name: string): DecoderWeights {
       : (tokens, out) => {
           for (let i = 0; i < tokens.length * hiddenSize; i++) out[i] = Math.sin(i * 0.37) * 0.05;
         },
+    close: () => {},
   };
 }

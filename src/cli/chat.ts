@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { FailureError } from "../errors.js";
 import { isOpenAiReference } from "../llm/openai-reference.js";
+import { controlStream } from "../progress/terminal.js";
 import type { ChatModel } from "./chat-session.js";
 import { ChatSession } from "./chat-session.js";
 import {
@@ -75,7 +76,11 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
 
 async function converse(model: ChatModel, open: (name: string) => Promise<ChatModel>, system?: string): Promise<void> {
   const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
-  const lines = createInterface({ input: process.stdin, output: terminal ? process.stdout : undefined, terminal });
+  const lines = createInterface({
+    input: process.stdin,
+    output: terminal ? controlStream(process.stdout) : undefined,
+    terminal,
+  });
   const session = new ChatSession({ model, open, system, write: (text) => void process.stdout.write(text) });
   let interrupts = 0;
   const interrupt = (): void => {

@@ -6,6 +6,8 @@ import { globalOptions, parseCount, printJson, say } from "./output.js";
 interface PrepareFlags {
   out: string;
   maxExamples?: number;
+  maxCharacters?: number;
+  skip?: number;
   skipInvalid?: boolean;
   mirror?: string;
   promptColumn?: string;
@@ -20,6 +22,12 @@ export function dataPrepareCommand(): Command {
     .argument("<name>", "a name from `data list`, hf:ORG/NAME[@REV][:SPLIT], or a file")
     .requiredOption("--out <file>", "JSON Lines file to write")
     .option("--max-examples <n>", "keep at most this many, drawn by --seed (default seed 0)", parseCount)
+    .option(
+      "--max-characters <n>",
+      "only rows of at most this many characters, prompt and response together",
+      parseCount,
+    )
+    .option("--skip <n>", "leave out the first rows of the draw: with one seed, two sets share no row", parseCount)
     .option("--skip-invalid", "leave malformed rows out and count them")
     .option("--mirror <url>", "base URL used in place of the Hugging Face Hub")
     .option("--prompt-column <name>", "column with the prompt")
@@ -40,6 +48,8 @@ async function prepare(name: string, flags: PrepareFlags, self: Command): Promis
   const skipped = skipInvalid(flags.skipInvalid === true);
   const { rows, read, multiTurn } = await prepareRows(data, {
     maxExamples: flags.maxExamples,
+    maxCharacters: flags.maxCharacters,
+    skip: flags.skip,
     seed: globals.seed,
     columns: columnsOf(flags),
     onInvalid: skipped.onInvalid,

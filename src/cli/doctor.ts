@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { UsageError } from "../errors.js";
+import { writeControl } from "../progress/terminal.js";
 import type { Finding } from "./doctor-checks.js";
 import type { PlacementFlags } from "./doctor-placement.js";
 import { globalOptions, printJson, useColour } from "./output.js";
@@ -26,17 +27,19 @@ export function doctorCommand(): Command {
       const findings = await examine({ offline, dataDir });
       const ok = findings.every(({ status }) => status !== "fail");
       if (json) printJson({ ok, checks: findings });
-      else process.stdout.write(findings.map(paragraph).join(""));
+      else for (const finding of findings) printFinding(finding);
       if (!ok) process.exitCode = 1;
     });
 }
 
 const COLOUR = { ok: 32, warn: 33, fail: 31 };
 
-function paragraph({ name, status, found, advice }: Finding): string {
-  const mark = useColour(process.stdout) ? `\u001b[${COLOUR[status]}m${status.padEnd(4)}\u001b[0m` : status.padEnd(4);
+function printFinding({ name, status, found, advice }: Finding): void {
   const hint = advice === undefined ? "" : `${" ".repeat(23)}${advice}\n`;
-  return `${mark}  ${name.padEnd(16)} ${found}\n${hint}`;
+  const mark = status.padEnd(4);
+  if (useColour(process.stdout)) writeControl(process.stdout, `\u001b[${COLOUR[status]}m${mark}\u001b[0m`);
+  else process.stdout.write(mark);
+  process.stdout.write(`  ${name.padEnd(16)} ${found}\n${hint}`);
 }
 
 function collect(value: string, previous: string[]): string[] {

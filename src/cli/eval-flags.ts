@@ -7,6 +7,8 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   out?: string;
   limit?: number;
   shots?: number;
+  k?: number;
+  eosToken?: string;
   chatTemplate?: "tulu" | "model" | "none";
   prompt?: string;
   rows?: string[];

@@ -29,7 +29,7 @@ async function promptOf(name: string, { originalPrompts }: EvalFlags, source: Lo
 
 /** Journals around model and judge, and the way conversations become text for this model. */
 export async function openEvalModel({ model, judge, out, flags, source }: Parts): Promise<{
-  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "prompt">;
+  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "responseText" | "prompt">;
   progress: (globals: GlobalOptions) => SuiteContext["progress"];
   close: () => void;
 }> {
@@ -38,7 +38,7 @@ export async function openEvalModel({ model, judge, out, flags, source }: Parts)
   if (prompt && flags.chatTemplate && flags.chatTemplate !== "none")
     throw new UsageError("eval: --prompt writes no conversation; leave --chat-template out");
   const { chatRendering } = await import("../eval/chat-rendering.js");
-  const rendering = model ? await chatRendering(model, flags.chatTemplate) : {};
+  const rendering = model ? await chatRendering(model, flags.chatTemplate, flags.eosToken) : {};
   const opened: JournaledModel[] = [];
   const journal = (each: ResolvedModel | undefined, name: string): JournaledModel | undefined => {
     if (!each) return undefined;

@@ -35,6 +35,11 @@ export function evalCommand(): Command {
     )
     .option("--reference <file>", "alpaca_eval: outputs to compare with (default: gpt4_1106_preview's)")
     .option("--difficulty <file>", "alpaca_eval: official difficulty table, for the length-controlled win rate")
+    .option("--k <n>", "response_ranking: responses drawn for each instruction (default 5)", parseCount)
+    .option(
+      "--eos-token <text>",
+      "response_ranking, reference_likelihood through a server: text of its end-of-sequence token, which is scored too",
+    )
     .option("--max-new-tokens <n>", "most tokens of an answer (default: the suite's own)", parseCount)
     .option("--skip-invalid", "leave malformed rows out and count them as missing")
     .option("--mirror <url>", "base URL used in place of the Hugging Face Hub")
@@ -128,6 +133,8 @@ async function runOpened(
       out,
       limit: flags.limit,
       shots: flags.shots,
+      drawn: flags.k,
+      seed: globals.seed,
       template: flags.chatTemplate,
       source,
       files: rowFiles(flags.rows ?? [], suites),

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
+import { controlStream } from "../progress/terminal.js";
 import { type PresetName, presetNames } from "../recipe/presets.js";
 import { type Mode, type Starter, starterRecipe, TRAINING_MODES } from "../recipe/starter.js";
 import { globalOptions, printJson } from "./output.js";
@@ -46,7 +47,7 @@ export function initCommand(): Command {
 
 /** Asks at the terminal for what is not given; an empty answer takes the default. */
 async function question(given: Partial<Starter>): Promise<Partial<Starter>> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input: process.stdin, output: controlStream(process.stderr) });
   const ask = async <T extends string>(text: string, value: T | undefined, fallback: T, choices?: readonly T[]) => {
     if (value !== undefined) return value;
     for (;;) {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { guardTerminal } from "../progress/terminal.js";
 import { describeFailure } from "./failure.js";
 import { globalFlags } from "./output.js";
 import { type CommandEntry, commands } from "./registry.js";
@@ -11,6 +12,7 @@ import { type CommandEntry, commands } from "./registry.js";
  * @param argv as `process.argv`: the two first entries are skipped.
  */
 export async function main(argv: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) guardTerminal(stream);
   installProcessHandlers();
   let exitCode = 0;
   try {

@@ -6,7 +6,8 @@ import { InterruptedError } from "../errors.js";
 import type { OpenExperiment } from "../experiment/open.js";
 import type { RunOutcome } from "../experiment/run.js";
 import type { Step } from "../experiment/step.js";
-import { createProgress } from "../progress/progress.js";
+import { CLEAR_LINE, createProgress } from "../progress/progress.js";
+import { writeControl } from "../progress/terminal.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
 export interface RunFlags {
@@ -130,7 +131,10 @@ function listenForStop(global: GlobalOptions): { signal: AbortSignal; release: (
 function stepProgress(step: Step, global: GlobalOptions) {
   const plain = {
     isTTY: false,
-    write: (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[2K${text}` : text),
+    write(text: string) {
+      if (process.stderr.isTTY) writeControl(process.stderr, CLEAR_LINE);
+      process.stderr.write(text);
+    },
   };
   return (label: string, total: number, unit = "rows") => {
     const line = createProgress({

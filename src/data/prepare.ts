@@ -17,6 +17,10 @@ export interface PreparedRow {
 export interface PrepareOptions {
   /** Keep at most this many, drawn by `seed`; their order stays that of the source. */
   maxExamples?: number;
+  /** Leave out this many rows of the draw before the first that is kept: the same seed then gives disjoint sets. */
+  skip?: number;
+  /** Keep only rows whose prompt and completion have at most this many characters (UTF-16) together. */
+  maxCharacters?: number;
   seed?: number;
   columns?: Columns;
   onInvalid?: OnInvalidRow;
@@ -41,12 +45,12 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
   const { onInvalid } = options;
   let read = 0;
   let multiTurn = 0;
-  const skip: OnInvalidRow = (message, line) => {
+  const leaveOut: OnInvalidRow = (message, line) => {
     read++;
     onInvalid?.(message, line);
   };
   for (const file of data.files) {
-    for await (const { row, line } of readRows(file, onInvalid && skip)) {
+    for await (const { row, line } of readRows(file, onInvalid && leaveOut)) {
       if (rows.length >= limit) break;
       const index = read++;
       const shaped = shapeRow(row, options.columns);
@@ -60,19 +64,26 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
     }
   }
   if (rows.length === 0) throw new UsageError(`${data.files.join(", ")}: no usable rows`);
-  return { rows: sampleInOrder(rows, options.maxExamples, options.seed), read, multiTurn };
+  const { maxCharacters = Number.POSITIVE_INFINITY, maxExamples, seed, skip } = options;
+  const short = rows.filter(({ prompt, completion }) => prompt.length + completion.length <= maxCharacters);
+  const kept = sampleInOrder(short, maxExamples, seed, skip);
+  if (kept.length === 0)
+    throw new UsageError(
+      `${data.files.join(", ")}: no row is left; ${short.length} are short enough, ${skip ?? 0} skipped`,
+    );
+  return { rows: kept, read, multiTurn };
 }
 
 /**
  * At most `count` items, in their order. Which ones: the first `count` places of Python's `random.Random(seed)` shuffle,
  * so that the default seed 0 takes the very rows that Response Tuning's `random_sampler` takes, and a larger count
- * includes a smaller one's.
+ * includes a smaller one's. With `skip` the places after the first `skip` are taken.
  */
-export function sampleInOrder<T>(items: readonly T[], count = items.length, seed = 0): T[] {
-  if (count >= items.length) return [...items];
+export function sampleInOrder<T>(items: readonly T[], count = items.length, seed = 0, skip = 0): T[] {
+  if (skip === 0 && count >= items.length) return [...items];
   const places = new MersenneTwister(seed).shuffle(items.map((_, place) => place));
   return places
-    .slice(0, count)
+    .slice(skip, skip + count)
     .sort((a, b) => a - b)
     .map((place) => items[place]!);
 }

@@ -6,6 +6,15 @@ import type { ChatTemplate, SuiteContext } from "./suite.js";
 export async function chatRendering(
   model: LanguageModel,
   template: ChatTemplate | undefined,
+  eosToken?: string,
+): Promise<Pick<SuiteContext, "chat" | "sendsText" | "responseText">> {
+  const { responseText } = await import("./response-text.js");
+  return { ...(await conversationRendering(model, template)), responseText: responseText(model, template, eosToken) };
+}
+
+async function conversationRendering(
+  model: LanguageModel,
+  template: ChatTemplate | undefined,
 ): Promise<Pick<SuiteContext, "chat" | "sendsText">> {
   if (template === undefined || template === "none") return {};
   const { EmbeddedModel } = await import("../llm/embedded.js");

@@ -12,6 +12,10 @@ export type ChatRenderer = (messages: Message[]) => string;
 export interface Request {
   context: string;
   continuation: string;
+  /** As in `ScorePair`. */
+  boundary?: "exact";
+  /** As in `ScorePair`. */
+  maxTokens?: number;
 }
 
 const SHOT_END = "\n\n";

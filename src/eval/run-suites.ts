@@ -10,8 +10,10 @@ import type { SuiteContext } from "./suite.js";
 import { runAlpacaEval } from "./suites/alpaca-eval.js";
 import { runInstruct } from "./suites/instruct.js";
 import { runJustEval } from "./suites/just-eval.js";
+import { runReferenceLikelihood } from "./suites/reference-likelihood.js";
 import { runRefusalSet } from "./suites/refusal.js";
 import { REFUSAL_SETS, type RefusalSet } from "./suites/refusal-sets.js";
+import { runResponseRanking } from "./suites/response-ranking.js";
 import { runUserTasks } from "./suites/user-tasks.js";
 import { TASK_SETS, TASKS } from "./tasks/index.js";
 
@@ -29,6 +31,8 @@ const SUITES: Readonly<Record<string, (context: SuiteContext) => Promise<SuiteOu
   ),
   user_tasks: runUserTasks,
   instruct: runInstruct,
+  response_ranking: runResponseRanking,
+  reference_likelihood: runReferenceLikelihood,
 };
 
 /** Names that stand for several suites. */

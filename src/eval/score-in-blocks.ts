@@ -42,7 +42,7 @@ export async function scoreInBlocks(
       options.signal?.throwIfAborted();
       const block = groups.slice(at, at + GROUPS_PER_BLOCK);
       const requests = block.flat();
-      const key = sha256(JSON.stringify(["score-block", model.id, requests.map((r) => [r.context, r.continuation])]));
+      const key = sha256(JSON.stringify(["score-block", model.id, requests.map(identity)]));
       let scores = journal.get(key) as Score[] | undefined;
       if (!scores) {
         scores = (await model.score(requests)) as Score[];
@@ -67,4 +67,9 @@ function keep(journal: JournalFile, path: string, key: string, scores: Score[]):
   } catch (error) {
     throw journalFailure(path, error);
   }
+}
+
+/** What a score depends on. Requests with lm-evaluation-harness's boundary keep the form that older journals have. */
+function identity({ context, continuation, boundary, maxTokens }: Request): unknown[] {
+  return boundary ? [context, continuation, boundary, maxTokens ?? null] : [context, continuation];
 }

@@ -6,6 +6,7 @@ import type { BertScorerOptions } from "./bert-scorer.js";
 import type { RowSource } from "./load-rows.js";
 import type { PromptFile } from "./prompt-file.js";
 import type { ChatRenderer } from "./prompts.js";
+import type { ResponseText } from "./response-text.js";
 
 export type ChatTemplate = "tulu" | "model" | "none";
 
@@ -26,6 +27,8 @@ export interface SuiteContext {
   template?: ChatTemplate;
   /** Renders conversations with `template`, for choices to be scored after them. */
   chat?: ChatRenderer;
+  /** Renders an exchange for its response to be scored; absent where `template` does not allow it. */
+  responseText?: ResponseText;
   /** Send conversations as text rendered by `chat`: for servers, which know no template but the model's own. */
   sendsText?: boolean;
   /** In-context prompt in place of a conversation. */
@@ -51,6 +54,10 @@ export interface SuiteContext {
   bertScore?: Omit<BertScorerOptions, "device">;
   /** Most new tokens of an answer, when not the suite's own. */
   maxNewTokens?: number;
+  /** response_ranking: responses drawn for each instruction; default 5. */
+  drawn?: number;
+  /** Seed of draws; default 0. */
+  seed?: number;
   /** Leave malformed rows out and count them; otherwise the first one stops the run. */
   skipInvalid: boolean;
   signal?: AbortSignal;

@@ -47,6 +47,8 @@ const SUITES: Readonly<Record<string, readonly [rows: number, prompt: number, an
   malicious_instruct: [100, 25, 200],
   xstest: [450, 25, 200],
   user_tasks: [252, 90, 120],
+  // Six or seven responses are scored for each row.
+  response_ranking: [1000, 600, 0],
 };
 const OTHER_SUITE = [100, 40, 100] as const;
 const MMLU_SUBJECTS = 57;

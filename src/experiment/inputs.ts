@@ -1,10 +1,9 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { locateData } from "../data/source-files.js";
 import { findSource } from "../data/sources.js";
-import { EvokeError, UsageError } from "../errors.js";
-import { sha256OfFile } from "../files/sha256.js";
-import { modelFingerprint } from "../hub/fingerprint.js";
-import { resolveModel } from "../hub/resolve-model.js";
+import { EvokeError } from "../errors.js";
+import { identifyModel, locateModel } from "../generate/load-model.js";
+import { identifyFile } from "../hub/content-identity.js";
 import type { SourceRef } from "./step.js";
 
 export interface InputOptions {
@@ -17,32 +16,22 @@ export interface InputOptions {
 
 /** What steps read from outside the experiment, and the hashes by which it enters their keys. */
 export class Inputs {
-  private readonly files = new Map<string, string>();
-  private readonly models = new Map<string, string>();
+  private readonly files = new Map<string, Promise<string>>();
+  private readonly models = new Map<string, Promise<string>>();
 
   constructor(private readonly options: InputOptions) {}
 
   /** Hex SHA-256 of a file. @throws UsageError when it is not there. */
-  fileHash(path: string): string {
-    let hash = this.files.get(path);
-    if (hash === undefined) {
-      if (!existsSync(path)) throw new UsageError(`${path}: no such file`);
-      if (!statSync(path).isFile()) throw new UsageError(`${path}: is a folder, a file was expected`);
-      hash = sha256OfFile(path);
-      this.files.set(path, hash);
-    }
-    return hash;
+  fileHash(path: string): Promise<string> {
+    return remember(this.files, path, () => identifyFile(path, this.options));
   }
 
-  /** Local files and folders by content (names, sizes, both ends), everything else by its reference. */
-  async modelId(reference: string): Promise<string> {
-    let id = this.models.get(reference);
-    if (id === undefined) {
-      const isLocal = existsSync(reference) || reference.startsWith("bundled:");
-      id = isLocal ? modelFingerprint([await resolveModel(reference)]) : reference;
-      this.models.set(reference, id);
-    }
-    return id;
+  /** Local files, folders and runs by their content, everything else by its reference. */
+  modelId(reference: string): Promise<string> {
+    return remember(this.models, reference, async () => {
+      if (!existsSync(reference) && !reference.startsWith("bundled:")) return reference;
+      return (await identifyModel(await locateModel(reference), undefined, this.options)).id;
+    });
   }
 
   /**
@@ -60,4 +49,10 @@ export class Inputs {
       throw error;
     }
   }
+}
+
+function remember<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const value = known.get(name) ?? make();
+  known.set(name, value);
+  return value;
 }

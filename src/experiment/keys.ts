@@ -44,7 +44,8 @@ async function content(value: unknown, keyOf: (step: string) => string, inputs: 
   if (Array.isArray(value)) return Promise.all(value.map((item) => content(item, keyOf, inputs)));
   if (typeof value !== "object" || value === null) return value;
   const given = value as Record<string, unknown>;
-  if (typeof given.file === "string" && Object.keys(given).length === 1) return { sha256: inputs.fileHash(given.file) };
+  if (typeof given.file === "string" && Object.keys(given).length === 1)
+    return { sha256: await inputs.fileHash(given.file) };
   if (typeof given.model === "string" && Object.keys(given).length === 1)
     return { model: await inputs.modelId(given.model) };
   if (typeof given.run === "string" && Object.keys(given).length === 1) return { run: keyOf(given.run) };

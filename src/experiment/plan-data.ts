@@ -15,7 +15,7 @@ type Kind = (typeof KINDS)[number];
 /** Fields that an entry of each kind may have beside the one that makes it this kind. */
 const FIELDS: Readonly<Record<Kind, readonly (keyof DataEntry)[]>> = {
   path: [],
-  prepare: ["max_examples", "seed", "columns", "skip_invalid"],
+  prepare: ["max_examples", "max_characters", "skip", "seed", "columns", "skip_invalid"],
   refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature"],
   mix: ["safety", "count", "seed"],
   self_instruct: ["model"],
@@ -58,14 +58,15 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
     const at = ["data", name, kind];
     const id = dataStep(name);
     if (kind === "prepare") {
-      const { max_examples: maxExamples, columns, skip_invalid: skipInvalid = false, seed = 0 } = entry;
+      const { max_examples: maxExamples, max_characters: maxCharacters, skip, columns } = entry;
+      const { skip_invalid: skipInvalid = false, seed = 0 } = entry;
       const source = await sourceOf(entry.prepare!, at);
       const some = maxExamples === undefined ? "" : `, ${maxExamples} rows`;
       drafts.push({
         id,
         title: `prepare ${shortText(entry.prepare!)}${some}`,
         lane: "local",
-        job: { kind, source, maxExamples, seed, columns, skipInvalid },
+        job: { kind, source, maxExamples, maxCharacters, skip, seed, columns, skipInvalid },
       });
     } else if (kind === "refine") {
       const refinerName = entry.refiner;

@@ -5,6 +5,7 @@ import { REFUSAL_SETS } from "../eval/suites/refusal-sets.js";
 import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
 import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
+import type { DataPlan } from "./plan-data.js";
 import type { EvalJob, FileRef } from "./step.js";
 
 /** Suites whose answers a judge reads. */
@@ -23,6 +24,7 @@ export async function planEvaluations(
   experiment: Experiment,
   arms: readonly PlannedArm[],
   context: PlanContext,
+  rowsOf: DataPlan["rowsOf"],
 ): Promise<Draft[]> {
   const drafts: Draft[] = [];
   const names = arms.map(({ name }) => name);
@@ -33,6 +35,7 @@ export async function planEvaluations(
   for (const [name, evaluation] of Object.entries(experiment.evaluations)) {
     const at = ["evaluations", name];
     const suites = checkedSuites(evaluation, at, context);
+    const rows = rowsOfSuites(experiment, evaluation, [...at, "rows"], rowsOf, context);
     const against =
       evaluation.reference_arm === undefined ? undefined : armOf(evaluation.reference_arm, [...at, "reference_arm"]);
     if (against && evaluation.reference !== undefined)
@@ -45,7 +48,7 @@ export async function planEvaluations(
       const id = `${armId("answers", against.name, seed)}.${name}`;
       reference = { step: id, path: "alpaca_eval/model_outputs.json" };
       const job: EvalJob = {
-        ...jobOf(evaluation, against),
+        ...jobOf(evaluation, against, rows),
         ...asking(evaluation, against),
         kind: "answers",
         model,
@@ -62,7 +65,7 @@ export async function planEvaluations(
       for (const { model, seed } of arm.models) {
         const id = `${armId("eval", arm.name, seed)}.${name}`;
         const encoder = encoderOf(evaluation, context);
-        const write = { ...jobOf(evaluation, arm), ...asking(evaluation, arm), model, encoder, suites: own };
+        const write = { ...jobOf(evaluation, arm, rows), ...asking(evaluation, arm), model, encoder, suites: own };
         const judgeWith = { judge, reference, ...judging(evaluation) };
         const apart = judge && judged.length > 0 && context.isRemote(judge) && !context.isRemote(model);
         if (!apart) {
@@ -72,7 +75,7 @@ export async function planEvaluations(
         const answers = `${armId("answers", arm.name, seed)}.${name}`;
         drafts.push(draftOf(answers, arm, seed, name, { ...write, kind: "answers" }, context));
         const job: EvalJob = {
-          ...jobOf(evaluation, arm),
+          ...jobOf(evaluation, arm, rows),
           ...judgeWith,
           suites: judged,
           answers: { step: answers, path: ANSWERS_FILE },
@@ -106,16 +109,35 @@ function draftOf(
 }
 
 /** What writing and judging have in common. */
-function jobOf(evaluation: Evaluation, arm: PlannedArm): EvalJob {
+function jobOf(evaluation: Evaluation, arm: PlannedArm, rows: EvalJob["rows"]): EvalJob {
   return {
     kind: "eval",
     generator: arm.name,
     suites: [],
     limit: evaluation.limit,
     originalPrompts: evaluation.original_prompts ?? false,
-    rows: Object.fromEntries(Object.entries(evaluation.rows ?? {}).map(([suite, file]) => [suite, { file }])),
+    rows,
     skipInvalid: evaluation.skip_invalid ?? false,
   };
+}
+
+/** Files of a suite's rows: those named, or those of a data entry. */
+function rowsOfSuites(
+  { data }: Experiment,
+  { rows = {} }: Evaluation,
+  at: readonly PropertyKey[],
+  rowsOf: DataPlan["rowsOf"],
+  { fail }: PlanContext,
+): EvalJob["rows"] {
+  return Object.fromEntries(
+    Object.entries(rows).map(([suite, given]) => {
+      if (/[./\\]/.test(given) && !Object.hasOwn(data, given)) return [suite, { file: given }];
+      const [file, ...more] = rowsOf(given, [...at, suite]);
+      if (more.length > 0)
+        fail([...at, suite], `${at.join(".")}.${suite}: "${given}" has several files; one is expected`);
+      return [suite, file!];
+    }),
+  );
 }
 
 /** How a model is asked. */
@@ -125,6 +147,7 @@ function asking(evaluation: Evaluation, { prompt, template }: PlannedArm): Parti
       ? { template: template ?? evaluation.chat_template }
       : { prompt: /[\\/]/.test(prompt) ? { file: prompt } : prompt }),
     shots: evaluation.shots,
+    drawn: evaluation.k,
     maxNewTokens: evaluation.max_new_tokens,
   };
 }

@@ -72,7 +72,7 @@ export async function planExperiment(
       return { model: { run: id }, seed: shown };
     });
   }
-  drafts.push(...(await planEvaluations(experiment, arms, context)));
+  drafts.push(...(await planEvaluations(experiment, arms, context, data.rowsOf)));
   return withKeys(drafts, inputs);
 }
 

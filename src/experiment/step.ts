@@ -18,6 +18,8 @@ export interface PrepareJob {
   kind: "prepare";
   source: SourceRef | FileRef;
   maxExamples?: number;
+  maxCharacters?: number;
+  skip?: number;
   seed: number;
   columns?: { prompt: string; completion: string; input?: string };
   skipInvalid: boolean;
@@ -72,6 +74,8 @@ export interface EvalJob {
   template?: "tulu" | "model" | "none";
   limit?: number;
   shots?: number;
+  /** response_ranking: responses drawn for each instruction. */
+  drawn?: number;
   maxNewTokens?: number;
   judgePrompt?: FileRef;
   judgeSafetyPrompt?: FileRef;

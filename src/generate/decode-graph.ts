@@ -34,6 +34,11 @@ export const decodeName = {
    * [rows, 1, 1, 1, capacity + own].
    */
   bias: (window: number | undefined): string => `bias${window ?? ""}`,
+  /** Rotary tables of one kind of layer, float32 [positions, headDim / 2]; the queries' carry the attention's scale. */
+  rope: (kind: number): Record<"cos" | "sin" | "queryCos" | "querySin", string> => {
+    const end = kind || "";
+    return { cos: `cos${end}`, sin: `sin${end}`, queryCos: `queryCos${end}`, querySin: `querySin${end}` };
+  },
   /** An adapter factor of a layer. */
   factor: (layer: number, name: string): string => `layer${layer}.${name}`,
 };
@@ -67,8 +72,7 @@ export interface DecodeGraphOptions {
  * The step over one segment, for `slots` sequences with `own` new tokens each; rows = slots · own. Own is 1 unless
  * `several`, and then slots or own is.
  *
- * Inputs: `x` [rows, hidden]; `positions` int64 [1, rows]; `cos`, `sin`, and the same times the attention's scale,
- * `queryCos`, `querySin`; `cachedAndOwn` int64 [2], the capacity and own; if `several`, `ownShape` int64 [5], slots, own,
+ * Inputs: `x` [rows, hidden]; `positions` int64 [1, rows]; rotary tables as named above; `cachedAndOwn` int64 [2], the capacity and own; if `several`, `ownShape` int64 [5], slots, own,
  * kvHeads, 1 and headDim; caches, biases and factors as named above. Outputs: `y` [rows, hidden] or, after the last
  * block, `logits` [rows, vocab]; `k` and `v` [layers of the segment, rows, kvHeads · headDim].
  */
@@ -83,11 +87,15 @@ export function decodeGraph(
   const graph = new Graph();
   const half = headDim / 2;
   const positions = graph.input("positions", "int64", [1, "rows"]);
-  const cos = graph.input("cos", "float32", ["positions", half]);
-  const sin = graph.input("sin", "float32", ["positions", half]);
   // The queries' tables carry the attention's scale, which saves a pass over each.
-  const queryCos = graph.input("queryCos", "float32", ["positions", half]);
-  const querySin = graph.input("querySin", "float32", ["positions", half]);
+  const ropes = new Map(
+    [...new Set(config.rope)].map((rope, kind) => {
+      const names = decodeName.rope(kind);
+      const table = (name: string): Value => graph.input(name, "float32", ["positions", half]);
+      const key = [table(names.cos), table(names.sin)] as const;
+      return [rope, { key, query: [table(names.queryCos), table(names.querySin)] as const }];
+    }),
+  );
   const cachedAndOwn = graph.input("cachedAndOwn", "int64", [2]);
   const ownShape = several ? graph.input("ownShape", "int64", [5]) : undefined;
   const biases = new Map<number | undefined, Value>();
@@ -121,10 +129,10 @@ export function decodeGraph(
         const vector = rotated && normsStream(config, name) ? foldedNorm(config) : stored.vectors.get(name)!;
         return graph.constant("float32", [size], vector);
       },
-      rotate: (value, count, role) =>
-        role === "query"
-          ? ops.rotary(value, positions, queryCos, querySin, count)
-          : ops.rotary(value, positions, cos, sin, count),
+      rotate: (value, count, role) => {
+        const [cos, sin] = ropes.get(config.rope[layer]!)![role];
+        return ops.rotary(value, positions, cos, sin, count);
+      },
       attend: (q, k, v) => {
         newKeys.push(k);
         newValues.push(v);

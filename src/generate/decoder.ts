@@ -3,7 +3,7 @@ import { type Adapter, type AdapterShape, shapeKey } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
 import { scaledFactors } from "../model/dora.js";
 import { inputName } from "../model/layer-graph.js";
-import { ropeFrequencies, ropeTables } from "../model/rope.js";
+import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
 import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
@@ -34,7 +34,8 @@ export class Decoder implements StepDecoder {
   private readonly compiled = new Map<string, Promise<CompiledSegment[]>>();
   private readonly factorFeeds = new WeakMap<Adapter, Record<string, Tensor>[]>();
   private readonly outputs = new Map<string, Tensor>();
-  private rope?: { positions: number; feeds: Record<string, Tensor> };
+  private readonly ropeTables = new RopeTableStore();
+  private readonly placedRopes: { tables: RopeTables; feeds: Record<string, Tensor> }[] = [];
 
   constructor(
     readonly weights: DecoderWeights,
@@ -137,21 +138,29 @@ export class Decoder implements StepDecoder {
   }
 
   private ropeFeeds(positions: number): Record<string, Tensor> {
-    if (!this.rope || this.rope.positions < positions) {
-      const { headDim, rope, attentionScale } = this.weights.config;
-      const count = Math.max(2048, 2 ** Math.ceil(Math.log2(positions)));
-      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
-      this.rope = {
-        positions: count,
-        feeds: {
-          cos: hostTensor("float32", cos, dims),
-          sin: hostTensor("float32", sin, dims),
-          queryCos: hostTensor("float32", scaled(cos, attentionScale), dims),
-          querySin: hostTensor("float32", scaled(sin, attentionScale), dims),
-        },
-      };
-    }
-    return this.rope.feeds;
+    const { rope, attentionScale } = this.weights.config;
+    const feeds: Record<string, Tensor> = {};
+    [...new Set(rope)].forEach((one, kind) => {
+      const tables = this.ropeTables.for(one, Math.max(2048, positions));
+      let placed = this.placedRopes[kind];
+      if (placed?.tables !== tables) {
+        const { cos, sin, dims } = tables;
+        const names = decodeName.rope(kind);
+        const tensor = (data: Float32Array): Tensor => hostTensor("float32", data, dims);
+        placed = {
+          tables,
+          feeds: {
+            [names.cos]: tensor(cos),
+            [names.sin]: tensor(sin),
+            [names.queryCos]: tensor(scaled(cos, attentionScale)),
+            [names.querySin]: tensor(scaled(sin, attentionScale)),
+          },
+        };
+        this.placedRopes[kind] = placed;
+      }
+      Object.assign(feeds, placed.feeds);
+    });
+    return feeds;
   }
 
   /** For each window size of the model, which cached positions and new tokens of its slot each new token sees. */

@@ -177,6 +177,7 @@ export class Generator {
     await this.idle();
     await this.packed.dispose();
     await this.decoder.dispose();
+    this.model.weights.close();
   }
 
   private check(request: GenerationRequest): void {

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { randomAdapter } from "../../tests/support/fixture-model.js";
 import { writeTinyModel } from "../../tests/support/tiny-model.js";
 import { openCheckpoint } from "../checkpoint/open.js";
-import { modelFingerprint } from "../hub/fingerprint.js";
+import { changedFiles } from "../hub/content-identity.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { saveAdapter } from "../peft/adapter-io.js";
 import { loadModel, locateModel } from "./load-model.js";
@@ -59,10 +59,13 @@ describe("a model argument", () => {
   });
 });
 
-it("names content: a copy has the same fingerprint, a changed byte another", () => {
-  const copy = join(root, "copy");
-  cpSync(base, copy, { recursive: true });
-  expect(modelFingerprint([copy])).toBe(modelFingerprint([base]));
-  writeFileSync(join(copy, "generation_config.json"), '{"eos_token_id": 3}');
-  expect(modelFingerprint([copy])).not.toBe(modelFingerprint([base]));
+it("tells two adapters at one path apart, and a copy not", async () => {
+  const folder = await run("tuned", { model: base, modelPath: base }, "first");
+  const { identity } = await loadModel(folder);
+  await saveAdapter(join(folder, "adapter"), randomAdapter(config, ["self_attn.q_proj"], 2, "second"));
+  const changed = (await loadModel(folder)).identity;
+  expect(changedFiles(identity.files, changed.files)).toEqual(["adapter/adapter_model.safetensors"]);
+  expect(changed.id).not.toBe(identity.id);
+  cpSync(folder, join(root, "tuned elsewhere"), { recursive: true });
+  expect((await loadModel(join(root, "tuned elsewhere"))).identity).toEqual(changed);
 });

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { openCheckpoint } from "../checkpoint/open.js";
 import { UsageError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
-import { modelFingerprint } from "../hub/fingerprint.js";
+import { sha256 } from "../files/sha256.js";
+import { type ContentIdentity, identifyContent } from "../hub/content-identity.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
@@ -49,6 +50,17 @@ export async function locateModel(reference: string, options: LocateOptions = {}
   return { ...trained, path: await resolveModel(model, options), adapterPath };
 }
 
+/** What a located model is: its files, the adapters in their order, and the template that a run was trained with. */
+export async function identifyModel(
+  { path, adapterPath, template }: LocatedModel,
+  adapters: readonly string[] = adapterPath === undefined ? [] : [adapterPath],
+  options: LocateOptions = {},
+): Promise<ContentIdentity> {
+  const parts = adapters.map((folder, i): [string, string] => [i === 0 ? "adapter" : `adapter${i + 1}`, folder]);
+  const { id, files } = await identifyContent({ model: path, ...Object.fromEntries(parts) }, options);
+  return { id: template === undefined ? id : sha256(`${id} ${template}`), files };
+}
+
 export interface LoadModelOptions extends LocateOptions {
   /** How the weights are held; `auto` is float32 where it takes at most 3 GB, else 8 bit (or the 4 bit of the files). */
   precision?: Precision | "auto";
@@ -69,8 +81,8 @@ export interface LoadedModel extends LocatedModel {
   tokenizer: Tokenizer;
   /** Those asked for, in order, then a run folder's own; the first is the one used unless a request says otherwise. */
   adapters: NamedAdapter[];
-  /** Changes whenever the files of the model change: SHA-256 over names, sizes and samples of them. */
-  fingerprint: string;
+  /** What the model and its adapters are: all bytes of their files. */
+  identity: ContentIdentity;
 }
 
 const FLOAT32_BYTES = 3e9;
@@ -99,8 +111,8 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
             ? "nf4"
             : "int8";
     const weights = loadDecoderWeights(checkpoint, { precision });
-    const fingerprint = modelFingerprint([located.path, ...folders.values()]);
-    return { ...located, reference, config: weights.config, weights, tokenizer, adapters, fingerprint };
+    const identity = await identifyModel(located, [...folders.values()], options);
+    return { ...located, reference, config: weights.config, weights, tokenizer, adapters, identity };
   } finally {
     checkpoint.close();
   }

@@ -74,6 +74,7 @@ const base: DecoderConfig = {
   headDim: 32,
   intermediateSize: 160,
   attentionScale: 1 / Math.sqrt(32),
+  rope: new Array(2).fill({ dims: 32, theta: 10_000 }),
   slidingWindow: [undefined, undefined],
 };
 
@@ -103,6 +104,7 @@ function randomWeights(config: DecoderConfig, outliers = 1): DecoderWeights {
     finalNorm: config.norm.weighted ? normals("final", hiddenSize, 0.3, 1 - config.norm.offset) : undefined,
     head: normals("head", vocabSize * hiddenSize, 1 / Math.sqrt(hiddenSize)),
     embed: embedFrom(embedding, hiddenSize),
+    close: () => {},
   };
 }
 

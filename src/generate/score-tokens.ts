@@ -5,6 +5,14 @@ import type { Tokenizer } from "../tokenizer/tokenizer.js";
 export interface ScorePair {
   context: string;
   continuation: string;
+  /**
+   * Where the continuation's tokens begin. Default: behind the context without its trailing white space, as
+   * lm-evaluation-harness has it. `exact`: behind the context as it is, as in training; a token that spans the border
+   * counts with the continuation.
+   */
+  boundary?: "exact";
+  /** `exact` only: tokens of context and continuation, BOS included; what is longer loses its end. */
+  maxTokens?: number;
 }
 
 export interface PairTokens {
@@ -22,6 +30,7 @@ export interface PairTokens {
  * than the model's positions loses its beginning.
  */
 export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: number): PairTokens {
+  if (pair.boundary === "exact") return encodeExactly(tokenizer, pair, maxPositions);
   const context = pair.context.trimEnd();
   const continuation = pair.context.slice(context.length) + pair.continuation;
   const { bosToken, bosId, eosId } = tokenizer;
@@ -47,4 +56,20 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
     targets: targets.slice(-(kept.length - 1)),
     truncated: kept.length < all.length,
   };
+}
+
+/** The continuation starts where it stands in the text; what does not fit is cut off at the end. */
+function encodeExactly(tokenizer: Tokenizer, pair: ScorePair, maxPositions: number): PairTokens {
+  const { context, continuation } = pair;
+  const { bosToken, bosId, eosId } = tokenizer;
+  const addSpecialTokens = !(bosToken !== undefined && (context + continuation).startsWith(bosToken));
+  const whole = tokenizer.encode(context + continuation, { addSpecialTokens });
+  const before = tokenizer.encode(context, { addSpecialTokens });
+  let first = 0;
+  while (first < before.length && first < whole.length && before[first] === whole[first]) first++;
+  const kept = whole.slice(0, Math.min(pair.maxTokens ?? Number.POSITIVE_INFINITY, maxPositions + 1));
+  const truncated = kept.length < whole.length;
+  // The first token of a text is predicted from nothing unless something stands before it.
+  if (first === 0) return { input: [bosId ?? eosId ?? 0, ...kept.slice(0, -1)], targets: kept, truncated };
+  return { input: kept.slice(0, -1), targets: kept.slice(first), truncated };
 }

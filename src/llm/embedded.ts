@@ -26,9 +26,9 @@ export class EmbeddedModel implements LanguageModel {
     readonly generator: Generator,
     private readonly options: EmbeddedModelOptions = {},
   ) {
-    const { reference, fingerprint } = generator.model;
+    const { reference, identity } = generator.model;
     const { weights = "int8", seed = 0 } = options;
-    this.id = `${basename(reference)}#${fingerprint.slice(0, 16)}:${weights}:${generator.template}:${seed}`;
+    this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}`;
   }
 
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {

@@ -62,6 +62,10 @@ export interface GenerateOptions {
 export interface ScoreRequest {
   context: string;
   continuation: string;
+  /** `exact`: the continuation begins behind the context's last character; default: behind its last that is no white space. */
+  boundary?: "exact";
+  /** `exact` only: most tokens of both; what is longer loses its end. */
+  maxTokens?: number;
 }
 
 export interface ScoreResult {

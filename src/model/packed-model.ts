@@ -7,7 +7,7 @@ import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
 import { attentionFeeds, type PackedRow } from "./packed-row.js";
-import { ropeFrequencies, ropeTables } from "./rope.js";
+import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
 import type { DecoderWeights } from "./weights.js";
 
 /** Keys and values of one layer over a row: [tokens, kvHeads · headDim] each, keys rotated. */
@@ -32,7 +32,8 @@ export class PackedModel {
   private readonly layers = new Map<string, Promise<Executable>>();
   private readonly heads = new Map<string, Promise<Executable>>();
   private readonly feedsOf = new WeakMap<AdapterShape, AdapterFeeds>();
-  private rope?: { feeds: Record<string, Tensor>; positions: number };
+  private readonly ropeTables = new RopeTableStore();
+  private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
 
   constructor(
     readonly weights: DecoderWeights,
@@ -54,35 +55,28 @@ export class PackedModel {
     return x;
   }
 
-  /** The feeds that all layers share: positions, rotary tables, and attention per window size. */
+  /** The feeds of a row besides weights: positions, rotary tables, and attention, by layer. */
   async rowFeeds(row: PackedRow): Promise<(layer: number) => Record<string, Tensor>> {
+    const { rope, slidingWindow } = this.config;
     // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
-    const rope = await this.ropeFeeds(row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length));
-    const positions = BigInt64Array.from(row.positions, BigInt);
-    const common = { ...rope, positions: hostTensor("int64", positions, [1, positions.length]) };
+    const longest = row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length);
+    for (const one of new Set(rope)) await this.placeRope(one, longest);
+    const positions = hostTensor("int64", BigInt64Array.from(row.positions, BigInt), [1, row.positions.length]);
     const byWindow = new Map<number | undefined, Record<string, Tensor>>();
     return (layer) => {
-      const window = this.config.slidingWindow[layer];
-      let feeds = byWindow.get(window);
-      if (!feeds) byWindow.set(window, (feeds = { ...common, ...attentionFeeds(row, window) }));
-      return feeds;
+      const window = slidingWindow[layer];
+      let attention = byWindow.get(window);
+      if (!attention) byWindow.set(window, (attention = attentionFeeds(row, window)));
+      return { positions, ...this.ropeFeeds.get(rope[layer]!)!.feeds, ...attention };
     };
   }
 
-  private async ropeFeeds(positions: number): Promise<Record<string, Tensor>> {
-    if (!this.rope || this.rope.positions < positions) {
-      const { headDim, rope } = this.config;
-      const count = Math.max(512, 2 ** Math.ceil(Math.log2(positions)));
-      const { cos, sin, dims } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), count);
-      this.rope = {
-        positions: count,
-        feeds: {
-          cos: await this.device.upload("float32", cos, dims),
-          sin: await this.device.upload("float32", sin, dims),
-        },
-      };
-    }
-    return this.rope.feeds;
+  private async placeRope(rope: Rope, positions: number): Promise<void> {
+    const tables = this.ropeTables.for(rope, positions);
+    if (this.ropeFeeds.get(rope)?.tables === tables) return;
+    const cos = await this.device.upload("float32", tables.cos, tables.dims);
+    const sin = await this.device.upload("float32", tables.sin, tables.dims);
+    this.ropeFeeds.set(rope, { tables, feeds: { cos, sin } });
   }
 
   private adapterFeeds({ shape }: Adapter): AdapterFeeds {

@@ -11,9 +11,17 @@ export type RopeScaling =
       originalPositions: number;
     };
 
-/** Angle per position of each pair of a head's dimensions: headDim / 2 numbers. */
-export function ropeFrequencies(headDim: number, theta: number, scaling?: RopeScaling): Float64Array {
-  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
+/** Rotary positions of a kind of layer. */
+export interface Rope {
+  /** Numbers of a head that are rotated. */
+  dims: number;
+  theta: number;
+  scaling?: RopeScaling;
+}
+
+/** Angle per position of each pair of rotated numbers: dims / 2 of them. */
+export function ropeFrequencies(dims: number, theta: number, scaling?: RopeScaling): Float64Array {
+  const frequencies = Float64Array.from({ length: dims / 2 }, (_, i) => theta ** ((-2 * i) / dims));
   if (scaling?.type === "linear") return frequencies.map((f) => f / scaling.factor);
   if (scaling?.type === "llama3")
     return frequencies.map((f) => {
@@ -29,10 +37,7 @@ export function ropeFrequencies(headDim: number, theta: number, scaling?: RopeSc
 }
 
 /** cos and sin of every angle: two tables [positions, headDim / 2]. */
-export function ropeTables(
-  frequencies: Float64Array,
-  positions: number,
-): { cos: Float32Array; sin: Float32Array; dims: [number, number] } {
+export function ropeTables(frequencies: Float64Array, positions: number): RopeTables {
   const half = frequencies.length;
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
@@ -45,4 +50,27 @@ export function ropeTables(
       sin[p * half + i] = Math.sin(angle);
     }
   return { cos, sin, dims: [positions, half] };
+}
+
+export interface RopeTables {
+  /** [positions, rope.dims / 2] */
+  cos: Float32Array;
+  sin: Float32Array;
+  dims: [number, number];
+}
+
+/** The tables of a model's rotary settings, kept and grown by doubling. */
+export class RopeTableStore {
+  private readonly tables = new Map<Rope, RopeTables>();
+
+  /** Tables of at least so many positions: the same object until more are asked for. */
+  for(rope: Rope, positions: number): RopeTables {
+    let found = this.tables.get(rope);
+    if (!found || found.dims[0] < positions) {
+      const count = Math.max(512, 2 ** Math.ceil(Math.log2(positions)));
+      found = ropeTables(ropeFrequencies(rope.dims, rope.theta, rope.scaling), count);
+      this.tables.set(rope, found);
+    }
+    return found;
+  }
 }

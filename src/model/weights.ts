@@ -1,6 +1,6 @@
 /** The weights of a decoder in memory: full precision, NF4 or 8 bit, decoded to float32 a layer at a time. */
 
-import type { Checkpoint } from "../checkpoint/open.js";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/open.js";
 import { FailureError, UsageError } from "../errors.js";
 import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
 import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
@@ -33,6 +33,8 @@ export interface DecoderWeights {
   head: Float32Array;
   /** Copies the embeddings of tokens into `out` [tokens, hidden], unscaled. */
   embed(tokens: ArrayLike<number>, out: Float32Array): void;
+  /** Closes the files that embeddings too large for memory are read from. The last to use the weights calls it. */
+  close(): void;
 }
 
 export interface LoadOptions {
@@ -40,14 +42,18 @@ export interface LoadOptions {
   precision?: Precision;
   /** Quantise the NF4 block scales as well. Default true. */
   doubleQuant?: boolean;
+  /** Bytes of float32 embeddings up to which an untied embedding is held in memory rather than read row by row. Default 512 MB. */
+  embeddingInMemory?: number;
   /** Told after each layer. */
   onLayer?(done: number, total: number): void;
 }
 
-/** Bytes of float32 embeddings up to which an untied embedding is held in memory rather than read row by row. */
 const EMBEDDING_IN_MEMORY = 512 << 20;
 
-/** Reads a checkpoint's weights. Each is read once and quantised on the way. */
+/**
+ * Reads a checkpoint's weights. Each is read once and quantised on the way. The checkpoint may be closed afterwards: what
+ * is read later is read through an opening of the weights' own.
+ */
 export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions = {}): DecoderWeights {
   const config = decoderConfig(checkpoint.config, checkpoint.source);
   const { precision = "float32" } = options;
@@ -76,20 +82,24 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
   const tied = config.tiedEmbeddings || !checkpoint.has("lm_head.weight");
   if (!tied) requireShape(checkpoint, "lm_head.weight", table);
   const head = checkpoint.read(tied ? embeddingName : "lm_head.weight");
-  const embedding = tied
-    ? head
-    : table[0] * table[1] * 4 <= EMBEDDING_IN_MEMORY
-      ? checkpoint.read(embeddingName)
-      : undefined;
+  const inMemory = tied || table[0] * table[1] * 4 <= (options.embeddingInMemory ?? EMBEDDING_IN_MEMORY);
   return {
     config: { ...config, tiedEmbeddings: tied },
     source: checkpoint.source,
     layers,
     finalNorm: config.norm.weighted ? vector("model.norm.weight", config.hiddenSize) : undefined,
     head,
-    embed: embedding
-      ? embedFrom(embedding, config.hiddenSize)
-      : (tokens, out) => void checkpoint.readRows(embeddingName, tokens, out),
+    ...(inMemory
+      ? { embed: embedFrom(tied ? head : checkpoint.read(embeddingName), config.hiddenSize), close: () => {} }
+      : embeddingsOnDisk(checkpoint.source, embeddingName)),
+  };
+}
+
+function embeddingsOnDisk(source: string, name: string): Pick<DecoderWeights, "embed" | "close"> {
+  const checkpoint = openCheckpoint(source);
+  return {
+    embed: (tokens, out) => void checkpoint.readRows(name, tokens, out),
+    close: () => checkpoint.close(),
   };
 }
 

@@ -1,3 +1,5 @@
+import { visible, writeControl } from "./terminal.js";
+
 /** What long work tells about itself; made by `createProgress`, or by a test. */
 export interface Progress {
   /** @param done units finished so far, of the `total` given at creation. @param note short text such as "loss 1.93". */
@@ -31,6 +33,8 @@ export interface ProgressStream {
 const FIRST_LINE_AFTER_MS = 2000;
 const TERMINAL_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 5000;
+/** Goes to the start of the line and empties it. */
+export const CLEAR_LINE = "\r\x1b[2K";
 
 /** A single line that updates itself on a terminal, a line every five seconds elsewhere; silent for short work. */
 export function createProgress(options: ProgressOptions): Progress {
@@ -51,7 +55,7 @@ export function createProgress(options: ProgressOptions): Progress {
     if (rate > 0) parts.push(`${formatRate(rate)}${unit ? ` ${unit}` : ""}/s`);
     if (total !== undefined && rate > 0 && done < total) parts.push(`${formatSeconds((total - done) / rate)} left`);
     if (note) parts.push(note);
-    return parts.join(" · ");
+    return oneLine(parts.join(" · "));
   };
   return {
     update(doneNow, noteNow) {
@@ -61,12 +65,14 @@ export function createProgress(options: ProgressOptions): Progress {
       if (time - started < FIRST_LINE_AFTER_MS || time - last < (terminal ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
       last = time;
       shown = true;
-      stream.write(terminal ? `\r\x1b[2K${cut(line(), (stream.columns ?? 80) - 1)}` : `${line()}\n`);
+      if (terminal) writeControl(stream, `${CLEAR_LINE}${cut(line(), (stream.columns ?? 80) - 1)}`);
+      else stream.write(`${line()}\n`);
     },
     finish() {
       if (!shown) return;
       shown = false;
-      stream.write(terminal ? "\r\x1b[2K" : `${line()} · took ${formatSeconds((now() - started) / 1000)}\n`);
+      if (terminal) writeControl(stream, CLEAR_LINE);
+      else stream.write(`${line()} · took ${formatSeconds((now() - started) / 1000)}\n`);
     },
   };
 }
@@ -86,6 +92,14 @@ function percent(done: number, total: number): string {
 
 function formatRate(rate: number): string {
   return rate >= 100 ? String(Math.round(rate)) : rate.toPrecision(2);
+}
+
+/** Also a newline or tab would break the one line. */
+function oneLine(text: string): string {
+  return visible(text).replace(
+    /[\n\t\r]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 function cut(text: string, width: number): string {

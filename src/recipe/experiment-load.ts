@@ -145,7 +145,7 @@ function anchorExperiment(layer: Layer, folder: string): Layer {
       ? Object.fromEntries(Object.entries(block).map(([key, entry]) => [key, within(entry, anchors)]))
       : block;
   const rows = (value: unknown): unknown =>
-    isMap(value) ? Object.fromEntries(Object.entries(value).map(([suite, path]) => [suite, file(path)])) : value;
+    isMap(value) ? Object.fromEntries(Object.entries(value).map(([suite, path]) => [suite, pathLike(path)])) : value;
   const selfInstruct = (value: unknown): unknown =>
     isMap(value) ? within(value, { seed_tasks: pathLike, prompts: file, model: reference }) : file(value);
 

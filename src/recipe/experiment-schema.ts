@@ -30,6 +30,16 @@ const dataSchema = z.strictObject({
     .optional()
     .describe("Make rows by Self-Instruct: a recipe file, or the recipe itself."),
   max_examples: positiveInteger.optional().describe("prepare: keep at most this many rows, drawn by seed."),
+  max_characters: positiveInteger
+    .optional()
+    .describe("prepare: only rows whose prompt and completion have at most this many characters together."),
+  skip: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "prepare: leave out the first rows of the draw, so that two entries with one seed share no row. Default 0.",
+    ),
   seed: z.int().min(0).optional().describe("prepare, mix: seed of the draw. Default 0."),
   columns: z
     .strictObject({ prompt: text, completion: text, input: text.optional() })
@@ -81,6 +91,7 @@ const evaluationSchema = z.strictObject({
   arms: z.array(text).min(1).optional().describe("Arms to evaluate. Default: all."),
   limit: positiveInteger.optional().describe("Only the first rows of each part."),
   shots: z.int().min(0).optional().describe("Worked examples before each question. Default: the benchmark's own."),
+  k: positiveInteger.optional().describe("response_ranking: responses drawn for each instruction. Default 5."),
   chat_template: z
     .enum(["tulu", "model", "none"])
     .optional()
@@ -93,7 +104,7 @@ const evaluationSchema = z.strictObject({
   judge_prompt: text.optional().describe("File with the judge's prompt, in place of the built-in one."),
   judge_safety_prompt: text.optional().describe("just_eval: the same for its rows about safety."),
   original_prompts: z.boolean().optional().describe("Fetch the original tools' judge prompts and worked examples."),
-  rows: z.record(z.string(), text).optional().describe("Files with a suite's rows, by suite."),
+  rows: z.record(z.string(), text).optional().describe("A suite's rows, by suite: files, or data entries."),
   reference: text.optional().describe("alpaca_eval: file of outputs to compare with."),
   reference_arm: text.optional().describe("alpaca_eval: compare with the answers of this arm."),
   difficulty: text.optional().describe("alpaca_eval: difficulty table for the length-controlled win rate."),

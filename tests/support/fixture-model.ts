@@ -76,7 +76,7 @@ export function fixtureModel(name: string, tokenizer = letterTokenizer(), adapte
     weights,
     tokenizer,
     adapters: adapters.map((adapter, i) => ({ name: `adapter${i}`, adapter })),
-    fingerprint: name,
+    identity: { id: name, files: {} },
   };
 }
 

@@ -141,6 +141,64 @@ SPECS: dict[str, Spec] = {
         drop=("rms_norm_eps",),
     ),
     "olmo2": Spec("olmo2", "Olmo2ForCausalLM", {}, [{"rope_theta": 500.0}]),
+    # Both kinds of attention, with a rotary base of their own each.
+    "gemma3": Spec(
+        "gemma3_text",
+        "Gemma3ForCausalLM",
+        {
+            "vocab_size": 192,
+            "hidden_size": 24,
+            "num_hidden_layers": 3,
+            "intermediate_size": 32,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "query_pre_attn_scalar": 24,
+            "sliding_window": 8,
+            "sliding_window_pattern": 2,
+            "rope_local_base_freq": 100.0,
+            "tie_word_embeddings": True,
+        },
+        [
+            {"query_pre_attn_scalar": 16},
+            {"sliding_window": 512},
+            {"rope_local_base_freq": 10000.0},
+            {"rope_theta": 100.0},
+            {"sliding_window_pattern": 3},
+        ],
+    ),
+    # The same as transformers 5 writes it: a list of layer types, and rotary settings by type.
+    "gemma3-types": Spec(
+        "gemma3_text",
+        "Gemma3ForCausalLM",
+        {
+            "vocab_size": 192,
+            "hidden_size": 24,
+            "num_hidden_layers": 3,
+            "intermediate_size": 32,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "query_pre_attn_scalar": 16,
+            "sliding_window": 8,
+            "layer_types": ["full_attention", "sliding_attention", "full_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+            },
+            "tie_word_embeddings": True,
+        },
+        [
+            {"layer_types": ["sliding_attention", "full_attention", "full_attention"]},
+            {
+                "rope_parameters": {
+                    "full_attention": {"rope_type": "default", "rope_theta": 500.0},
+                    "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+                }
+            },
+        ],
+        drop=("rope_theta",),
+    ),
 }
 
 
@@ -154,7 +212,7 @@ def randomize(model: torch.nn.Module, config: dict[str, Any], seed: int) -> None
             weight.data = draw * 0.5
         elif "norm" in name:
             # Gemma multiplies by 1 + weight.
-            weight.data = draw * 0.2 + (0.0 if config["model_type"] == "gemma2" else 1.0)
+            weight.data = draw * 0.2 + (0.0 if config["model_type"].startswith("gemma") else 1.0)
         elif "embed_tokens" in name:
             weight.data = draw * (0.5 if tied else 1.0)
         else:

@@ -2,7 +2,7 @@
 
 blocks.gguf, blocks.json   one [2, 256] tensor of every block format with random bytes, and what the package decodes it to
                            (fp32, base64)
-llama.gguf, llama-tied-rope3.gguf, qwen2.gguf, gemma2.gguf, olmo.gguf
+llama.gguf, llama-tied-rope3.gguf, qwen2.gguf, gemma2.gguf, gemma3.gguf, olmo.gguf
                            layer 0 of the folders of the same names in src/model/fixtures, stored as converters to GGUF store
                            them: query and key rows of Llama and OLMo interleaved, Gemma's norms raised by 1, Llama 3's rope
                            as divisors. llama.gguf also holds a small byte-level vocabulary, qwen2.gguf none.
@@ -69,6 +69,8 @@ NAMES = {
     "mlp.down_proj": "ffn_down",
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
 }
 GEMMA = NAMES | {
     "post_attention_layernorm": "post_attention_norm",
@@ -112,7 +114,7 @@ def small_vocabulary(writer):
 def model(name):
     config = json.loads((MODELS / name / "config.json").read_text())
     weights = load_file(MODELS / name / "model.safetensors")
-    kind = config["model_type"]
+    kind = config["model_type"].removesuffix("_text")
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head = config.get("head_dim") or config["hidden_size"] // heads
     writer = gguf.GGUFWriter(OUT / f"{name}.gguf", kind)
@@ -134,6 +136,10 @@ def model(name):
         writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
         writer.add_final_logit_softcapping(config["final_logit_softcapping"])
         writer.add_sliding_window(config["sliding_window"])
+    if kind == "gemma3":
+        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window_pattern(config["sliding_window_pattern"])
+        writer.add_rope_freq_base_swa(config["rope_local_base_freq"])
     if name == "llama":
         small_vocabulary(writer)
     scaling = config.get("rope_scaling")
@@ -151,10 +157,11 @@ def model(name):
                 smooth = (original / wavelength - low) / (high - low)
                 factors.append(1 / ((1 - smooth) / scaling["factor"] + smooth))
         writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
-    names = GEMMA if kind == "gemma2" else NAMES
+    gemma = kind.startswith("gemma")
+    names = GEMMA if gemma else NAMES
     writer.add_tensor("token_embd.weight", weights["model.embed_tokens.weight"])
     if "model.norm.weight" in weights:
-        writer.add_tensor("output_norm.weight", weights["model.norm.weight"] + (1 if kind == "gemma2" else 0))
+        writer.add_tensor("output_norm.weight", weights["model.norm.weight"] + (1 if gemma else 0))
     if not config["tie_word_embeddings"] and kind in ("llama", "olmo"):
         writer.add_tensor("output.weight", weights["lm_head.weight"])
     for key, value in weights.items():
@@ -163,7 +170,7 @@ def model(name):
         part, ending = key.removeprefix("model.layers.0.").rsplit(".", 1)
         if kind in ("llama", "olmo") and part.endswith(("q_proj", "k_proj")):
             value = interleave(value, heads if part.endswith("q_proj") else kv_heads)
-        if kind == "gemma2" and part.endswith("layernorm"):
+        if gemma and part.endswith("norm"):
             value = value + 1
         writer.add_tensor(f"blk.0.{names[part]}.{ending}", np.ascontiguousarray(value))
     finish(writer)
@@ -196,6 +203,6 @@ def finish(writer):
 
 OUT.mkdir(exist_ok=True)
 blocks()
-for folder in ("llama", "llama-tied-rope3", "qwen2", "gemma2", "olmo"):
+for folder in ("llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo"):
     model(folder)
 spm()

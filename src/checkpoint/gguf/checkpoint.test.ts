@@ -34,7 +34,7 @@ describe("GGUF block formats", () => {
 });
 
 describe("a GGUF model", () => {
-  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "olmo"])(
+  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo"])(
     "%s: gives the weights of the Hugging Face folder",
     (name) => {
       const gguf = openCheckpoint(join(fixtures, `gguf/${name}.gguf`));
@@ -46,7 +46,7 @@ describe("a GGUF model", () => {
         expect(gguf.info(weight).shape, weight).toEqual(hf.info(weight).shape);
         const actual = gguf.read(weight);
         const worst = Math.max(...actual.map((v, i) => Math.abs(v - expected[i]!)));
-        expect(worst, weight).toBeLessThan(name === "gemma2" ? 2e-7 : Number.MIN_VALUE);
+        expect(worst, weight).toBeLessThan(name.startsWith("gemma") ? 2e-7 : Number.MIN_VALUE);
         const width = expected.length / hf.info(weight).shape[0]!;
         if (hf.info(weight).shape.length === 2)
           expect(gguf.readRows(weight, [3, 11])).toEqual(rows(gguf.read(weight), width, [3, 11]));
@@ -54,7 +54,7 @@ describe("a GGUF model", () => {
     },
   );
 
-  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "olmo"])(
+  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo"])(
     "%s: rebuilds the fields of config.json",
     (name) => {
       const gguf = openCheckpoint(join(fixtures, `gguf/${name}.gguf`)).config;
@@ -79,7 +79,7 @@ describe("a GGUF model", () => {
       for (const field of fields) expect(gguf[field], field).toEqual(hf[field] ?? undefined);
       const heads = hf.num_attention_heads as number;
       expect(gguf.head_dim).toBe(hf.head_dim ?? (hf.hidden_size as number) / heads);
-      if (name === "gemma2") expect(gguf.sliding_window).toBe(hf.sliding_window);
+      if (name.startsWith("gemma")) expect(gguf.sliding_window).toBe(hf.sliding_window);
       if (name === "qwen2") expect(gguf.attention_bias).toBe(true);
       if (name === "llama") expect(gguf).toMatchObject({ bos_token_id: 1, eos_token_id: 0, pad_token_id: 2 });
     },

@@ -11,6 +11,7 @@ const ARCHITECTURES: Record<string, string> = {
   qwen2: "Qwen2ForCausalLM",
   qwen3: "Qwen3ForCausalLM",
   gemma2: "Gemma2ForCausalLM",
+  gemma3_text: "Gemma3ForCausalLM",
   olmo: "OlmoForCausalLM",
   olmo2: "Olmo2ForCausalLM",
 };
@@ -64,7 +65,8 @@ export function ggufConfig(gguf: GgufFile, readFactors: () => Float32Array): Con
   const hidden = fields.required("embedding_length");
   const window = fields.number("attention.sliding_window");
   // Mistral is stored as llama; only the window tells it apart.
-  const modelType = architecture === "llama" && window ? "mistral" : architecture;
+  const modelType =
+    architecture === "llama" && window ? "mistral" : architecture === "gemma3" ? "gemma3_text" : architecture;
   const vocabulary = metadata.get("tokenizer.ggml.tokens");
   const headDim = fields.number("attention.key_length") ?? hidden / heads;
   const theta = fields.number("rope.freq_base") ?? 10_000;
@@ -103,6 +105,14 @@ export function ggufConfig(gguf: GgufFile, readFactors: () => Float32Array): Con
     config.final_logit_softcapping = fields.number("final_logit_softcapping") ?? 30;
     // The 27B model alone divides by hidden/heads instead of the head's size; the metadata does not say so.
     config.query_pre_attn_scalar = config.num_hidden_layers === 46 ? hidden / heads : headDim;
+  }
+  if (architecture === "gemma3") {
+    config.hidden_activation = "gelu_pytorch_tanh";
+    config.final_logit_softcapping = fields.number("final_logit_softcapping") || undefined;
+    // As with Gemma 2, the 27B model alone, of 62 layers.
+    config.query_pre_attn_scalar = config.num_hidden_layers === 62 ? hidden / heads : headDim;
+    config.rope_local_base_freq = fields.number("rope.freq_base_swa") ?? 10_000;
+    config.sliding_window_pattern = fields.number("attention.sliding_window_pattern") ?? 6;
   }
   const scaling = metadata.get(`${architecture}.rope.scaling.type`);
   if (tensors.has("rope_freqs.weight")) {

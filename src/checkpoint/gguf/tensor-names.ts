@@ -24,8 +24,9 @@ export function hfName(gguf: string, architecture: string): string | undefined {
   if (gguf === "output.weight") return "lm_head.weight";
   const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(gguf) ?? [];
   if (part === undefined) return gguf;
-  // Gemma 2 normalises before and after each half; what others call ffn_norm is its third norm.
-  const name = architecture === "gemma2" && part === "ffn_norm" ? "pre_feedforward_layernorm" : LAYER_NAMES[part];
+  // Gemma 2 and 3 normalise before and after each half; what others call ffn_norm is their third norm.
+  const name =
+    architecture.startsWith("gemma") && part === "ffn_norm" ? "pre_feedforward_layernorm" : LAYER_NAMES[part];
   return name ? `model.layers.${layer}.${name}.${kind}` : gguf;
 }
 

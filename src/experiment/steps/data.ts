@@ -31,6 +31,8 @@ export async function runPrepare(job: PrepareJob, context: StepContext): Promise
   let invalid = 0;
   const options: PrepareOptions = {
     maxExamples: job.maxExamples,
+    maxCharacters: job.maxCharacters,
+    skip: job.skip,
     seed: job.seed,
     columns: job.columns,
     onInvalid: job.skipInvalid ? () => void invalid++ : undefined,

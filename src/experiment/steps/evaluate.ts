@@ -61,6 +61,7 @@ async function evaluate(
       out: folder,
       limit: job.limit,
       shots: job.shots,
+      drawn: job.drawn,
       template: job.template,
       ...(model ? await chatRendering(model, job.template) : {}),
       prompt:

@@ -10,7 +10,7 @@ import { FailureError } from "../../errors.js";
 import { type Adapter, largestRank } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { linearShape, NORM_NAMES } from "../../model/decoder-layer.js";
-import { ropeFrequencies, ropeTables } from "../../model/rope.js";
+import { RopeTableStore } from "../../model/rope.js";
 import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
 import type { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
@@ -73,7 +73,7 @@ interface Opened {
 export class SoloDecoder implements StepDecoder {
   private opening?: Promise<Opened | undefined>;
   private readonly threads: number;
-  private rope?: { cos: Float32Array; sin: Float32Array; positions: number };
+  private readonly ropeTables = new RopeTableStore();
 
   /**
    * @param threads share the work; of more than MOST_THREADS only so many.
@@ -203,16 +203,15 @@ export class SoloDecoder implements StepDecoder {
   private placeRope({ memory, vectors }: Opened, position: number): void {
     const { headDim, rope, attentionScale } = this.weights.config;
     const half = headDim / 2;
-    if (!this.rope || position >= this.rope.positions) {
-      const positions = Math.max(2048, 2 ** Math.ceil(Math.log2(position + 1)));
-      const { cos, sin } = ropeTables(ropeFrequencies(headDim, rope.theta, rope.scaling), positions);
-      this.rope = { cos, sin, positions };
-    }
-    for (const name of ["cos", "sin"] as const) {
-      const row = this.rope[name].subarray(position * half, (position + 1) * half);
-      memory.floats(vectors[name], half).set(row);
-      const scaled = memory.floats(name === "cos" ? vectors.queryCos : vectors.querySin, half);
-      for (let i = 0; i < half; i++) scaled[i] = row[i]! * attentionScale;
+    for (const one of new Set(rope)) {
+      const tables = this.ropeTables.for(one, Math.max(2048, position + 1));
+      const to = vectors.ropes.get(one)!;
+      for (const name of ["cos", "sin"] as const) {
+        const row = tables[name].subarray(position * half, (position + 1) * half);
+        memory.floats(to[name], half).set(row);
+        const scaled = memory.floats(name === "cos" ? to.queryCos : to.querySin, half);
+        for (let i = 0; i < half; i++) scaled[i] = row[i]! * attentionScale;
+      }
     }
   }
 

@@ -2,6 +2,7 @@
 import type { AdapterShape } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { LINEAR_LAYERS, type LinearName, NORM_NAMES } from "../../model/decoder-layer.js";
+import type { Rope } from "../../model/rope.js";
 import { blocking, type SoloLinear, type SoloMemory } from "./solo-memory.js";
 
 /** Numbers of the operations, as solo.wat has them; the end is a barrier, too. */
@@ -40,12 +41,9 @@ export interface SoloAdapter {
 
 /** What the threads hand each other: addresses of vectors. */
 export interface SoloVectors {
-  /** The token's embedding, and tables of its position; the queries' carry the attention's scale. */
   embedding: number;
-  cos: number;
-  sin: number;
-  queryCos: number;
-  querySin: number;
+  /** Rotary tables of the token's position by kind of layer; the queries' carry the attention's scale. */
+  ropes: Map<Rope, Record<"cos" | "sin" | "queryCos" | "querySin", number>>;
   /** Results of the linear layers. */
   results: Map<LinearName, number>;
   /** The adapters' inner activations [rank]. */
@@ -88,16 +86,18 @@ export function sharedVectors(
   const half = headDim / 2;
   const results = new Map<LinearName, number>();
   const low = new Map<LinearName, number>();
+  const ropes: SoloVectors["ropes"] = new Map();
+  for (const rope of new Set(config.rope)) {
+    const table = (): number => memory.vector(half);
+    ropes.set(rope, { cos: table(), sin: table(), queryCos: table(), querySin: table() });
+  }
   for (const name of LINEAR_LAYERS) {
     results.set(name, memory.vector(weights.layers[0]!.linear.get(name)!.rows));
     low.set(name, memory.vector(MOST_RANK));
   }
   return {
     embedding: memory.vector(hiddenSize),
-    cos: memory.vector(half),
-    sin: memory.vector(half),
-    queryCos: memory.vector(half),
-    querySin: memory.vector(half),
+    ropes,
     results,
     low,
     parts: memory.vector(threads * heads * (headDim + 4)),
@@ -226,9 +226,10 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
         for (let head = 0; head < count; head++)
           normalise(x + 4 * head * headDim, weight, x + 4 * head * headDim, headDim);
     };
+    const rope = vectors.ropes.get(config.rope[index]!)!;
     add("copy", own.q, result("self_attn.q_proj"), 4 * heads * headDim);
     normaliseQk(own.q, heads, "self_attn.q_norm.weight");
-    add("rotate", own.q, vectors.queryCos, vectors.querySin, heads, 2 * headDim);
+    add("rotate", own.q, rope.queryCos, rope.querySin, heads, 2 * headDim);
     const headBytes = 4 * cache.capacity * headDim;
     const keys = cache.at + 2 * index * kvHeads * headBytes;
     const values = keys + kvHeads * headBytes;
@@ -236,7 +237,7 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     if (thread === threads - 1) {
       add("copy", own.k, result("self_attn.k_proj"), 4 * kvHeads * headDim);
       normaliseQk(own.k, kvHeads, "self_attn.k_norm.weight");
-      add("rotate", own.k, vectors.cos, vectors.sin, kvHeads, 2 * headDim);
+      add("rotate", own.k, rope.cos, rope.sin, kvHeads, 2 * headDim);
       add("append", own.k, keys, kvHeads, 4 * headDim, cache.capacity);
       add("append", result("self_attn.v_proj"), values, kvHeads, 4 * headDim, cache.capacity);
     }

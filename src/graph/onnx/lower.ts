@@ -14,7 +14,10 @@ const EXTERNAL = 1;
 
 export interface LoweredModel {
   bytes: Uint8Array;
-  /** Constants of 1 kB and more, handed to the runtime beside the model so that they are not copied into it. */
+  /**
+   * Constants of 1 kB and more, handed to the runtime beside the model so that they are not copied into it. Integers of 64
+   * bits are never among them: shapes are inferred from those, and the runtime reads shapes from the model itself only.
+   */
   external: { path: string; data: Uint8Array }[];
 }
 
@@ -118,7 +121,7 @@ function writeConstant(w: ProtobufWriter, value: Value, name: string, external: 
   const { bytes } = value.constant!;
   if (bytes.byteLength !== elementCount(value.shape) * bytesPerElement(value.dtype))
     throw new Error(`constant ${value}`);
-  if (bytes.byteLength < EXTERNAL_FROM) {
+  if (bytes.byteLength < EXTERNAL_FROM || value.dtype === "int64") {
     w.bytes(9, bytes);
     return;
   }

@@ -1,7 +1,9 @@
 /** The table of supported families. A new one is a file beside this and a line here. */
 import { UsageError } from "../../errors.js";
-import { type Architecture, ConfigFields, type DecoderConfig } from "../decoder-config.js";
+import { ConfigFields } from "../config-fields.js";
+import type { Architecture, DecoderConfig } from "../decoder-config.js";
 import { gemma2 } from "./gemma2.js";
+import { gemma3 } from "./gemma3.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
 import { olmo } from "./olmo.js";
@@ -9,7 +11,7 @@ import { olmo2 } from "./olmo2.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 
-const architectures: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma2, olmo, olmo2];
+const architectures: readonly Architecture[] = [llama, mistral, qwen2, qwen3, gemma2, gemma3, olmo, olmo2];
 
 /** Reads config.json's fields as a DecoderConfig. Throws UsageError for an unknown family or a bad field. */
 export function decoderConfig(fields: Readonly<Record<string, unknown>>, source: string): DecoderConfig {

@@ -1,6 +1,6 @@
 /** What an encoder of BERT's kind is, read from its config.json. */
 import { UsageError } from "../../errors.js";
-import { ConfigFields } from "../decoder-config.js";
+import { ConfigFields } from "../config-fields.js";
 
 export interface EncoderConfig {
   architecture: "bert" | "roberta" | "xlm-roberta";
