@@ -46,13 +46,18 @@ export const decodeName = {
 /** Bytes of weights in one session: beyond this a model is cut into several, so that packing them needs less memory. */
 const SEGMENT_BYTES = 1.5e9;
 
-/** Cuts a model's blocks into segments of about equal weight. */
-export function segments(config: DecoderConfig, precision: DecodePrecision): Segment[] {
+/** Bytes of weights that a step reads. */
+export function stepBytes(config: DecoderConfig, precision: DecodePrecision): number {
   const perWeight = precision === "float32" ? 4 : precision === "int8" ? 1.125 : 0.64;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize) * perWeight;
-  const head = vocabSize * hiddenSize * perWeight;
-  const count = Math.min(layers, Math.max(1, Math.ceil((layer * layers + head) / SEGMENT_BYTES)));
+  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize);
+  return (layer * layers + vocabSize * hiddenSize) * perWeight;
+}
+
+/** Cuts a model's blocks into segments of about equal weight. */
+export function segments(config: DecoderConfig, precision: DecodePrecision): Segment[] {
+  const { layers } = config;
+  const count = Math.min(layers, Math.max(1, Math.ceil(stepBytes(config, precision) / SEGMENT_BYTES)));
   const size = Math.ceil(layers / count);
   return Array.from({ length: Math.ceil(layers / size) }, (_, i) => ({
     from: i * size,
@@ -251,8 +256,11 @@ function adapted(
   const { graph } = x;
   const [out, width] = linearShape(config, name);
   const input = (key: string, shape: number[]): Value => graph.input(decodeName.factor(layer, key), "float32", shape);
-  const low = ops.gemm(flat(x), input(inputName.loraA(name), [rank, width]), { transB: true });
-  const update = ops.reshape(ops.gemm(low, input(inputName.loraB(name), [out, rank]), { transB: true }), base.shape);
+  // A product for one token with the factor 1 has a kernel of its own, which rounds in another order: an answer would depend
+  // on its company. A power of two on one side and its inverse on the other changes no bit.
+  const low = ops.gemm(flat(x), input(inputName.loraA(name), [rank, width]), { transB: true, alpha: 0.5 });
+  const product = ops.gemm(low, input(inputName.loraB(name), [out, rank]), { transB: true, alpha: 2 });
+  const update = ops.reshape(product, base.shape);
   if (!dora) return ops.add(base, update);
   const scaled = ops.add(ops.mul(base, input(inputName.magnitude(name), [out])), update);
   return hasBias(config, name) ? ops.add(scaled, input(inputName.bias(name), [out])) : scaled;

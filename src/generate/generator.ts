@@ -8,6 +8,7 @@ import type { Message } from "../tokenizer/chat-template.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
+import { Job } from "./job.js";
 import { type LoadedModel, loadModel } from "./load-model.js";
 import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
 import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
@@ -138,17 +139,8 @@ export class Generator {
       { length: request.n ?? 1 },
       (_, index) => new Sequence(this.tokenizer, { request, prompt, index, seed, limit, onText, onToken }, ends),
     );
-    await new Promise<void>((resolve, reject) => {
-      this.scheduler.submit({
-        prompt,
-        answers,
-        adapter: this.adapterOf(request),
-        signal,
-        positions: prompt.length + limit,
-        resolve,
-        reject,
-      });
-    });
+    const adapter = this.adapterOf(request);
+    await this.scheduler.submit(new Job({ prompt, answers, adapter, signal, positions: prompt.length + limit }));
     const [first, ...others] = answers.map((answer) => answer.answer());
     return {
       ...first!,

@@ -10,13 +10,31 @@ export class LayerParameters {
   private readonly scratch = new Map<LinearName, Float32Array>();
   private readonly nf4 = new Map<LinearName, Nf4Buffer>();
   private readonly resident: Record<string, Tensor>[] = [];
+  /** Settles when the buffers are free. */
+  private borrowed: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly weights: DecoderWeights,
     readonly device: Device,
   ) {}
 
-  /** Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites. */
+  /**
+   * Runs `use` with the feeds of a block's frozen weights. Quantised weights are decoded into buffers that belong to this
+   * call until `use` has settled: other calls wait for their turn.
+   */
+  async lend<T>(layer: number, use: (feeds: Record<string, Tensor>) => Promise<T>): Promise<T> {
+    const run = async (): Promise<T> => use(await this.feeds(layer));
+    const needsBuffers = [...this.weights.layers[layer]!.linear.values()].some(({ kind }) => kind !== "float32");
+    if (!needsBuffers) return run();
+    const turn = this.borrowed.then(run);
+    this.borrowed = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites, so this is for
+   * owners of a single pass; `lend` is for passes that may overlap.
+   */
   async feeds(layer: number): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;

@@ -1,8 +1,14 @@
-/** Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. */
+/**
+ * Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. Passes may overlap: each
+ * has its own activations, and takes turns with the others where they share buffers.
+ */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+
+import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
+import { SessionCache } from "../runtime/session-cache.js";
 import { type Adapter, type AdapterShape, graphKey } from "./adapter.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
+
 import { normalise } from "./decoder-layer.js";
 import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
@@ -20,6 +26,8 @@ export interface ForwardOptions {
   adapter?: Adapter;
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
+  /** Ends the pass after the layer that is under way. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** Largest logits block made at once, in numbers: 64 MB. */
@@ -29,8 +37,8 @@ const COMPILED_ROWS = 6;
 
 export class PackedModel {
   readonly parameters: LayerParameters;
-  private readonly layers = new Map<string, Promise<Executable>>();
-  private readonly heads = new Map<string, Promise<Executable>>();
+  private readonly layers = new SessionCache(COMPILED_ROWS);
+  private readonly heads = new SessionCache(COMPILED_ROWS);
   private readonly feedsOf = new WeakMap<AdapterShape, AdapterFeeds>();
   private readonly ropeTables = new RopeTableStore();
   private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
@@ -87,12 +95,11 @@ export class PackedModel {
 
   /** The last layer's output [tokens, hidden], before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
-    const { hiddenSize, layers } = this.config;
     const tokens = row.tokens.length;
     const { adapter, onKeysValues } = options;
     const adapterFeeds = adapter && this.adapterFeeds(adapter);
     const key = `${tokens} ${adapterFeeds ? graphKey(adapterFeeds.graph) : ""} ${onKeysValues ? "kv" : ""}`;
-    const executable = await this.cached(this.layers, key, () => {
+    const compile = (): Promise<Executable> => {
       const built = layerGraph(this.config, tokens, { adapter: adapterFeeds?.graph });
       built.graph.output("y", built.y);
       if (onKeysValues) {
@@ -100,18 +107,23 @@ export class PackedModel {
         built.graph.output("v", built.graph.kept.get("v")!);
       }
       return this.device.compile(built.graph);
-    });
+    };
+    return this.layers.use(key, compile, (executable) => this.runLayers(executable, row, options));
+  }
+
+  private async runLayers(executable: Executable, row: PackedRow, options: ForwardOptions): Promise<Tensor> {
+    const { hiddenSize, layers } = this.config;
+    const { adapter, onKeysValues, signal } = options;
+    const tokens = row.tokens.length;
     const rowFeeds = await this.rowFeeds(row);
     let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
     const buffers = this.device.name === "cpu" ? this.outputBuffers(tokens, onKeysValues !== undefined) : undefined;
     for (let layer = 0; layer < layers; layer++) {
-      const feeds = {
-        x,
-        ...rowFeeds(layer),
-        ...(await this.parameters.feeds(layer)),
-        ...(adapter ? adapterFeeds!.of(adapter, layer) : {}),
-      };
-      const result = await executable.run(feeds, buffers?.[layer % 2]);
+      signal?.throwIfAborted();
+      const factors = adapter && this.adapterFeeds(adapter).of(adapter, layer);
+      const result = await this.parameters.lend(layer, (feeds) =>
+        executable.run({ x, ...rowFeeds(layer), ...feeds, ...factors }, buffers?.[layer % 2]),
+      );
       x = result.y!;
       if (onKeysValues) {
         const k = (await this.device.download(result.k!)) as Float32Array;
@@ -187,9 +199,12 @@ export class PackedModel {
         const row = positions[at + i]! * hiddenSize;
         x.set(states.subarray(row, row + hiddenSize), i * hiddenSize);
       }
-      const executable = await this.cached(this.heads, `${kind} ${size}`, () => this.compileHead(kind, size));
       const feeds = { ...fixed, x: hostTensor("float32", x, [size, hiddenSize]) };
-      await use(at, count, (more) => executable.run({ ...feeds, ...more }), size);
+      await this.heads.use(
+        `${kind} ${size}`,
+        () => this.compileHead(kind, size),
+        (executable) => use(at, count, (more) => executable.run({ ...feeds, ...more }), size),
+      );
     }
   }
 
@@ -222,28 +237,9 @@ export class PackedModel {
     return this.fixedHeadFeeds;
   }
 
-  /** A small least-recently-used cache of compiled graphs. */
-  private async cached(
-    cache: Map<string, Promise<Executable>>,
-    key: string,
-    make: () => Promise<Executable>,
-  ): Promise<Executable> {
-    const found = cache.get(key) ?? make();
-    cache.delete(key);
-    cache.set(key, found);
-    if (cache.size > COMPILED_ROWS) {
-      const [oldest, executable] = cache.entries().next().value!;
-      cache.delete(oldest);
-      await (await executable).dispose();
-    }
-    return found;
-  }
-
   async dispose(): Promise<void> {
-    for (const cache of [this.layers, this.heads]) {
-      await disposeCompiled(cache.values());
-      cache.clear();
-    }
+    await this.layers.dispose();
+    await this.heads.dispose();
   }
 }
 
