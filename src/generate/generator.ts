@@ -5,6 +5,7 @@ import type { Adapter } from "../model/adapter.js";
 import { PackedModel } from "../model/packed-model.js";
 import { Device, type DeviceName } from "../runtime/device.js";
 import type { Message } from "../tokenizer/chat-template.js";
+import { stopTokens } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
@@ -132,7 +133,8 @@ export class Generator {
     if (prompt.length >= maxPositions)
       throw new UsageError(`the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`);
     const limit = Math.min(request.maxTokens, maxPositions - prompt.length);
-    const ends = new Set([...(request.ignoreEos ? [] : this.tokenizer.eosIds), ...(request.stopTokens ?? [])]);
+    const stops = request.ignoreEos ? [] : stopTokens(this.tokenizer, this.template);
+    const ends = new Set([...stops, ...(request.stopTokens ?? [])]);
     // Without a seed every call draws anew; the clock keeps programs apart.
     const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
     const answers = Array.from(
