@@ -101,7 +101,7 @@ export class Generator {
 
   /** A generator for a model that is loaded already. */
   static async of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Promise<Generator> {
-    const decodeDevice = device.name === "cpu" ? device : await Device.open({ threads: options.threads });
+    const decodeDevice = await Device.open({ threads: options.threads ?? device.threads });
     return new Generator(model, device, decodeDevice, options);
   }
 
