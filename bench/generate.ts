@@ -66,10 +66,9 @@ async function decodeRate(decoder: StepDecoder, weights: DecoderWeights, batch: 
   return (batch * STEPS * 1000) / (performance.now() - started);
 }
 
-async function prefillRate(model: PackedModel, weights: DecoderWeights): Promise<number> {
-  const cache = new KvCache(weights.config);
+async function prefillRate(model: PackedModel): Promise<number> {
   const started = performance.now();
-  await prefill(model, cache, [prompt(PREFILL)]);
+  await prefill(model, [prompt(PREFILL)]);
   return (PREFILL * 1000) / (performance.now() - started);
 }
 
@@ -113,7 +112,7 @@ const decoder = new Decoder(weights, device, values.weights as "float32" | "int8
 // One answer at a time (chat, --batch 1) and several (serve, generate) have steps of their own.
 const alone = decoder.precision === "int8" ? new SoloDecoder(weights, threads, decoder) : decoder;
 const model = new PackedModel(weights, device);
-await prefillRate(model, weights);
+await prefillRate(model);
 const loaded = await loadModel(path, {});
 const options = { weights: decoder.precision };
 const plain = await Generator.of(loaded, device, options);
@@ -130,7 +129,7 @@ for (let round = 0; round < ROUNDS; round++) {
   for (let i = 0; i < TRIES; i++) {
     note("decode alone", await decodeRate(alone, weights, 1));
     for (const batch of BATCHES) note(`decode ${batch}`, await decodeRate(decoder, weights, batch));
-    note("prefill", await prefillRate(model, weights));
+    note("prefill", await prefillRate(model));
   }
   note("answers alone", await answerRate(chat, prompts));
   note("answers", await answerRate(plain, prompts));

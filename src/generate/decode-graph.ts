@@ -46,13 +46,18 @@ export const decodeName = {
 /** Bytes of weights in one session: beyond this a model is cut into several, so that packing them needs less memory. */
 const SEGMENT_BYTES = 1.5e9;
 
-/** Cuts a model's blocks into segments of about equal weight. */
-export function segments(config: DecoderConfig, precision: DecodePrecision): Segment[] {
+/** Bytes of weights that a step reads. */
+export function stepBytes(config: DecoderConfig, precision: DecodePrecision): number {
   const perWeight = precision === "float32" ? 4 : precision === "int8" ? 1.125 : 0.64;
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize) * perWeight;
-  const head = vocabSize * hiddenSize * perWeight;
-  const count = Math.min(layers, Math.max(1, Math.ceil((layer * layers + head) / SEGMENT_BYTES)));
+  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize);
+  return (layer * layers + vocabSize * hiddenSize) * perWeight;
+}
+
+/** Cuts a model's blocks into segments of about equal weight. */
+export function segments(config: DecoderConfig, precision: DecodePrecision): Segment[] {
+  const { layers } = config;
+  const count = Math.min(layers, Math.max(1, Math.ceil(stepBytes(config, precision) / SEGMENT_BYTES)));
   const size = Math.ceil(layers / count);
   return Array.from({ length: Math.ceil(layers / size) }, (_, i) => ({
     from: i * size,
@@ -249,6 +254,9 @@ function adapted(
   const [out, width] = linearShape(config, name);
   const a = graph.input(decodeName.factor(layer, inputName.loraA(name)), "float32", [adapter.rank, width]);
   const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
-  const low = ops.gemm(flat(x), a, { transB: true });
-  return ops.add(base, ops.reshape(ops.gemm(low, b, { transB: true, alpha: adapter.scaling }), base.shape));
+  // A product for one token with the factor 1 has a kernel of its own, which rounds in another order: an answer would depend
+  // on its company. A power of two on one side and its inverse on the other changes no bit.
+  const inner = adapter.scaling === 0.5 ? 4 : 2;
+  const low = ops.gemm(flat(x), a, { transB: true, alpha: 1 / inner });
+  return ops.add(base, ops.reshape(ops.gemm(low, b, { transB: true, alpha: inner * adapter.scaling }), base.shape));
 }

@@ -156,8 +156,10 @@ describe("cache", () => {
       const decoder = new Decoder(weights, device, "float32");
       const [a, b] = golden(name).map(({ ids }) => ids) as [number[], number[]];
       const whole = [a.slice(0, 20), b.slice(0, 15), [...a, ...b]];
+      const prompts = [whole[0]!.slice(0, 17), whole[1]!.slice(0, 12), whole[2]!.slice(0, 50)];
       const cache = new KvCache(weights.config);
-      await prefill(model, cache, [whole[0]!.slice(0, 17), whole[1]!.slice(0, 12), whole[2]!.slice(0, 50)], adapter);
+      cache.reserve(3, 51);
+      for (const read of await prefill(model, prompts, { adapter })) cache.adopt(read.cache, 0);
       // The last slot takes the place of the one that leaves.
       cache.remove(1);
       let logits = new Float32Array(0);
@@ -192,7 +194,7 @@ describe("cache", () => {
         cache.fill(slot, layer, { k: row(layer, slot, 40, 1), v: row(layer, slot, 40, -1) }, 0, 40);
     }
     cache.reserve(3, 300);
-    cache.copy(0);
+    cache.adopt(cache.extract(0), 0);
     cache.remove(0); // the copy moves to slot 0
     cache.reserve(2, 41);
     const { headDim } = config;

@@ -5,7 +5,7 @@ import { inputName } from "../model/layer-graph.js";
 import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
-import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments } from "./decode-graph.js";
+import { type DecodePrecision, decodeGraph, decodeName, type Segment, segments, stepBytes } from "./decode-graph.js";
 import type { KvCache } from "./kv-cache.js";
 import { rotatable, rotateFactors, rotateStream } from "./rotation.js";
 import type { StepDecoder } from "./step-decoder.js";
@@ -46,6 +46,10 @@ export class Decoder implements StepDecoder {
     this.rotated = options.rotated ?? (precision === "int8" && rotatable(weights.config));
   }
 
+  get weightBytes(): number {
+    return stepBytes(this.weights.config, this.precision);
+  }
+
   /** Compiles what steps with this adapter need; `step` does so by itself. */
   prepare(adapter?: AdapterShape): Promise<unknown> {
     return this.segmentsFor(adapter);
@@ -57,16 +61,23 @@ export class Decoder implements StepDecoder {
     if (!compiled) {
       compiled = this.compile(adapter);
       this.compiled.set(key, compiled);
+      // A graph that failed to compile is forgotten: the next step tries again.
+      compiled.catch(() => this.compiled.delete(key));
     }
     return compiled;
   }
 
   private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
     const result: CompiledSegment[] = [];
-    for (const segment of segments(this.weights.config, this.precision)) {
-      const { several, rotated } = this;
-      const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
-      result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
+    const { several, rotated } = this;
+    try {
+      for (const segment of segments(this.weights.config, this.precision)) {
+        const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
+        result.push({ ...segment, executable: await this.device.compile(graph, { outputsOn: "host" }) });
+      }
+    } catch (error) {
+      for (const { executable } of result) await executable.dispose();
+      throw error;
     }
     return result;
   }
@@ -113,7 +124,7 @@ export class Decoder implements StepDecoder {
           ? { logits: this.output("logits", [rows, vocabSize]) }
           : { y: this.output(`y${from}`, [rows, hiddenSize]) }),
       };
-      const result = await executable.run(feeds, this.device.name === "cpu" ? outputs : undefined);
+      const result = await executable.run(feeds, outputs);
       cache.append(result.k!.data as Float32Array, result.v!.data as Float32Array, from, to - from, own);
       x = last ? result.logits! : result.y!;
     }
@@ -206,8 +217,8 @@ export class Decoder implements StepDecoder {
   }
 
   async dispose(): Promise<void> {
-    for (const compiled of this.compiled.values())
-      for (const { executable } of await compiled) await executable.dispose();
+    for (const outcome of await Promise.allSettled(this.compiled.values()))
+      if (outcome.status === "fulfilled") for (const { executable } of outcome.value) await executable.dispose();
     this.compiled.clear();
     this.outputs.clear();
   }

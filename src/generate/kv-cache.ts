@@ -1,5 +1,5 @@
 /**
- * Keys and values of the sequences being written, in host memory. Sequences sit in slots 0 … n−1 without gaps, and
+ * Keys and values of sequences of about the same length, in host memory. Sequences sit in slots 0 … n−1 without gaps, and
  * arrays are slot-first, so that the first n slots are one contiguous view which the graph reads without a copy.
  */
 import type { DecoderConfig } from "../model/decoder-config.js";
@@ -7,6 +7,17 @@ import type { LayerKeysValues } from "../model/packed-model.js";
 
 /** Positions are added in steps of this many. */
 const CAPACITY_STEP = 32;
+/** What is too small grows at least by this factor, so that a sequence is copied only a few times. */
+const GROWTH = 9 / 8;
+/** What is larger than needed by this factor shrinks. */
+const SLACK = 1.5;
+
+/** The positions for which a slot of so many takes memory. */
+export const roundedPositions = (positions: number): number =>
+  Math.max(1, Math.ceil(positions / CAPACITY_STEP)) * CAPACITY_STEP;
+
+/** Bytes of a position's keys and values, in all layers. */
+export const positionBytes = ({ layers, kvHeads, headDim }: DecoderConfig): number => layers * kvHeads * headDim * 8;
 
 export class KvCache {
   /** By layer, [slots, kvHeads, capacity, headDim]. */
@@ -24,6 +35,14 @@ export class KvCache {
 
   constructor(private readonly config: DecoderConfig) {}
 
+  /** A cache with one empty slot that has room for so many positions. */
+  static single(config: DecoderConfig, positions: number): KvCache {
+    const cache = new KvCache(config);
+    cache.reserve(1, positions);
+    cache.add(0);
+    return cache;
+  }
+
   get slots(): number {
     return this.lengths.length;
   }
@@ -33,11 +52,16 @@ export class KvCache {
     return this.config.kvHeads * this.config.headDim * this.capacity;
   }
 
+  /** Bytes held. */
+  get bytes(): number {
+    return this.room * this.capacity * positionBytes(this.config);
+  }
+
   /** Makes room for `slots` sequences of `positions` each; shrinks what is far too large. */
   reserve(slots: number, positions: number): void {
-    const wanted = Math.max(1, Math.ceil(positions / CAPACITY_STEP)) * CAPACITY_STEP;
-    const capacity = wanted > this.capacity || wanted * 2 < this.capacity ? wanted : this.capacity;
-    const room = slots > this.room || slots * 4 < this.room ? slots : this.room;
+    const wanted = roundedPositions(positions);
+    const capacity = resized(this.capacity, wanted, roundedPositions(this.capacity * GROWTH), 2 * CAPACITY_STEP);
+    const room = resized(this.room, slots, Math.floor(this.room * GROWTH), 1);
     if (capacity === this.capacity && room === this.room) return;
     const { kvHeads, headDim, layers } = this.config;
     const old = this.capacity;
@@ -50,10 +74,15 @@ export class KvCache {
       }
       return to;
     };
-    for (let layer = 0; layer < layers; layer++) {
-      this.keys[layer] = moved(this.keys[layer]);
-      this.values[layer] = moved(this.values[layer]);
-    }
+    // All of it before any is put in place: where memory ends, the cache stays as it was.
+    const all = Array.from(
+      { length: layers },
+      (_, layer) => [moved(this.keys[layer]), moved(this.values[layer])] as const,
+    );
+    all.forEach(([keys, values], layer) => {
+      this.keys[layer] = keys;
+      this.values[layer] = values;
+    });
     this.capacity = capacity;
     this.room = room;
   }
@@ -122,27 +151,42 @@ export class KvCache {
     this.contents++;
   }
 
-  /** A slot with the same contents as another (for several answers to one prompt). */
-  copy(slot: number): number {
-    const to = this.add(this.lengths[slot]!);
-    this.move(slot, to);
+  /**
+   * Opens a slot with the contents of one of another cache; there must be a slot.
+   * @param positions copies only so many.
+   */
+  adopt(from: KvCache, slot: number, positions = from.lengths[slot]!): number {
+    const { kvHeads, headDim, layers } = this.config;
+    const to = this.add(positions);
+    for (let layer = 0; layer < layers; layer++)
+      for (let head = 0; head < kvHeads; head++) {
+        const at = slot * from.slotSize + head * from.capacity * headDim;
+        const target = to * this.slotSize + head * this.capacity * headDim;
+        const end = at + positions * headDim;
+        this.keys[layer]!.set(from.keys[layer]!.subarray(at, end), target);
+        this.values[layer]!.set(from.values[layer]!.subarray(at, end), target);
+      }
     return to;
+  }
+
+  /** A cache of its own with the first positions of a slot and room for `positions`. */
+  extract(slot: number, length = this.lengths[slot]!, positions = length): KvCache {
+    const copy = new KvCache(this.config);
+    copy.reserve(1, positions);
+    copy.adopt(this, slot, length);
+    return copy;
   }
 
   /** Closes a slot; the last slot takes its place. */
   remove(slot: number): void {
     const last = this.slots - 1;
     if (slot !== last) {
-      this.move(last, slot);
+      const size = this.slotSize;
+      for (const array of [...this.keys, ...this.values]) array.copyWithin(slot * size, last * size, (last + 1) * size);
       this.lengths[slot] = this.lengths[last]!;
     }
     this.lengths.pop();
     this.contents++;
-  }
-
-  private move(from: number, to: number): void {
-    const size = this.slotSize;
-    for (const array of [...this.keys, ...this.values]) array.copyWithin(to * size, from * size, (from + 1) * size);
   }
 
   /** Contiguous views of all open slots. */
@@ -150,4 +194,10 @@ export class KvCache {
     const size = this.slots * this.slotSize;
     return { keys: this.keys[layer]!.subarray(0, size), values: this.values[layer]!.subarray(0, size) };
   }
+}
+
+/** The next size: at least `grown` where the present one is too small, as wanted where it is far too large. */
+function resized(present: number, wanted: number, grown: number, ignored: number): number {
+  if (wanted > present) return Math.max(wanted, grown);
+  return wanted * SLACK < present && present - wanted > ignored ? wanted : present;
 }

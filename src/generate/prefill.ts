@@ -1,8 +1,8 @@
-/** Runs prompts through the model, several in one packed row, and fills the cache with their keys and values. */
+/** Runs prompts through the model and keeps their keys and values, several in one packed row. */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
-import type { KvCache } from "./kv-cache.js";
-import type { PromptMemory, ReadPrompt } from "./prompt-memory.js";
+import { KvCache } from "./kv-cache.js";
+import type { PrefixCache, ReadPrompt } from "./prefix-cache.js";
 import { type PlacedSequence, planRows } from "./score-plan.js";
 
 /** Tokens of prompts that go through the model together, what prompts share counted once. */
@@ -15,32 +15,27 @@ function prefillLength(tokens: number): number {
   return LENGTHS.find((length) => length >= tokens) ?? Math.ceil(tokens / 256) * 256;
 }
 
+export interface PrefillOptions {
+  adapter?: Adapter;
+  /** Prompts read before; those read now are added. */
+  memory?: PrefixCache;
+  /** Ends the reading between two layers. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
+}
+
 /**
- * Opens one slot per prompt, in order. What prompts have in common at their beginnings (a system message) is computed
- * once for each row, and what is remembered is not computed at all.
+ * Reads prompts. What they have in common at their beginnings (a system message) is computed once for each row, and what is
+ * remembered is not computed at all.
  * @param prompts token ids, each at least one; together about PREFILL_TOKENS, or a single longer one.
- * @returns logits after each prompt's last token, [prompts, vocab].
  */
 export async function prefill(
   model: PackedModel,
-  cache: KvCache,
   prompts: readonly (readonly number[])[],
-  adapter?: Adapter,
-  memory?: PromptMemory,
-): Promise<Float32Array> {
-  const { vocabSize, kvHeads, headDim, layers } = model.config;
-  const width = kvHeads * headDim;
-  const longest = Math.max(...prompts.map((prompt) => prompt.length), ...cache.lengths);
-  cache.reserve(cache.slots + prompts.length, longest + 1);
-  const first = cache.slots;
-  for (const prompt of prompts) cache.add(prompt.length);
-  const logits = new Float32Array(prompts.length * vocabSize);
-  const known = prompts.map((prompt) => memory?.get(prompt, adapter));
-  known.forEach((read, i) => {
-    read?.layers.forEach((kv, layer) => void cache.fill(first + i, layer, kv, 0, prompts[i]!.length));
-    if (read) logits.set(read.logits, i * vocabSize);
-  });
-  const unknown = prompts.map((_, i) => i).filter((i) => !known[i]);
+  { adapter, memory, signal }: PrefillOptions = {},
+): Promise<ReadPrompt[]> {
+  const { vocabSize } = model.config;
+  const found = prompts.map((prompt) => memory?.get(prompt, adapter));
+  const unknown = prompts.map((_, i) => i).filter((i) => !found[i]);
   const rows = planRows(
     unknown.map((i) => prompts[i]!),
     { rowTokens: PREFILL_TOKENS, length: prefillLength },
@@ -49,36 +44,29 @@ export async function prefill(
     const placed = sequences.map((sequence) => {
       const index = unknown[sequence.index]!;
       const prompt = prompts[index]!;
-      const kept: ReadPrompt | undefined = memory?.takes(4 * (2 * layers * width * prompt.length + vocabSize))
-        ? { layers: [], logits: new Float32Array(vocabSize) }
-        : undefined;
-      return { index, prompt, kept, runs: runs(sequence, prompt.length), end: sequence.at(prompt.length - 1) };
+      const cache = KvCache.single(model.config, prompt.length);
+      return { index, prompt, cache, runs: runs(sequence, prompt.length), end: sequence.at(prompt.length - 1) };
     });
     const hidden = await model.hidden(row, {
       adapter,
+      signal,
       onKeysValues(layer, kv) {
-        for (const { index, prompt, kept, runs } of placed) {
-          for (const { position, start, length } of runs) cache.fill(first + index, layer, kv, start, length, position);
-          kept?.layers.push({
-            k: gathered(kv.k, runs, prompt.length, width),
-            v: gathered(kv.v, runs, prompt.length, width),
-          });
-        }
+        for (const { cache, runs } of placed)
+          for (const { position, start, length } of runs) cache.fill(0, layer, kv, start, length, position);
       },
     });
-    const found = await model.logits(
+    const logits = await model.logits(
       hidden,
       placed.map(({ end }) => end),
     );
-    placed.forEach(({ index, prompt, kept }, i) => {
-      const own = found.subarray(i * vocabSize, (i + 1) * vocabSize);
-      logits.set(own, index * vocabSize);
-      if (!kept) return;
-      kept.logits.set(own);
-      memory?.put(prompt, adapter, kept);
+    placed.forEach(({ index, prompt, cache }, i) => {
+      cache.advance(prompt.length);
+      const own = logits.slice(i * vocabSize, (i + 1) * vocabSize);
+      found[index] = { cache, length: prompt.length, logits: own };
+      memory?.put(prompt, adapter, cache, own);
     });
   }
-  return logits;
+  return found as ReadPrompt[];
 }
 
 interface Run {
@@ -86,14 +74,6 @@ interface Run {
   position: number;
   start: number;
   length: number;
-}
-
-/** The lines of a row that belong to a prompt, in its order. */
-function gathered(lines: Float32Array, runs: readonly Run[], count: number, width: number): Float32Array {
-  const out = new Float32Array(count * width);
-  for (const { position, start, length } of runs)
-    out.set(lines.subarray(start * width, (start + length) * width), position * width);
-  return out;
 }
 
 /** A sequence as stretches that lie without gaps in the row. */

@@ -3,6 +3,7 @@
  * github.com/apoorvumang/prompt-lookup-decoding), a draft for speculative decoding (arXiv 2211.17192) that needs no
  * second model. One step checks a guess; what was guessed wrongly is thrown away, so a guess changes only the speed.
  */
+import type { TokenPredictor } from "./token-predictor.js";
 
 /** Tokens of an earlier place that are compared, at most. */
 const LONGEST = 8;
@@ -18,7 +19,7 @@ const FIRST_BELIEF = 0.5;
 /** Two token ids as one number. */
 const pair = (a: number, b: number): number => a * 2 ** 26 + b;
 
-export class PromptLookup {
+export class PromptLookup implements TokenPredictor {
   private readonly text: number[] = [];
   /** For a pair of tokens, the number of tokens up to its latest end. */
   private readonly latest = new Map<number, number>();

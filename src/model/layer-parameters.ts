@@ -1,6 +1,6 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
-import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
+import { hostTensor, type Tensor, TensorScope } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
@@ -11,14 +11,45 @@ export class LayerParameters {
   private readonly scratch = new Map<LinearName, Float32Array>();
   private readonly nf4 = new Map<LinearName, Nf4Buffer>();
   private readonly resident: Record<string, Tensor>[] = [];
+  /** Settles when the buffers are free. */
+  private borrowed: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly weights: DecoderWeights,
-    readonly device: Device,
+    /** Owner of what needs no decoding and stays on the device. */
+    private readonly scope: TensorScope,
   ) {}
 
-  /** Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites. */
-  async feeds(layer: number): Promise<Record<string, Tensor>> {
+  /**
+   * Runs `use` with the feeds of a block's frozen weights, together with those of an adapter. Quantised weights are decoded
+   * into buffers that belong to this call until `use` has settled: other calls wait for their turn.
+   */
+  async lend<T>(
+    layer: number,
+    adapter: Adapter | undefined,
+    use: (feeds: Record<string, Tensor>) => Promise<T>,
+  ): Promise<T> {
+    const factors = adapter ? this.adapterFeeds(adapter, layer) : {};
+    const run = async (): Promise<T> => {
+      const scope = new TensorScope(this.scope.device);
+      try {
+        return await use({ ...(await this.feeds(layer, scope)), ...factors });
+      } finally {
+        scope.close();
+      }
+    };
+    const needsBuffers = [...this.weights.layers[layer]!.linear.values()].some(({ kind }) => kind !== "float32");
+    if (!needsBuffers) return run();
+    const turn = this.borrowed.then(run);
+    this.borrowed = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites, so this is for
+   * owners of a single pass; `lend` is for passes that may overlap. On a GPU the scope owns the copies.
+   */
+  async feeds(layer: number, scope: TensorScope): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const resident = (this.resident[layer] ??= await this.residentFeeds(layer));
@@ -26,7 +57,7 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear) {
       if (weight.kind === "float32") continue;
       const shape = linearShape(config, name);
-      feeds[inputName.weight(name)] = await this.device.upload("float32", this.decode(name, weight, shape), shape);
+      feeds[inputName.weight(name)] = await scope.upload("float32", this.decode(name, weight, shape), shape);
     }
     return feeds;
   }
@@ -48,12 +79,12 @@ export class LayerParameters {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const feeds: Record<string, Tensor> = {};
-    for (const [name, data] of stored.vectors) feeds[name] = await this.device.upload("float32", data, [data.length]);
+    for (const [name, data] of stored.vectors) feeds[name] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, data] of stored.biases)
-      feeds[inputName.bias(name)] = await this.device.upload("float32", data, [data.length]);
+      feeds[inputName.bias(name)] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, weight] of stored.linear)
       if (weight.kind === "float32")
-        feeds[inputName.weight(name)] = await this.device.upload("float32", weight.data, linearShape(config, name));
+        feeds[inputName.weight(name)] = await this.scope.upload("float32", weight.data, linearShape(config, name));
     return feeds;
   }
 

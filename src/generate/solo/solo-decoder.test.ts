@@ -21,6 +21,7 @@ const names = fixtureNames.filter((name) => soloFits(fixtureWeights(name).config
 
 /** A decoder that no step may be left to. */
 const none: StepDecoder = {
+  weightBytes: 0,
   step: () => Promise.reject(new Error("left to the other decoder")),
   dispose: () => Promise.resolve(),
 };
@@ -162,7 +163,7 @@ describe("steps of one sequence without a graph", () => {
     expect(left).not.toHaveBeenCalled();
     await solo.step(cache, [2, 3]);
     cache.reserve(2, 4);
-    cache.copy(0);
+    cache.adopt(cache.extract(0), 0);
     await solo.step(cache, [4, 5]);
     expect(left).toHaveBeenCalledTimes(2);
     await solo.dispose();

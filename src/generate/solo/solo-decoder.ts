@@ -5,6 +5,7 @@
  * up to 192, activations 16 bits, so that rounding those costs nothing; the cache stays float32.
  */
 import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FailureError } from "../../errors.js";
 import type { Adapter } from "../../model/adapter.js";
@@ -87,7 +88,13 @@ export class SoloDecoder implements StepDecoder {
     this.threads = Math.min(threads, MOST_THREADS);
   }
 
+  get weightBytes(): number {
+    return this.others.weightBytes;
+  }
+
   async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
+    // Nothing below waits for anything: timers, signals and streams get their turn here.
+    await setImmediate();
     const alone = cache.slots === 1 && tokens.length === 1 && (adapter?.shape.rank ?? 0) <= MOST_RANK;
     this.opening ??= this.open();
     const opened = alone ? await this.opening : undefined;
