@@ -9,6 +9,7 @@ import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { linearOf } from "../model/decoder-layer.js";
+import { addUpdate, type LinearUpdate, rowLength } from "../model/dora.js";
 import { transpose } from "../model/weights.js";
 
 export interface MergeOptions {
@@ -44,12 +45,15 @@ export function mergeAdapter(
       const { shape } = checkpoint.info(name);
       if (!factors || linear === undefined) return { name, shape, dtype, data: () => checkpoint.read(name) };
       const data = (): Float32Array => {
-        const spec = linearOf(config, linear);
-        const [out, width] = spec.shape;
+        const {
+          shape: [out, width],
+          transposed,
+        } = linearOf(config, linear);
         const stored = checkpoint.read(name);
-        const weight = spec.transposed ? transpose(stored, width, out) : stored.slice();
-        addProduct(weight, factors.a, factors.b, [out, width], adapter.shape.rank, adapter.shape.scaling);
-        return spec.transposed ? transpose(weight, out, width) : weight;
+        const weight = transposed ? transpose(stored, width, out) : stored.slice();
+        const { rank, scaling } = adapter.shape.layers[layer!]!.get(linear)!;
+        mergeInto(weight, [out, width], { factors, rank, scaling });
+        return transposed ? transpose(weight, out, width) : weight;
       };
       return { name, shape, dtype, data };
     });
@@ -64,29 +68,20 @@ export function mergeAdapter(
 
 /** Block and linear layer that a weight of this name belongs to. */
 function linearIn({ names, block }: DecoderConfig, weight: string): [layer: number, name: string] | undefined {
-  if (!weight.startsWith(`${names.blocks}.`) || !weight.endsWith(".weight")) return undefined;
+  if (!weight.startsWith(`${names.blocks}.`)) return undefined;
   const [, layer, name] = /^(\d+)\.(.+)\.weight$/.exec(weight.slice(names.blocks.length + 1)) ?? [];
   return block.linears.some((linear) => linear.name === name) ? [Number(layer), name!] : undefined;
 }
 
-/** weight [out, in] += scaling · b [out, rank] · a [rank, in]. */
-function addProduct(
-  weight: Float32Array,
-  a: Float32Array,
-  b: Float32Array,
-  [out, width]: [number, number],
-  rank: number,
-  scaling: number,
-): void {
+/** weight [out, in] += scaling · b · a; under DoRA each row is then brought to its trained length. */
+function mergeInto(weight: Float32Array, [out, width]: [number, number], update: LinearUpdate): void {
+  const { magnitude } = update.factors;
   const row = new Float64Array(width);
   for (let o = 0; o < out; o++) {
-    row.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = scaling * b[o * rank + r]!;
-      if (factor === 0) continue;
-      const from = r * width;
-      for (let i = 0; i < width; i++) row[i]! += factor * a[from + i]!;
-    }
-    for (let i = 0; i < width; i++) weight[o * width + i]! += row[i]!;
+    const target = weight.subarray(o * width, (o + 1) * width);
+    row.set(target);
+    addUpdate(row, o, update);
+    const gain = magnitude ? magnitude[o]! / rowLength(row) : 1;
+    for (let i = 0; i < width; i++) target[i] = row[i]! * gain;
   }
 }

@@ -2,7 +2,7 @@
 import { freemem } from "node:os";
 import { FailureError } from "../errors.js";
 import type { AdapterShape } from "../model/adapter.js";
-import { adapterParameters } from "../model/adapter.js";
+import { adapterParameters, graphAdapter } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { linearShape, linearWeights } from "../model/decoder-layer.js";
 import { longestRow } from "./examples.js";
@@ -49,9 +49,10 @@ function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): numbe
   const { width, gated } = config.block.mlp;
   const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + (gated ? 2 : 1) * width;
   if (!adapter) return 4 * floats;
-  const widths = adapter.targets.reduce((sum, name) => sum + linearShape(config, name)[1], 0);
-  const masks = adapter.dropout > 0 ? widths : 0;
-  return 4 * (floats + adapter.targets.length * adapter.rank) + masks;
+  const { ranks, dropout } = graphAdapter(adapter);
+  const widths = [...ranks.keys()].reduce((sum, name) => sum + linearShape(config, name)[1], 0);
+  const low = [...ranks.values()].reduce((sum, rank) => sum + rank, 0);
+  return 4 * (floats + low) + (dropout > 0 ? widths : 0);
 }
 
 /**

@@ -6,11 +6,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openCheckpoint } from "../../src/checkpoint/open.js";
-import { adapterShape } from "../../src/model/adapter.js";
 import { PackedModel } from "../../src/model/packed-model.js";
 import { packRow } from "../../src/model/packed-row.js";
 import { loadDecoderWeights } from "../../src/model/weights.js";
 import { saveAdapter } from "../../src/peft/adapter-io.js";
+import { adapterShape } from "../../src/peft/targets.js";
 import { Random } from "../../src/random/counter.js";
 import { Device } from "../../src/runtime/device.js";
 import { newAdapter } from "../../src/train/parameter-store.js";
@@ -23,7 +23,7 @@ const adapter = newAdapter(weights, shape, 0);
 const random = new Random("write-adapter");
 for (const layer of adapter.layers)
   for (const { b } of layer.values()) for (let i = 0; i < b.length; i++) b[i] = 0.05 * random.normal();
-await saveAdapter(join(out, "adapter"), adapter, { baseModel: modelPath });
+await saveAdapter(join(out, "adapter"), adapter, { base: { name: modelPath } });
 const ids = Array.from({ length: 24 }, () => random.below(weights.config.vocabSize));
 const model = new PackedModel(weights, await Device.open());
 const positions = [21, 22, 23];

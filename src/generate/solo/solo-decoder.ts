@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FailureError } from "../../errors.js";
-import type { Adapter } from "../../model/adapter.js";
+import { type Adapter, largestRank } from "../../model/adapter.js";
 import { blockNorms, type NormSpec } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { linearShape, linearWeights } from "../../model/decoder-layer.js";
@@ -49,24 +49,25 @@ serve(thread, seen);
 
 /** Whether a model's steps can be taken here: blocks like Llama's, in any of their variants, that fit the memory. */
 export function soloFits(config: DecoderConfig): boolean {
-  const { hiddenSize, headDim, layers, vocabSize, block } = config;
+  const { hiddenSize, headDim, layers, vocabSize } = config;
   const bytes = (linearWeights(config) * layers + vocabSize * hiddenSize) * BYTES_PER_WEIGHT;
   return isKnownBlock(config) && headDim % 4 === 0 && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES;
+}
 
-  function isKnownBlock({ finalNorm, rope, logitScale }: DecoderConfig): boolean {
-    const { attention, mlp, residual, residualScale } = block;
-    return (
-      attention.qkv.length === 3 &&
-      mlp.gated &&
-      mlp.input.length === 2 &&
-      mlp.activation !== "gelu" &&
-      residual === "sequential" &&
-      residualScale === 1 &&
-      logitScale === 1 &&
-      rope.every(({ dims }) => dims === headDim) &&
-      [...blockNorms(block), finalNorm].every(({ bias }) => bias === undefined)
-    );
-  }
+/** Whether the programs have an instruction for everything in a block. */
+function isKnownBlock({ block, finalNorm, headDim, rope, logitScale }: DecoderConfig): boolean {
+  const { attention, mlp, residual, residualScale } = block;
+  return (
+    attention.qkv.length === 3 &&
+    mlp.gated &&
+    mlp.input.length === 2 &&
+    mlp.activation !== "gelu" &&
+    residual === "sequential" &&
+    residualScale === 1 &&
+    logitScale === 1 &&
+    rope.every(({ dims }) => dims === headDim) &&
+    [...blockNorms(block), finalNorm].every(({ bias }) => bias === undefined)
+  );
 }
 
 /** The threads at work, and where things lie in their memory. */
@@ -109,7 +110,8 @@ export class SoloDecoder implements StepDecoder {
   async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
     // Nothing below waits for anything: timers, signals and streams get their turn here.
     await setImmediate();
-    const alone = cache.slots === 1 && tokens.length === 1 && (adapter?.shape.rank ?? 0) <= MOST_RANK;
+    const fits = adapter === undefined || (!adapter.shape.dora && largestRank(adapter.shape) <= MOST_RANK);
+    const alone = cache.slots === 1 && tokens.length === 1 && fits;
     this.opening ??= this.open();
     const opened = alone ? await this.opening : undefined;
     const room = opened && this.makeRoom(opened, cache, adapter);
@@ -293,11 +295,11 @@ function placeAdapter(memory: SoloMemory, config: DecoderConfig, { shape, layers
   return {
     shape,
     layers: layers.map(
-      (factors) =>
+      (factors, layer) =>
         new Map(
           [...factors].map(([name, { a, b }]) => {
             const [out, width] = linearShape(config, name);
-            const [rank, scaling] = [shape.rank, shape.scaling];
+            const { rank, scaling } = shape.layers[layer]!.get(name)!;
             return [name, { a: memory.linear(a, [rank, width]), b: memory.linear(b, [out, rank], undefined, scaling) }];
           }),
         ),
