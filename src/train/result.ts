@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { chatFiles } from "../export/hf-files.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { saveAdapter } from "../peft/adapter-io.js";
+import { peftBase } from "../peft/base-model.js";
 import { readAdapter } from "./parameter-store.js";
 import type { RunSetup } from "./setup.js";
 import { saveTrainedModel } from "./trained-model.js";
@@ -15,13 +16,13 @@ export async function saveResult(
   weights: DecoderWeights,
   target: string,
 ): Promise<void> {
-  const { recipe, adapter, config, device, tokenizer, checkpoint, modelPath } = setup;
+  const { recipe, shape, config, device, tokenizer, checkpoint, modelPath } = setup;
   const temporary = `${target}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
-  if (adapter) {
-    const values = await readAdapter(device, model.groups.slice(0, config.layers), adapter.shape);
-    await saveAdapter(temporary, values, { baseModel: recipe.model });
+  if (shape) {
+    const values = await readAdapter(device, model.groups.slice(0, config.layers), shape);
+    await saveAdapter(temporary, values, { base: peftBase(recipe.model, modelPath) });
   } else {
     const chat = chatFiles(tokenizer, recipe.template);
     await saveTrainedModel(temporary, checkpoint, modelPath, weights, model, device, chat);

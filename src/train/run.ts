@@ -13,7 +13,7 @@ import { MetricLog } from "./metric-log.js";
 import { AdamW } from "./optimiser.js";
 import { saveResult } from "./result.js";
 import { RunFolder, type RunRecord, type StepMetrics } from "./run-folder.js";
-import { prepareRun, type RunSetup } from "./setup.js";
+import { prepareRun, type RunSetup, startingAdapter } from "./setup.js";
 import { listenForStop, type StopRequest } from "./signals.js";
 import { Trainer, type TrainerOptions, type TrainingResult } from "./trainer.js";
 import { TrainingModel } from "./training-model.js";
@@ -71,9 +71,10 @@ async function execute(
   let weights: DecoderWeights | undefined;
   let model: TrainingModel | undefined;
   try {
-    const { precision, adapter, plan, device } = setup;
+    const { precision, plan, device } = setup;
     weights = loadDecoderWeights(setup.checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
     const { keptLayers, compiledTokens } = plan;
+    const adapter = await startingAdapter(setup, weights);
     model = await TrainingModel.create(device, weights, { adapter, keptLayers, compiledTokens });
     const result = await runTrainer(setup, folder, before, model, weights, stop, options);
     await finish(setup, folder, model, weights, result);
@@ -167,8 +168,8 @@ async function finish(
   weights: DecoderWeights,
   { state, stoppedEarly }: TrainingResult,
 ): Promise<void> {
-  const { recipe, record, length, adapter } = setup;
-  const target = adapter ? folder.adapter() : join(folder.path, "model");
+  const { recipe, record, length, shape } = setup;
+  const target = shape ? folder.adapter() : join(folder.path, "model");
   const best = bestFolder(folder);
   if (recipe.early_stop && existsSync(best)) await cp(best, target, { recursive: true });
   else await saveResult(setup, model, weights, target);

@@ -4,11 +4,12 @@ import type { TrainingExample } from "../data/encode.js";
 import { loadTrainingExamples } from "../data/training-examples.js";
 import { identifyFile } from "../hub/content-identity.js";
 import { resolveModel } from "../hub/resolve-model.js";
-import { type Adapter, type AdapterShape, adapterShape } from "../model/adapter.js";
+import type { Adapter, AdapterShape } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import type { Precision } from "../model/weights.js";
+import type { DecoderWeights, Precision } from "../model/weights.js";
 import { loadAdapter } from "../peft/adapter-io.js";
+import { trainedShape } from "../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { Device } from "../runtime/device.js";
 import { localTime } from "../tokenizer/template-date.js";
@@ -27,8 +28,8 @@ export interface RunSetup {
   tokenizer: Tokenizer;
   train: TrainingExample[];
   validation: TrainingExample[];
-  /** The adapter that training starts from; undefined where all weights are trained. */
-  adapter?: Adapter;
+  /** The adapter that is trained; undefined where all weights are. */
+  shape?: AdapterShape;
   precision: Precision;
   device: Device;
   plan: MemoryPlan;
@@ -60,7 +61,7 @@ export async function prepareRun(
   const checkpoint = openCheckpoint(modelPath);
   try {
     const config = decoderConfig(checkpoint.config, checkpoint.source);
-    const adapter = recipe.method === "full" ? undefined : await startingAdapter(recipe, config);
+    const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
     const lengths = train.map(({ tokens }) => tokens.length);
     warnOfLength(lengths, config, say);
     const device = await Device.open({
@@ -70,7 +71,7 @@ export async function prepareRun(
     const precision = precisionOf[recipe.quantization.type];
     const plan = planMemory({
       config,
-      adapter: adapter?.shape,
+      adapter: shape,
       precision,
       lengths,
       microBatch: recipe.batch.micro,
@@ -109,7 +110,7 @@ export async function prepareRun(
       tokenizer,
       train,
       validation,
-      adapter,
+      shape,
       precision,
       device,
       plan,
@@ -132,9 +133,12 @@ function warnOfLength(lengths: readonly number[], { maxPositions }: DecoderConfi
   );
 }
 
-async function startingAdapter(recipe: TrainingRecipe, config: DecoderConfig): Promise<Adapter> {
-  const shape: AdapterShape = adapterShape(recipe.lora);
-  if (recipe.adapter === undefined) return newAdapter({ config }, shape, recipe.seed);
-  const loaded = await loadAdapter(recipe.adapter, config);
-  return { ...loaded, shape: { ...loaded.shape, dropout: shape.dropout } };
+/** The adapter as training starts from it. */
+export async function startingAdapter(
+  { recipe, shape }: RunSetup,
+  weights: DecoderWeights,
+): Promise<Adapter | undefined> {
+  if (!shape) return undefined;
+  if (recipe.adapter === undefined) return newAdapter(weights, shape, recipe.seed);
+  return { ...(await loadAdapter(recipe.adapter, weights.config)), shape };
 }
