@@ -133,6 +133,11 @@ function linearWeights(config: DecoderConfig): number {
   return perLayer * config.layers;
 }
 
+/** Loads an adapter folder, or the adapter of a run folder. @throws UsageError when it is none for this model. */
+export function openAdapter(path: string, config: DecoderConfig): Promise<Adapter> {
+  return loadAdapter(adapterFolder(path), config);
+}
+
 /** A run folder stands for its adapter. */
 function adapterFolder(path: string): string {
   return existsSync(join(path, "run.json")) ? join(path, "adapter") : path;
