@@ -67,6 +67,7 @@ async function execute(
   const { recipe, record, train, length } = setup;
   folder.create(recipe);
   folder.write(record);
+  for (const row of setup.skipped) folder.log(`left out: ${row}`);
   folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.length} examples, ${length.steps} steps`);
   let weights: DecoderWeights | undefined;
   let model: TrainingModel | undefined;

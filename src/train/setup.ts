@@ -28,6 +28,8 @@ export interface RunSetup {
   tokenizer: Tokenizer;
   train: TrainingExample[];
   validation: TrainingExample[];
+  /** Rows that were left out, and why. */
+  skipped: readonly string[];
   /** The adapter that is trained; undefined where all weights are. */
   shape?: AdapterShape;
   precision: Precision;
@@ -56,11 +58,15 @@ export async function prepareRun(
   // A resumed run keeps its date: templates may write it.
   const templateTime = before?.templateTime ?? localTime(new Date(started));
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
-  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
-  const identity = await runIdentity({ recipe, model: { path: modelPath }, templateTime, train, validation }, { say });
   const checkpoint = openCheckpoint(modelPath);
   try {
     const config = decoderConfig(checkpoint.config, checkpoint.source);
+    const examples = await loadTrainingExamples(recipe, tokenizer, say, config.vocabSize);
+    const { train, validation, truncated, dropped, validationTruncated, validationDropped } = examples;
+    const identity = await runIdentity(
+      { recipe, model: { path: modelPath }, templateTime, train, validation },
+      { say },
+    );
     const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
     const lengths = train.map(({ tokens }) => tokens.length);
     warnOfLength(lengths, config, say);
@@ -97,7 +103,15 @@ export async function prepareRun(
       identityFields: identity.fields,
       versions: versions(),
       device: { name: device.name, threads: device.threads },
-      data: { files, examples: train.length, validation: validation.length, truncated, dropped },
+      data: {
+        files,
+        examples: train.length,
+        validation: validation.length,
+        truncated,
+        dropped,
+        validationTruncated,
+        validationDropped,
+      },
       memory: { keptLayers: plan.keptLayers, rowTokens: plan.rowTokens, estimateBytes: Math.round(plan.estimate) },
       progress: { step: 0, steps: length.steps, epoch: 0 },
       started,
@@ -110,6 +124,7 @@ export async function prepareRun(
       tokenizer,
       train,
       validation,
+      skipped: examples.skipped,
       shape,
       precision,
       device,
