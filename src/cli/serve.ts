@@ -3,11 +3,12 @@ import { InterruptedError, UsageError } from "../errors.js";
 import type { DecodePrecision } from "../generate/decode-graph.js";
 import { Generator } from "../generate/generator.js";
 import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
+import type { Rule } from "../generate/rules.js";
 import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
 import { startServer } from "../serve/server.js";
 import { listenForStop } from "../train/signals.js";
-import { draftOption } from "./generation-flags.js";
+import { draftOption, rulesOption } from "./generation-flags.js";
 import { type GlobalOptions, globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
@@ -20,6 +21,7 @@ interface ServeFlags {
   maxBatch: number;
   maxQueue: number;
   draft: number;
+  rules?: Rule[];
   weights: DecodePrecision;
   template?: PromptTemplate;
   engine: "evoke" | "vllm";
@@ -44,6 +46,7 @@ export function serveCommand(): Command {
     .option("--max-batch <n>", "answers written at once", parsePositive, 32)
     .option("--max-queue <n>", "answers that may wait; more are refused with 429", parseCount, 64)
     .addOption(draftOption(0))
+    .addOption(rulesOption())
     .addOption(
       new Option("--weights <format>", "weights of the decoding step")
         .choices(["int8", "float32", "int4"])
@@ -83,6 +86,7 @@ export function serveCommand(): Command {
           maxBatch,
           draftTokens: draft,
           template,
+          rules: flags.rules,
           say: log,
           signal: opening.signal,
         });
