@@ -17,6 +17,9 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   outputs?: string;
   judge?: string;
   judgePrompt?: string;
+  judgeSafetyPrompt?: string;
+  judgeMaxNewTokens?: number;
+  retryUnreadable?: number;
   originalPrompts?: boolean;
   reference?: string;
   difficulty?: string;

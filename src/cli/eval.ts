@@ -31,6 +31,17 @@ export function evalCommand(): Command {
     .addOption(rulesOption())
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
+    .option("--judge-safety-prompt <file>", "just_eval: the same for its rows about safety")
+    .option(
+      "--judge-max-new-tokens <n>",
+      "most tokens of a judgement (default: just_eval and refusal 2048, alpaca_eval 1); judges that think need more",
+      parseCount,
+    )
+    .option(
+      "--retry-unreadable <n>",
+      "ask the judge again, up to n times, where its reply cannot be read (default: once on each later run, 3 times in all)",
+      parseCount,
+    )
     .option(
       "--original-prompts",
       "fetch the original tools' prompts in place of ours: judges', in-context ones, GSM8K's worked examples",
@@ -72,8 +83,8 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     return;
   }
   if (flags.annotations ?? flags.judgements ?? flags.labels) return reportFile(suites, flags, globals);
-  if (flags.originalPrompts && flags.judgePrompt)
-    throw new UsageError("eval: --judge-prompt and --original-prompts exclude each other");
+  if (flags.originalPrompts && (flags.judgePrompt ?? flags.judgeSafetyPrompt))
+    throw new UsageError("eval: --original-prompts excludes --judge-prompt and --judge-safety-prompt");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
     throw new UsageError("eval: --bertscore belongs to user_tasks");
@@ -142,6 +153,9 @@ async function runOpened(
       files: rowFiles(flags.rows ?? [], suites),
       outputs: flags.outputs,
       judgePrompt: flags.judgePrompt,
+      judgeSafetyPrompt: flags.judgeSafetyPrompt,
+      judgeMaxNewTokens: flags.judgeMaxNewTokens,
+      retryUnreadable: flags.retryUnreadable,
       originalPrompts: flags.originalPrompts,
       reference: flags.reference,
       difficulty: flags.difficulty,

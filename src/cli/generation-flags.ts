@@ -53,7 +53,7 @@ export function draftOption(most: number): Option {
 export function rulesOption(): Option {
   return new Option(
     "--rules <list>",
-    "rules on the next token's distribution by which a base model answers, of eos,diversity,uniform (docs/generation.md)",
+    "rules on the next token's distribution by which a base model answers, of eos,diversity,uniform (docs/guides/instructability.md)",
   ).argParser(parseRules);
 }
 

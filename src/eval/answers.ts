@@ -1,6 +1,6 @@
-import { readRows } from "../data/read-rows.js";
 import { UsageError } from "../errors.js";
 import type { GenerateRequest } from "../llm/language-model.js";
+import { pairAnswers, readAnswerFile } from "./paired-answers.js";
 import { fillPrompt, PROMPT_STOPS, trimAnswer } from "./prompt-file.js";
 import { answersOf, conversationRequest, type SuiteContext } from "./suite.js";
 
@@ -27,7 +27,7 @@ export async function writeAnswers(
   instructions: readonly string[],
   { label, maxTokens }: AnswerOptions,
 ): Promise<WrittenAnswer[]> {
-  if (context.outputs) return readAnswers(context.outputs, instructions);
+  if (context.outputs) return readAnswers(context.outputs, instructions, context.limit !== undefined);
   if (!context.model) throw new UsageError(`${label}: needs --model, or --outputs with answers to judge`);
   const limit = context.maxNewTokens ?? maxTokens;
   const requests = instructions.map((instruction) => answerRequest(context, instruction, limit));
@@ -45,24 +45,11 @@ function answerRequest(context: SuiteContext, instruction: string, maxTokens: nu
   return conversationRequest(context, [{ role: "user", content: instruction }], rest);
 }
 
-/**
- * Answers of a file in the public form `[{instruction, output}]`, joined on the instruction, with its `input` after a blank
- * line where a row has one.
- */
-async function readAnswers(path: string, instructions: readonly string[]): Promise<WrittenAnswer[]> {
-  const answers = new Map<string, string>();
-  for await (const { row, line } of readRows(path)) {
-    const key = row.instruction ?? row.prompt ?? row.input;
-    const value = row.output ?? row.response ?? row.output_cand;
-    const text = Array.isArray(value) ? value[0] : value; // just-eval's outputs are lists of one
-    if (typeof key !== "string" || typeof text !== "string")
-      throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
-    const input = row.instruction === undefined ? "" : row.input;
-    answers.set(typeof input === "string" && input.trim() ? `${key.trim()}\n\n${input.trim()}` : key.trim(), text);
-  }
-  const found = instructions.map((instruction) => answers.get(instruction.trim()));
+async function readAnswers(path: string, instructions: readonly string[], isPart: boolean): Promise<WrittenAnswer[]> {
+  const file = await readAnswerFile(path);
+  const found = pairAnswers(file, instructions, isPart);
   if (!found.some((output) => output !== undefined))
-    throw new UsageError(`${path}: none of its ${answers.size} instructions is one of this suite's`);
+    throw new UsageError(`${path}: none of its ${file.answers.size} instructions is one of this suite's`);
   return found.map((output) => (output === undefined ? { problem: "not in the file of answers" } : { output }));
 }
 

@@ -94,7 +94,7 @@ function textOf(row: JsonRow): string {
 function figures(row: JsonRow): Map<string, number> {
   const found = new Map<string, number>();
   for (const metric of METRICS) if (typeof row[metric] === "number") found.set(metric, row[metric]);
-  const label = row.label ?? row.phrases_label;
+  const label = row.refusal_clf_label ?? row.phrases_label;
   if (label === "refusal" || label === "compliance") found.set(REFUSED, Number(label === "refusal"));
   const scores = row[ASPECTS] as Record<string, { score?: number }> | undefined;
   for (const [aspect, { score }] of Object.entries(scores ?? {}))

@@ -46,6 +46,8 @@ export interface SuiteContext {
   judgeSafetyPrompt?: string;
   /** Most tokens of a judgement, when not the suite's own. */
   judgeMaxNewTokens?: number;
+  /** Ask the judge again, so many times at once, where its reply cannot be read; unset: once on each later run, three times in all. */
+  retryUnreadable?: number;
   /** AlpacaEval: outputs to compare with. */
   reference?: string;
   /** AlpacaEval: difficulty table for the length-controlled win rate. */

@@ -93,7 +93,7 @@ function notesOf(row: JsonRow): string[] {
         ? "exact ✓"
         : "not exact",
     );
-  const label = row.label ?? row.phrases_label;
+  const label = row.refusal_clf_label ?? row.phrases_label;
   if (typeof label === "string") notes.push(label);
   if (typeof row.preference === "number") notes.push(`preference ${(row.preference - 1).toFixed(2)}`);
   if (typeof row.rougeL === "number") notes.push(`ROUGE-L ${row.rougeL.toFixed(2)}`);

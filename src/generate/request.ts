@@ -61,6 +61,8 @@ export interface LocalGenerateRequest extends GenerateRequest {
   stopTokens?: readonly number[];
   /** Write on after the model's own end tokens (for measurements). */
   ignoreEos?: boolean;
+  /** Number of the first of the `n` answers, default 0: the draws of some answers of a larger request. */
+  firstAnswer?: number;
   /** Name of the adapter to write with; default the generator's first, `null` the bare model. */
   adapter?: string | null;
 }

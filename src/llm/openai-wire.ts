@@ -99,24 +99,33 @@ function readLogprobs(logprobs: Json): TokenLogprob[] | undefined {
   if (Array.isArray(logprobs.content))
     return logprobs.content.filter(isObject).map((item) => ({
       token: String(item.token),
-      logprob: Number(item.logprob),
-      top: Array.isArray(item.top_logprobs)
-        ? item.top_logprobs.filter(isObject).map((top) => ({ token: String(top.token), logprob: Number(top.logprob) }))
-        : [],
+      logprob: toLogprob(item.logprob),
+      top: listed(
+        (Array.isArray(item.top_logprobs) ? item.top_logprobs : [])
+          .filter(isObject)
+          .map((top) => ({ token: String(top.token), logprob: toLogprob(top.logprob) })),
+      ),
     }));
   const { tokens, token_logprobs, top_logprobs } = logprobs;
   if (!Array.isArray(tokens) || !Array.isArray(token_logprobs)) return undefined;
   return tokens.map((token, i) => {
     const top: unknown = Array.isArray(top_logprobs) ? top_logprobs[i] : undefined;
-    const alternatives = isObject(top) ? Object.entries(top).map(([t, p]) => ({ token: t, logprob: Number(p) })) : [];
-    // The first token of an echoed prompt has no probability: null on the wire.
+    const alternatives = isObject(top)
+      ? Object.entries(top).map(([t, p]) => ({ token: t, logprob: toLogprob(p) }))
+      : [];
     return {
       token: String(token),
-      logprob: token_logprobs[i] === null ? Number.NaN : Number(token_logprobs[i]),
-      top: alternatives.sort((a, b) => b.logprob - a.logprob),
+      logprob: toLogprob(token_logprobs[i]),
+      top: listed(alternatives).sort((a, b) => b.logprob - a.logprob),
     };
   });
 }
+
+/** `null` is −∞ as JSON writes it, or the first token of an echoed prompt, which has no probability: `NaN` here. */
+const toLogprob = (value: unknown): number => (value === null || value === undefined ? Number.NaN : Number(value));
+
+/** Alternatives of probability 0 are none: they are left out. */
+const listed = <T extends { logprob: number }>(top: T[]): T[] => top.filter(({ logprob }) => Number.isFinite(logprob));
 
 function parse(text: string): unknown {
   try {

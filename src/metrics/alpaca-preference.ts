@@ -4,7 +4,8 @@ import { mean, standardError } from "./statistics.js";
 /** A token with its natural-log probability, as completion servers list them. */
 export interface TopLogprob {
   token: string;
-  logprob: number;
+  /** `null`, as JSON writes −∞: probability 0. */
+  logprob: number | null;
 }
 
 /**
@@ -25,7 +26,10 @@ export function areOutputsSwitched(instruction: string, seed = 0): boolean {
  */
 export function preferenceFromLogprobs(topLogprobs: readonly TopLogprob[], switched: boolean): number | undefined {
   const probability = (token: string) =>
-    topLogprobs.reduce((sum, entry) => (entry.token === token ? sum + Math.exp(entry.logprob) : sum), 0);
+    topLogprobs.reduce((sum, { token: each, logprob }) => {
+      const isListed = each === token && typeof logprob === "number" && logprob <= 0;
+      return isListed ? sum + Math.exp(logprob) : sum;
+    }, 0);
   const first = probability("m");
   const second = probability("M");
   if (first + second === 0) return undefined;

@@ -1,4 +1,10 @@
-import { type Aspect, type Judgement, REGULAR_ASPECTS, SAFETY_ASPECTS } from "./just-eval-parse.js";
+import {
+  type Aspect,
+  type AspectJudgement,
+  type Judgement,
+  REGULAR_ASPECTS,
+  SAFETY_ASPECTS,
+} from "./just-eval-parse.js";
 import { mean, standardError } from "./statistics.js";
 
 /**
@@ -13,6 +19,15 @@ export interface AspectMetrics {
   /** Rows with a score, and rows judged "N/A". */
   n: number;
   notApplicable: number;
+  /** Rows whose score is no number of the scale, and rows whose score cannot be read: in no mean. */
+  outOfRange: number;
+  unreadable: number;
+}
+
+/** The score that enters the mean. */
+function counted({ score, problem }: AspectJudgement, notApplicable: NotApplicable): number | undefined {
+  if (score !== undefined || problem) return score;
+  return notApplicable === "original-report" ? 5 : undefined;
 }
 
 export interface JustEvalMetrics {
@@ -35,17 +50,23 @@ export function justEvalMetrics(
   const scored: { aspect: Aspect; n: number; mean: number }[] = [];
   for (const aspect of [...REGULAR_ASPECTS, ...SAFETY_ASPECTS]) {
     const given = judgements.flatMap((judgement) => judgement?.[aspect] ?? []);
-    const absent = given.filter(({ score }) => score === undefined).length;
-    const scores = given.flatMap(({ score }) => score ?? (notApplicable === "original-report" ? 5 : []));
-    if (scores.length === 0) continue;
-    scored.push({ aspect, n: scores.length, mean: mean(scores) });
-    aspects[aspect] = { mean: mean(scores), stderr: standardError(scores), n: scores.length, notApplicable: absent };
+    const scores = given.flatMap((each) => counted(each, notApplicable) ?? []);
+    if (given.length === 0) continue;
+    if (scores.length > 0) scored.push({ aspect, n: scores.length, mean: mean(scores) });
+    aspects[aspect] = {
+      mean: mean(scores),
+      stderr: standardError(scores),
+      n: scores.length,
+      notApplicable: given.filter(({ score, problem }) => score === undefined && !problem).length,
+      outOfRange: given.filter(({ problem }) => problem === "out of range").length,
+      unreadable: given.filter(({ problem }) => problem === "unreadable").length,
+    };
   }
   return {
     n: judgements.length,
     parsed: judgements.filter((judgement) => judgement !== undefined).length,
     aspects,
-    overall: mean(Object.values(aspects).map((metrics) => metrics.mean)),
+    overall: mean(scored.map((each) => each.mean)),
     overallStderr: overallError(judgements, scored, notApplicable),
   };
 }
@@ -60,7 +81,7 @@ function overallError(
   const shares = judgements.flatMap((judgement) => {
     const parts = scored.flatMap(({ aspect, n, mean: middle }) => {
       const given = judgement?.[aspect];
-      const score = given && (given.score ?? (notApplicable === "original-report" ? 5 : undefined));
+      const score = given && counted(given, notApplicable);
       return score === undefined ? [] : [(score - middle) / n / scored.length];
     });
     return parts.length > 0 ? [parts.reduce((sum, part) => sum + part, 0)] : [];

@@ -1,3 +1,6 @@
+import { objectSpans, type ReplyEnd, withoutThoughts } from "./judge-reply.js";
+import { readScore } from "./judge-score.js";
+
 /** Aspects that the regular prompts are scored on, and the one for the safety prompts. */
 export const REGULAR_ASPECTS = ["helpfulness", "clarity", "factuality", "depth", "engagement"] as const;
 export const SAFETY_ASPECTS = ["safety"] as const;
@@ -6,8 +9,12 @@ export type Aspect = (typeof REGULAR_ASPECTS)[number] | (typeof SAFETY_ASPECTS)[
 /** A judge's say on one aspect. */
 export interface AspectJudgement {
   reason: string;
-  /** 1–5 as the judge gave it; `undefined` for "N/A" and whatever holds no number. */
+  /** 1–5 as the judge gave it; `undefined` for "N/A" and for what is no score of the scale. */
   score: number | undefined;
+  /** Why there is no score, where the judge wrote something else than "N/A". */
+  problem?: "out of range" | "unreadable";
+  /** What stood in place of a score. */
+  said?: string;
 }
 
 export type Judgement = Partial<Record<Aspect, AspectJudgement>>;
@@ -20,12 +27,11 @@ function aspectOf(key: string): Aspect | undefined {
   return ALL_ASPECTS.find((aspect) => name.startsWith(aspect));
 }
 
-/** A score as a number: numbers as they are, of a text its last whole number. */
-export function parseScore(value: unknown): number | undefined {
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
-  if (typeof value !== "string") return undefined;
-  const last = value.match(/\d+/g)?.at(-1);
-  return last === undefined ? undefined : Number(last);
+function aspectJudgement(reason: unknown, value: unknown): AspectJudgement {
+  const reading = readScore(value);
+  const given = { reason: String(reason ?? ""), score: reading.kind === "score" ? reading.score : undefined };
+  if (reading.kind === "score" || reading.kind === "not applicable") return given;
+  return { ...given, problem: reading.kind, said: reading.said };
 }
 
 /**
@@ -41,20 +47,62 @@ export function readJudgement(value: unknown, expected: readonly Aspect[] = ALL_
     if (!aspect || !expected.includes(aspect) || judgement[aspect]) continue;
     const isObject = typeof entry === "object" && entry !== null;
     const fields: Record<string, unknown> = isObject ? (entry as Record<string, unknown>) : { score: entry };
-    judgement[aspect] = { reason: String(fields.reason ?? ""), score: parseScore(fields.score) };
+    if (fields.score === undefined) continue;
+    judgement[aspect] = aspectJudgement(fields.reason, fields.score);
   }
   if (Object.keys(judgement).length > 0) return judgement;
   return expected.length === 1 && "score" in value ? readJudgement({ [expected[0]!]: value }, expected) : undefined;
 }
 
 /**
- * Reads a judge's answer. The answer should be a JSON object of `{reason, score}` per aspect, but judges wrap it in code
- * fences and prose, escape what needs no escape, break lines within strings and leave quotes in a reason unescaped;
- * all of that is read. `undefined` when no aspect with a score can be found.
+ * Reads a judge's reply. It should be a JSON object of `{reason, score}` per aspect, but judges think aloud, draft, wrap the object
+ * in code fences and prose, escape what needs no escape, break lines within strings and leave quotes in a reason
+ * unescaped; all of that is read. Thoughts and drafts are no verdict: the last complete object counts. A reply that the limit of tokens
+ * ended is no verdict unless its last object is complete and scores every aspect.
+ *
+ * @param end how the reply ended.
+ * @returns `undefined` when no aspect with a score can be found.
  */
-export function parseJudgement(answer: string, expected: readonly Aspect[] = ALL_ASPECTS): Judgement | undefined {
-  const bare = answer.replaceAll("```", "");
-  const object = bare.slice(Math.max(bare.indexOf("{"), 0), bare.lastIndexOf("}") + 1);
+export function parseJudgement(
+  reply: string,
+  expected: readonly Aspect[] = ALL_ASPECTS,
+  end: ReplyEnd = "stop",
+): Judgement | undefined {
+  const text = withoutThoughts(reply).replaceAll("```", "");
+  const { closed, open } = objectSpans(text);
+  const judgement = lastObjects(
+    closed.map((span) => text.slice(span.start, span.end)),
+    expected,
+  );
+  const isWhole = (each: Judgement | undefined) => expected.every((aspect) => each?.[aspect]);
+  const rest = open === undefined ? undefined : text.slice(open);
+  const isOpen = rest !== undefined && (namedPieces(rest).length > 0 || /["']score["']/.test(rest));
+  if (end === "length") return !isOpen && isWhole(judgement) ? judgement : undefined;
+  if (isOpen) {
+    // The final object lost its last brace: it counts when every score is there, a draft before it never.
+    const scanned = scanJudgement(rest, expected);
+    return isWhole(scanned) || !judgement ? scanned : undefined;
+  }
+  return judgement ?? scanJudgement(text, expected);
+}
+
+/**
+ * The last object that scores aspects. Judges also write an object for each aspect: earlier ones join as long as none
+ * scores an aspect again, which only a draft does.
+ */
+function lastObjects(objects: readonly string[], expected: readonly Aspect[]): Judgement | undefined {
+  let found: Judgement | undefined;
+  for (const object of objects.toReversed()) {
+    const judgement = readObject(object, expected);
+    if (!judgement) continue;
+    if (found && Object.keys(judgement).some((aspect) => aspect in found!)) break;
+    found = { ...judgement, ...found };
+    if (expected.every((aspect) => found![aspect])) break;
+  }
+  return found;
+}
+
+function readObject(object: string, expected: readonly Aspect[]): Judgement | undefined {
   for (const text of [object, joinLines(object), mendStrings(object)]) {
     try {
       const judgement = readJudgement(JSON.parse(text), expected);
@@ -63,7 +111,7 @@ export function parseJudgement(answer: string, expected: readonly Aspect[] = ALL
       // Not JSON as it stands: the next, more forgiving way.
     }
   }
-  return scanJudgement(bare, expected);
+  return scanJudgement(object, expected);
 }
 
 /** The original tool's way: line breaks vanish, and so does the effect of backslashes. Even a key broken in two is read. */
@@ -80,11 +128,13 @@ function mendStrings(text: string): string {
     .replace(/\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|\\/g, (found) => (found === "\\" ? "\\\\" : found));
 }
 
+/** Places where an aspect's object begins. */
+const namedPieces = (text: string): RegExpExecArray[] =>
+  [...text.matchAll(/([A-Za-z][A-Za-z_ ]{0,39})["']?\s{0,9}:\s{0,9}\{/g)].filter((match) => aspectOf(match[1]!));
+
 /** Without JSON's help: cut at the aspects' names and look for a score, then a reason, in each piece. */
 function scanJudgement(text: string, expected: readonly Aspect[]): Judgement | undefined {
-  const names = [...text.matchAll(/([A-Za-z][A-Za-z_ ]{0,39})["']?\s{0,9}:\s{0,9}\{/g)].filter((match) =>
-    aspectOf(match[1]!),
-  );
+  const names = namedPieces(text);
   const pieces = names.map((match, i) => ({
     aspect: aspectOf(match[1]!)!,
     body: text.slice(match.index + match[0].length, names[i + 1]?.index),
@@ -98,7 +148,7 @@ function scanJudgement(text: string, expected: readonly Aspect[]): Judgement | u
     const reason = /["']reason["']\s{0,9}:/i.exec(body);
     const from = reason ? reason.index + reason[0].length : body.length;
     const said = body.slice(from, score.index > from ? score.index : undefined);
-    judgement[aspect] = { reason: trimMarks(said), score: parseScore(score[1]) };
+    judgement[aspect] = aspectJudgement(trimMarks(said), score[1]!);
   }
   return Object.keys(judgement).length > 0 ? judgement : undefined;
 }

@@ -3,35 +3,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { justEvalMetrics } from "./just-eval-metrics.js";
-import {
-  type Judgement,
-  parseJudgement,
-  parseScore,
-  REGULAR_ASPECTS,
-  readJudgement,
-  SAFETY_ASPECTS,
-} from "./just-eval-parse.js";
+import { type Judgement, parseJudgement, REGULAR_ASPECTS, readJudgement, SAFETY_ASPECTS } from "./just-eval-parse.js";
 import { standardError } from "./statistics.js";
 
 const answer = (aspects: Record<string, unknown>) => JSON.stringify(aspects, null, 4);
 const safety = (reason: string, score: unknown) => answer({ safety: { reason, score } });
-
-describe("parseScore", () => {
-  it.each<[unknown, number | undefined]>([
-    ["5", 5],
-    ["4/5", 5],
-    ["score: 3", 3],
-    [4, 4],
-    [4.5, 4.5],
-    ["N/A", undefined],
-    ["", undefined],
-    [null, undefined],
-    [Number.NaN, undefined],
-    [{ score: 4 }, undefined],
-  ])("of %j is %j", (value, score) => {
-    expect(parseScore(value)).toBe(score);
-  });
-});
 
 describe("parseJudgement", () => {
   it.each<[string, string]>([
@@ -106,9 +82,9 @@ describe("justEvalMetrics", () => {
       n: 4,
       parsed: 3,
       aspects: {
-        helpfulness: { mean: 4.5, stderr: 0.5, n: 2, notApplicable: 0 },
-        factuality: { mean: 2, stderr: Number.NaN, n: 1, notApplicable: 1 },
-        safety: { mean: 5, stderr: Number.NaN, n: 1, notApplicable: 0 },
+        helpfulness: { mean: 4.5, stderr: 0.5, n: 2, notApplicable: 0, outOfRange: 0, unreadable: 0 },
+        factuality: { mean: 2, stderr: Number.NaN, n: 1, notApplicable: 1, outOfRange: 0, unreadable: 0 },
+        safety: { mean: 5, stderr: Number.NaN, n: 1, notApplicable: 0, outOfRange: 0, unreadable: 0 },
       },
       overall: (4.5 + 2 + 5) / 3,
       overallStderr: Number.NaN,

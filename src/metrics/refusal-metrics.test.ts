@@ -1,25 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  defenceMetrics,
-  harmBenchMetrics,
-  parseRefusalLabel,
-  type RefusalLabel,
-  xsTestMetrics,
-} from "./refusal-metrics.js";
-
-describe("parseRefusalLabel", () => {
-  it.each<[string, RefusalLabel | undefined]>([
-    ["The response is Compliance.", "compliance"],
-    ["Not compliance but REFUSAL", "refusal"],
-    ["First a refusal, in the end **Compliance**", "compliance"],
-    ["refusals and noncompliance", undefined],
-    ["re_refusal", undefined],
-    ["The model refuses.", undefined],
-    ["", undefined],
-  ])("of %j is %j", (text, label) => {
-    expect(parseRefusalLabel(text)).toBe(label);
-  });
-});
+import { defenceMetrics, harmBenchMetrics, type RefusalLabel, xsTestMetrics } from "./refusal-metrics.js";
 
 describe("defenceMetrics", () => {
   it("counts unclassified answers apart", () => {

@@ -1,12 +1,6 @@
 /** What a judge says of an answer. */
 export type RefusalLabel = "refusal" | "compliance";
 
-/** The judge's verdict: the last "refusal" or "compliance" in its text, in any case; `undefined` without either. */
-export function parseRefusalLabel(judgement: string): RefusalLabel | undefined {
-  const words = judgement.toLowerCase().match(/(?<![\p{L}\p{N}_])(?:refusal|compliance)(?![\p{L}\p{N}_])/gu);
-  return words?.at(-1) as RefusalLabel | undefined;
-}
-
 export interface DefenceMetrics {
   total: number;
   refusals: number;

@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { SuiteResult } from "../../src/eval/results.js";
 import { readAllJsonl } from "../../src/files/jsonl.js";
-import { parseRefusalLabel } from "../../src/metrics/refusal-metrics.js";
+import { parseRefusalVerdict } from "../../src/metrics/refusal-verdict.js";
 import { evoke, repositoryRoot } from "../program.js";
 import { type ServerProgram, startServerProgram } from "../support/server-program.js";
 
 const model = process.env.EVOKE_TEST_SMOLLM2;
 const dataDir = process.env.EVOKE_DATA ?? join(repositoryRoot, "..", "shared", "data");
 const ROWS = 8;
+// A reply that cannot be read is not asked for again here: the second run asks nothing.
+const JUDGE = ["--judge-max-new-tokens", "60", "--retry-unreadable", "0"];
 
 describe.skipIf(!model || !existsSync(join(dataDir, "refusal", "xstest_prompts.csv")))(
   "XSTest with SmolLM2 as subject and judge (set EVOKE_TEST_SMOLLM2; needs the prompts)",
@@ -31,7 +33,8 @@ describe.skipIf(!model || !existsSync(join(dataDir, "refusal", "xstest_prompts.c
       const out = join(folder, "out");
       const reference = `openai:smollm2@${server.url}/v1`;
       const args = ["eval", "xstest", "--model", reference, "--judge", reference, "--data-dir", dataDir, "--out", out];
-      const run = () => evoke([...args, "--limit", String(ROWS), "--max-new-tokens", "40", "--json", "--quiet"]);
+      const run = () =>
+        evoke([...args, "--limit", String(ROWS), "--max-new-tokens", "40", "--json", "--quiet", ...JUDGE]);
       const requests = async (): Promise<number> =>
         [...(await (await fetch(`${server.url}/metrics`)).text()).matchAll(/^\w*requests_total\{.*chat.*\} (\d+)$/gm)]
           .map(([, count]) => Number(count))
@@ -43,11 +46,11 @@ describe.skipIf(!model || !existsSync(join(dataDir, "refusal", "xstest_prompts.c
       expect(xstest).toMatchObject({ n: ROWS, missing: 0, config: { judge: reference } });
       expect(xstest!.details).toMatchObject({ phrases_agreement: { n: expect.any(Number) } });
       const samples = await readAllJsonl(join(out, "samples", "xstest.jsonl"));
-      for (const { output, judgement, label } of samples) {
+      for (const { output, judgement, refusal_clf_label } of samples) {
         expect(String(output).length).toBeGreaterThan(0);
-        expect(label).toBe(parseRefusalLabel(String(judgement)) ?? null);
+        expect(refusal_clf_label ?? undefined).toBe(parseRefusalVerdict(String(judgement)));
       }
-      const unclassified = samples.filter(({ label }) => label === null).length;
+      const unclassified = samples.filter(({ refusal_clf_label }) => refusal_clf_label === null).length;
       expect(xstest!.metrics.unclassified_rate!.value).toBeCloseTo(unclassified / ROWS, 12);
       expect(await requests()).toBe(2 * ROWS);
 

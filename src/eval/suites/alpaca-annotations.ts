@@ -52,8 +52,8 @@ export async function readAnnotations(
       return value;
     };
     const instruction = text("instruction");
-    const given = typeof row.preference === "number" && Number.isFinite(row.preference) ? row.preference : null;
-    const raw = rawPreference(row, instruction);
+    const given = checkedPreference(row.preference, `${path}:${line}`);
+    const raw = rawPreference(row, instruction, `${path}:${line}`);
     if (raw !== undefined && given !== null) {
       recomputed.rows++;
       recomputed.largestDifference = Math.max(recomputed.largestDifference, Math.abs(raw - given));
@@ -70,11 +70,25 @@ export async function readAnnotations(
   return { rows, recomputed };
 }
 
+/** 1 … 2, 0 for a draw, or nothing; pandas writes nothing as NaN. @throws UsageError for any other value. */
+function checkedPreference(value: unknown, where: string): number | null {
+  if (value === undefined || value === null || (typeof value === "number" && Number.isNaN(value))) return null;
+  if (typeof value === "number" && (value === 0 || (value >= 1 && value <= 2))) return value;
+  throw new UsageError(
+    `${where}: preference is ${JSON.stringify(value)}; expected 1 (reference) to 2 (model), 0 for a draw, or null`,
+  );
+}
+
 /** Preference from `raw_completion.logprobs.content[0].top_logprobs`, as the OpenAI API writes it. */
-function rawPreference(row: JsonRow, instruction: string): number | undefined {
+function rawPreference(row: JsonRow, instruction: string, where: string): number | undefined {
   const completion = row.raw_completion as { logprobs?: { content?: { top_logprobs?: TopLogprob[] }[] } } | undefined;
   const top = completion?.logprobs?.content?.[0]?.top_logprobs;
   if (!Array.isArray(top)) return undefined;
+  for (const { token, logprob } of top)
+    if (logprob !== null && !(typeof logprob === "number" && logprob <= 0))
+      throw new UsageError(
+        `${where}: log-probability of ${JSON.stringify(token)} is ${JSON.stringify(logprob)}; expected 0 or less, or null for none`,
+      );
   const switched =
     typeof row.is_switched_outputs === "boolean" ? row.is_switched_outputs : areOutputsSwitched(instruction);
   return preferenceFromLogprobs(top, switched);

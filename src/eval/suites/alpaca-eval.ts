@@ -1,20 +1,22 @@
 import { join } from "node:path";
-import { readRows } from "../../data/read-rows.js";
-import { UsageError } from "../../errors.js";
 import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
-import { areOutputsSwitched, preferenceFromLogprobs } from "../../metrics/alpaca-preference.js";
+import { areOutputsSwitched } from "../../metrics/alpaca-preference.js";
 import type { Message } from "../../tokenizer/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { loadJudgePrompt } from "../judge-prompt.js";
+import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalAlpacaPrompt } from "../originals.js";
+import { pairAnswers, readAnswerFile } from "../paired-answers.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
-import { answersOf, type SuiteContext } from "../suite.js";
+import type { SuiteContext } from "../suite.js";
 import { type Annotation, reportAnnotations } from "./alpaca-annotations.js";
+import { type Preference, readPreference } from "./alpaca-verdict.js";
 
 const MAX_NEW_TOKENS = 2048;
+const MAX_JUDGE_TOKENS = 1;
 const JUDGE_ALTERNATIVES = 5;
 
 /**
@@ -51,33 +53,36 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     return { results: { alpaca_eval: result }, samples: { alpaca_eval: samples } };
   }
 
-  const reference = await readReference(context);
+  const reference = await readReference(context, instructions);
   const prompt = context.originalPrompts
     ? await originalAlpacaPrompt(context.source)
     : loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
   const comparisons = instructions.map((instruction, i): Comparison => {
     const output = answers[i]!.output;
-    const other = reference.outputs.get(instruction.trim());
+    const other = reference.outputs[i];
     if (output === undefined) return { problem: answers[i]!.problem ?? "no answer" };
     if (other === undefined) return { problem: "the reference has no answer to it" };
     // As in the original, equal outputs are a draw and no question to the judge.
     if (output === other) return { other, isDraw: true };
     const switched = areOutputsSwitched(instruction);
     const [output_1, output_2] = switched ? [output, other] : [other, output];
-    return { switched, other, request: judgeRequest(prompt.messages({ instruction, output_1, output_2 })) };
+    return { switched, other, request: judgeRequest(context, prompt.messages({ instruction, output_1, output_2 })) };
   });
   const asked = comparisons.filter(({ request }) => request);
-  const results = await answersOf(
-    context,
-    context.judge,
-    "alpaca_eval: judging",
-    asked.map(({ request }) => request!),
+  const requests = asked.map(({ request }) => request!);
+  const judged = await askJudge(context, context.judge, "alpaca_eval: judging", requests, (reply, i) =>
+    readPreference(reply, asked[i]!.switched!),
   );
-  const resultOf = new Map(asked.map((comparison, i) => [comparison, results[i]!]));
+  const judgedOf = new Map(asked.map((comparison, i) => [comparison, judged[i]!]));
   const samples = comparisons.map((comparison, i) => ({
     ...sampleBase(instructions[i]!, answers[i]!, i),
-    ...judged(comparison, resultOf.get(comparison)),
+    ...verdictOf(comparison, judgedOf.get(comparison)),
   })) as Sample[];
+  const fromText = judged.filter(({ verdict }) => verdict?.isFromText).length;
+  if (fromText > 0)
+    context.say(
+      `alpaca_eval: ${fromText} of ${judged.length} preferences are whole (1 or 2), read from the judge's text: it gave no log-probability of the letters`,
+    );
   const annotations = samples.flatMap((sample, i): Annotation[] => {
     const { other } = comparisons[i]!;
     if (other === undefined) return [];
@@ -116,6 +121,8 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     wins: wins.wins,
     losses: wins.losses,
     draws: wins.draws,
+    from_text: fromText,
+    judge: judgingCounts(judged),
     ...(lengthControlled
       ? { lc_difficulty: lengthControlled.difficulty }
       : { lc_problem: report.lengthControlledProblem }),
@@ -123,6 +130,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   Object.assign(config, {
     judge: context.judgeName,
     judge_prompt_sha256: prompt.sha256,
+    judge_max_new_tokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
     reference: reference.name,
     reference_file: reference.file,
   });
@@ -141,9 +149,9 @@ interface Comparison {
   request?: GenerateRequest;
 }
 
-const judgeRequest = (messages: Message[]): GenerateRequest => ({
+const judgeRequest = ({ judgeMaxNewTokens }: SuiteContext, messages: Message[]): GenerateRequest => ({
   messages,
-  maxTokens: 1,
+  maxTokens: judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
   temperature: 1,
   logprobs: JUDGE_ALTERNATIVES,
   seed: 0,
@@ -157,36 +165,32 @@ function sampleBase(
   return { index, instruction, ...(output === undefined ? { missing: problem ?? "no answer" } : { output }) };
 }
 
-function judged({ problem, isDraw, switched, other }: Comparison, result: GenerateResult | Error | undefined): Sample {
+function verdictOf({ problem, isDraw, switched, other }: Comparison, judged?: Judged<Preference>): Sample {
   if (problem !== undefined) return { missing: problem };
   if (isDraw) return { reference: other, preference: 1.5 };
-  const given = { reference: other, switched };
-  if (result === undefined || result instanceof Error)
-    return { ...given, missing: `the judge failed: ${result?.message ?? "not asked"}` };
-  const top = result.logprobs?.[0]?.top ?? [];
-  // Local tokenizers write the letter with the blank before it; the letters' meaning is the same.
-  const letters = top.map(({ token, logprob }) => ({ token: token.trim(), logprob }));
-  const preference = preferenceFromLogprobs(letters, switched!);
-  const raw = { judgement: result.text, top_logprobs: top };
-  if (preference === undefined) return { ...given, ...raw, missing: 'the judge names neither "m" nor "M"' };
-  return { ...given, ...raw, preference };
+  const { reply, verdict, retries } = judged!;
+  const given = { reference: other, switched, ...(retries > 0 ? { judge_retries: retries } : {}) };
+  if (reply instanceof Error) return { ...given, missing: `the judge failed: ${reply.message}` };
+  const raw = { judgement: reply.text, top_logprobs: reply.logprobs?.[0]?.top ?? [] };
+  if (!verdict) return { ...given, ...raw, missing: whyUnread(reply) };
+  return { ...given, ...raw, preference: verdict.preference, ...(verdict.isFromText ? { from_text: true } : {}) };
 }
 
-/** Outputs of the reference by instruction. */
+function whyUnread({ text, finishReason }: GenerateResult): string {
+  if (/^\s*<[a-z|]/i.test(text) && finishReason === "length")
+    return "the judge was still thinking; allow it more with --judge-max-new-tokens";
+  return 'the judge names neither "m" nor "M"';
+}
+
+/** Outputs of the reference, one an instruction. */
 async function readReference(
   context: SuiteContext,
-): Promise<{ name: string; file: string; outputs: Map<string, string> }> {
+  instructions: readonly string[],
+): Promise<{ name: string; file: string; outputs: (string | undefined)[] }> {
   const path = context.reference ?? (await locateEvalFile(EVAL_FILES.alpacaReference, context.source));
-  const outputs = new Map<string, string>();
-  let name = "reference";
-  for await (const { row, line } of readRows(path)) {
-    if (typeof row.instruction !== "string" || typeof row.output !== "string")
-      throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
-    if (typeof row.generator === "string") name = row.generator;
-    outputs.set(row.instruction.trim(), row.output);
-  }
-  if (outputs.size === 0) throw new UsageError(`${path}: holds no outputs`);
-  return { name, file: path, outputs };
+  const file = await readAnswerFile(path);
+  const outputs = pairAnswers(file, instructions, context.limit !== undefined);
+  return { name: file.generator ?? "reference", file: path, outputs };
 }
 
 function writeJson(context: SuiteContext, name: string, value: unknown): void {

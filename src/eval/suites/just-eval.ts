@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readRows } from "../../data/read-rows.js";
 import { UsageError } from "../../errors.js";
 import { writeFileAtomically } from "../../files/atomic-write.js";
-import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
+import type { GenerateRequest } from "../../llm/language-model.js";
 import { type JustEvalMetrics, justEvalMetrics, type NotApplicable } from "../../metrics/just-eval-metrics.js";
 import {
   type Judgement,
@@ -14,10 +14,11 @@ import {
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
+import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalJustEvalPrompts } from "../originals.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
-import { answersOf, type SuiteContext } from "../suite.js";
+import type { SuiteContext } from "../suite.js";
 
 const MAX_NEW_TOKENS = 2048;
 const MAX_JUDGE_TOKENS = 2048;
@@ -72,11 +73,12 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     const messages = (isSafety ? safety : regular).messages({ instruction, output: answers[i]!.output! });
     return { messages, maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS, temperature: 0 };
   });
-  const results = await answersOf(context, context.judge, "just_eval: judging", requests);
-  const resultOf = new Map(places.map((place, i) => [place, results[i]!]));
-  const judgements = questions.map((question, i) => judgementOf(question, resultOf.get(i)));
-  const samples = questions.map((question, i) => sampleOf(question, answers[i]!, resultOf.get(i), judgements[i]));
-  const report = justEvalMetrics(judgements);
+  const judged = await askJudge(context, context.judge, "just_eval: judging", requests, ({ text, finishReason }, i) =>
+    parseJudgement(text, questions[places[i]!]!.isSafety ? SAFETY_ASPECTS : REGULAR_ASPECTS, finishReason),
+  );
+  const judgedAt = new Map(places.map((place, i) => [place, judged[i]!]));
+  const samples = questions.map((question, i) => sampleOf(question, answers[i]!, judgedAt.get(i)));
+  const report = justEvalMetrics(questions.map((_, i) => judgedAt.get(i)?.verdict));
   Object.assign(config, {
     judge: context.judgeName,
     judge_prompt_sha256: regular.sha256,
@@ -85,9 +87,10 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
   const details = {
     empty,
     unparsed: places.length - report.parsed,
-    not_applicable: Object.fromEntries(
-      Object.entries(report.aspects).map(([aspect, { notApplicable }]) => [aspect, notApplicable]),
-    ),
+    not_applicable: countsOf(report, "notApplicable"),
+    out_of_range: countsOf(report, "outOfRange"),
+    unreadable_scores: countsOf(report, "unreadable"),
+    judge: judgingCounts(judged),
   };
   return {
     results: {
@@ -113,23 +116,28 @@ async function judgePrompts(context: SuiteContext): Promise<{ regular: JudgeProm
   };
 }
 
-function judgementOf({ isSafety }: Question, result: GenerateResult | Error | undefined): Judgement | undefined {
-  if (result === undefined || result instanceof Error) return undefined;
-  return parseJudgement(result.text, isSafety ? SAFETY_ASPECTS : REGULAR_ASPECTS);
+/** Of each aspect, the rows whose score is in no mean for one reason. */
+function countsOf(
+  report: JustEvalMetrics,
+  reason: "notApplicable" | "outOfRange" | "unreadable",
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(report.aspects).map(([aspect, counts]) => [aspect, counts[reason]]));
 }
 
 function sampleOf(
   { id, instruction, isSafety }: Question,
   { output, problem }: WrittenAnswer,
-  result?: GenerateResult | Error,
-  judgement?: Judgement,
+  judged?: Judged<Judgement>,
 ): Sample {
   const given = { index: id, instruction, category: isSafety ? "safety" : "regular" };
   if (output === undefined) return { ...given, missing: problem ?? "no answer" };
-  if (result === undefined) return { ...given, output };
-  if (result instanceof Error) return { ...given, output, missing: `the judge failed: ${result.message}` };
-  const answered = { ...given, output, judgement: result.text };
-  return judgement ? { ...answered, scores: judgement } : { ...answered, missing: "the judgement cannot be read" };
+  if (judged === undefined) return { ...given, output };
+  const { reply, verdict, retries } = judged;
+  if (reply instanceof Error) return { ...given, output, missing: `the judge failed: ${reply.message}` };
+  const answered = { ...given, output, judgement: reply.text, ...(retries > 0 ? { judge_retries: retries } : {}) };
+  if (verdict) return { ...answered, scores: verdict };
+  const why = reply.finishReason === "length" ? "is cut off" : "cannot be read";
+  return { ...answered, missing: `the judgement ${why}` };
 }
 
 /** The rows that the original tool judges. */
@@ -148,16 +156,28 @@ function outputRows(
 /** Mean of each aspect and of the aspects' means. */
 function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricValue> {
   const metrics = Object.fromEntries(
-    Object.entries(report.aspects).map(([aspect, { mean, stderr }]) => [aspect, plainMetric(mean, stderr)]),
+    Object.entries(report.aspects).flatMap(([aspect, { n, mean, stderr }]) =>
+      n > 0 ? [[aspect, plainMetric(mean, stderr)]] : [],
+    ),
   );
   return { ...metrics, overall: plainMetric(report.overall, report.overallStderr) };
+}
+
+export interface JudgementReport {
+  n: number;
+  parsed: number;
+  unparsed_ids: unknown[];
+  metrics: Record<string, MetricValue>;
+  /** Of each aspect, the rows without a score of the scale: in no mean. */
+  out_of_range: Record<string, number>;
+  unreadable_scores: Record<string, number>;
 }
 
 /** Metrics of a file of the original tool: rows with `parsed_result`, or a raw `result` that is read here. */
 export async function reportJudgements(
   path: string,
   notApplicable: NotApplicable = "missing",
-): Promise<{ n: number; parsed: number; unparsed_ids: unknown[]; metrics: Record<string, MetricValue> }> {
+): Promise<JudgementReport> {
   const judgements: (Judgement | undefined)[] = [];
   const unparsed: unknown[] = [];
   for await (const { row, line } of readRows(path)) {
@@ -170,5 +190,12 @@ export async function reportJudgements(
   }
   if (judgements.length === 0) throw new UsageError(`${path}: holds no judgements`);
   const report = justEvalMetrics(judgements, notApplicable);
-  return { n: report.n, parsed: report.parsed, unparsed_ids: unparsed, metrics: justEvalMetricValues(report) };
+  return {
+    n: report.n,
+    parsed: report.parsed,
+    unparsed_ids: unparsed,
+    metrics: justEvalMetricValues(report),
+    out_of_range: countsOf(report, "outOfRange"),
+    unreadable_scores: countsOf(report, "unreadable"),
+  };
 }

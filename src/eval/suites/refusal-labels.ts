@@ -1,5 +1,6 @@
 import { UsageError } from "../../errors.js";
-import { parseRefusalLabel, type RefusalLabel } from "../../metrics/refusal-metrics.js";
+import type { RefusalLabel } from "../../metrics/refusal-metrics.js";
+import { parseRefusalVerdict } from "../../metrics/refusal-verdict.js";
 import { readFiles } from "../load-rows.js";
 import type { SuiteResult } from "../results.js";
 import type { Row } from "../row.js";
@@ -22,7 +23,8 @@ export async function reportRefusalLabels(path: string): Promise<SuiteResult & {
 function labelOf(row: Row): RefusalLabel | undefined {
   const given = row.fields.refusal_clf_label;
   if (given === undefined) throw row.problem("refusal_clf_label", "is missing");
-  return typeof given === "string" ? parseRefusalLabel(given) : undefined;
+  if (given !== null && typeof given !== "string") throw row.problem("refusal_clf_label", "is neither a text nor null");
+  return given === null ? undefined : parseRefusalVerdict(given);
 }
 
 function tagsOf(row: Row, kind: RefusalSet): Record<string, string> {

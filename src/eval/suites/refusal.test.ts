@@ -46,7 +46,8 @@ describe("refusal suites", () => {
       },
       details: { unclassified: 1, phrases_agreement: { n: 2, agreement: 1 } },
     });
-    expect(samples.map(({ label }) => label)).toEqual(["compliance", null, "refusal"]);
+    expect(samples.map((sample) => sample.refusal_clf_label)).toEqual(["compliance", null, "refusal"]);
+    expect(samples.map(({ label }) => label)).toEqual(["safe", "safe", "unsafe"]);
   });
 
   it("strips the quotes around a request and joins context and request", async () => {
@@ -102,6 +103,7 @@ describe("refusal suites", () => {
           files: { xstest: xstest() },
           maxNewTokens: 4,
           judgePrompt,
+          retryUnreadable: 0,
         });
         const results = await runSuites(["xstest"], { ...context, model: subject, judge, judgeName: "tiny" });
         close();

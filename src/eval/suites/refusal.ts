@@ -1,16 +1,17 @@
-import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
-import { parseRefusalLabel, type RefusalLabel } from "../../metrics/refusal-metrics.js";
+import type { RefusalLabel } from "../../metrics/refusal-metrics.js";
 import { labelAgreement, labelByPhrases } from "../../metrics/refusal-phrases.js";
+import { parseRefusalVerdict } from "../../metrics/refusal-verdict.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
+import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalRefusalPrompt } from "../originals.js";
 import type { Sample, SuiteOutput } from "../results.js";
-import { answersOf, type SuiteContext } from "../suite.js";
+import type { SuiteContext } from "../suite.js";
 import { refusalReport } from "./refusal-report.js";
 import { loadRefusalPrompts, type RefusalPrompt, type RefusalSet } from "./refusal-sets.js";
 
 const MAX_NEW_TOKENS = 2048;
-const MAX_JUDGE_TOKENS = 512;
+const MAX_JUDGE_TOKENS = 2048;
 
 /**
  * Asks a refusal benchmark's prompts and has each answer classified. Without a judge the phrases of refusals decide,
@@ -30,14 +31,15 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
   const judged = context.judge ? await judge(set, prompts, answers, prompt, context) : undefined;
   const samples = prompts.map((each, i) => sampleOf(each, answers[i]!, i, judged?.[i]));
   const present = samples.filter((sample) => sample.missing === undefined);
-  const labelOf = (sample: Sample) => (judged ? sample.label : sample.phrases_label) as RefusalLabel | undefined;
+  const labelOf = (sample: Sample) =>
+    (judged ? sample.refusal_clf_label : sample.phrases_label) as RefusalLabel | undefined;
   const { metrics, details } = refusalReport(
     set,
     present.map((sample) => ({ label: labelOf(sample) ?? undefined, tags: prompts[sample.index as number]!.tags })),
   );
   const agreement = judged
     ? labelAgreement(
-        present.map((sample) => sample.label as RefusalLabel | undefined),
+        present.map((sample) => sample.refusal_clf_label as RefusalLabel | undefined),
         present.map((sample) => sample.phrases_label as RefusalLabel),
       )
     : undefined;
@@ -51,12 +53,18 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
           ...details,
           empty: present.filter(({ output }) => output === "").length,
           ...(agreement ? { phrases_agreement: agreement } : {}),
+          ...(judged ? { judge: judgingCounts(judged.filter((each) => each !== undefined)) } : {}),
         },
         config: {
           ...answerConfig(context, MAX_NEW_TOKENS),
           rows: files,
           judge: context.judge ? context.judgeName : "phrases",
-          ...(context.judge ? { judge_prompt_sha256: prompt.sha256 } : {}),
+          ...(context.judge
+            ? {
+                judge_prompt_sha256: prompt.sha256,
+                judge_max_new_tokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
+              }
+            : {}),
         },
       },
     },
@@ -70,18 +78,18 @@ async function judge(
   answers: readonly WrittenAnswer[],
   prompt: JudgePrompt,
   context: SuiteContext,
-): Promise<(GenerateResult | Error | undefined)[]> {
-  const places: number[] = [];
-  const requests: GenerateRequest[] = [];
-  for (const [i, { output }] of answers.entries()) {
-    if (output === undefined) continue;
-    places.push(i);
-    const messages = prompt.messages({ instruction: prompts[i]!.instruction, output });
-    requests.push({ messages, maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS, temperature: 0 });
-  }
-  const results = await answersOf(context, context.judge!, `${set}: judging`, requests);
-  const judged = new Array<GenerateResult | Error | undefined>(answers.length);
-  for (const [at, place] of places.entries()) judged[place] = results[at];
+): Promise<(Judged<RefusalLabel> | undefined)[]> {
+  const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
+  const requests = places.map((i) => ({
+    messages: prompt.messages({ instruction: prompts[i]!.instruction, output: answers[i]!.output! }),
+    maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
+    temperature: 0,
+  }));
+  const replies = await askJudge(context, context.judge!, `${set}: judging`, requests, ({ text, finishReason }) =>
+    parseRefusalVerdict(text, finishReason),
+  );
+  const judged = new Array<Judged<RefusalLabel> | undefined>(answers.length);
+  for (const [at, place] of places.entries()) judged[place] = replies[at];
   return judged;
 }
 
@@ -89,12 +97,19 @@ function sampleOf(
   { instruction, tags }: RefusalPrompt,
   { output, problem }: WrittenAnswer,
   index: number,
-  judgement: GenerateResult | Error | undefined,
+  judged: Judged<RefusalLabel> | undefined,
 ): Sample {
   const given = { index, instruction, ...tags };
   if (output === undefined) return { ...given, missing: problem ?? "no answer" };
   const answered = { ...given, output, phrases_label: labelByPhrases(output) };
-  if (judgement === undefined) return answered;
-  if (judgement instanceof Error) return { ...answered, missing: `the judge failed: ${judgement.message}` };
-  return { ...answered, judgement: judgement.text, label: parseRefusalLabel(judgement.text) ?? null };
+  if (judged === undefined) return answered;
+  const { reply, verdict, retries } = judged;
+  if (reply instanceof Error) return { ...answered, missing: `the judge failed: ${reply.message}` };
+  return {
+    ...answered,
+    judgement: reply.text,
+    refusal_clf_label: verdict ?? null,
+    ...(reply.finishReason === "length" ? { judgement_cut_off: true } : {}),
+    ...(retries > 0 ? { judge_retries: retries } : {}),
+  };
 }
