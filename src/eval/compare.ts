@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
 import { type BootstrapResult, mean, pairedBootstrap, type SignTestResult, signTest } from "../metrics/statistics.js";
-import { openResults } from "./results-file.js";
 import { textTable } from "./results.js";
+import { openResults } from "./results-file.js";
 import { rowFigures, rowIdentity } from "./row-figures.js";
 
 export interface Comparison {
@@ -56,9 +56,11 @@ export async function compareRuns(
         bootstrap: pairedBootstrap(second, first, options),
         sign: signTest(second, first),
       });
-    const whole = Object.keys(openResults(a)?.suites[suite]?.metrics ?? {}).filter((metric) => !metrics.has(metric));
+    const whole = Object.keys(openResults(a)?.[suite]?.metrics ?? {}).filter((metric) => !metrics.has(metric));
     if (whole.length > 0)
-      notes.push(`${suite}: ${whole.join(", ")} ${whole.length === 1 ? "is a figure" : "are figures"} of a whole run, not of rows`);
+      notes.push(
+        `${suite}: ${whole.join(", ")} ${whole.length === 1 ? "is a figure" : "are figures"} of a whole run, not of rows`,
+      );
   }
   if (comparisons.length === 0)
     throw new UsageError(`${a} and ${b}: no question has a figure in both (${notes.join("; ") || suites.join(", ")})`);
@@ -135,9 +137,7 @@ export function comparisonText({ comparisons, notes }: RunComparison): string {
     a.toFixed(4),
     b.toFixed(4),
     signed(bootstrap.difference),
-    bootstrap.low === null || bootstrap.high === null
-      ? "–"
-      : `[${signed(bootstrap.low)}, ${signed(bootstrap.high)}]`,
+    bootstrap.low === null || bootstrap.high === null ? "–" : `[${signed(bootstrap.low)}, ${signed(bootstrap.high)}]`,
     bootstrap.pValue.toFixed(4),
     `${sign.wins}/${sign.losses}/${sign.ties}`,
     sign.pValue.toFixed(4),

@@ -1,16 +1,10 @@
 /** What a sample says of its row, under the names that the suite's metrics have, and which row it is. */
-import type { JsonRow } from "../files/jsonl.js";
+
 import { canonicalJson } from "../files/canonical-json.js";
+import type { JsonRow } from "../files/jsonl.js";
 
 /** Fields of samples that are figures by themselves. */
-const FIELDS = [
-  "acc",
-  "acc_norm",
-  "exact_match_strict",
-  "exact_match_flexible",
-  "rougeL",
-  "bertscore_f1",
-] as const;
+const FIELDS = ["acc", "acc_norm", "exact_match_strict", "exact_match_flexible", "rougeL", "bertscore_f1"] as const;
 
 /** response_ranking: metrics by their names in `ranked`. */
 const RANKED: Readonly<Record<string, string>> = {
@@ -38,7 +32,8 @@ export function rowFigures(suite: string, row: JsonRow): Map<string, number> {
     set("win_rate", 100 * share);
     set("discrete_win_rate", share === 0.5 ? 50 : share > 0.5 ? 100 : 0);
   }
-  if ("label" in row || "phrases_label" in row) for (const [name, value] of refusalFigures(suite, row)) set(name, value);
+  if ("label" in row || "phrases_label" in row)
+    for (const [name, value] of refusalFigures(suite, row)) set(name, value);
   for (const [aspect, judged] of Object.entries((row.scores as Record<string, { score?: unknown }> | undefined) ?? {}))
     set(aspect, judged?.score);
   for (const [name, field] of Object.entries(RANKED)) set(name, (row.ranked as JsonRow | undefined)?.[field]);
@@ -76,5 +71,7 @@ export function rowIdentity(row: JsonRow): string {
   if (typeof row.question === "string") return row.question;
   const { instruction, input, choices, gold, target, expected, part, subset, context, prompt, messages } = row;
   const asked = instruction === undefined ? [context, prompt, messages] : [];
-  return canonicalJson([instruction, input, choices, gold, target, expected, part, subset, asked].map((each) => each ?? null));
+  return canonicalJson(
+    [instruction, input, choices, gold, target, expected, part, subset, asked].map((each) => each ?? null),
+  );
 }
