@@ -10,10 +10,11 @@ import { acquireRunLock } from "../files/run-lock.js";
 import { sha256OfFile } from "../files/sha256.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter, AdapterShape } from "../model/adapter.js";
-import { adapterShape } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
-import { loadDecoderWeights, type Precision } from "../model/weights.js";
+import { type DecoderWeights, loadDecoderWeights, type Precision } from "../model/weights.js";
 import { loadAdapter, saveAdapter } from "../peft/adapter-io.js";
+import { peftBase } from "../peft/base-model.js";
+import { trainedShape } from "../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { EventFileWriter } from "../report/tensorboard.js";
 import { Device } from "../runtime/device.js";
@@ -59,11 +60,11 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   const before = options.resume && folder.exists() ? folder.record() : undefined;
   const templateTime = before?.templateTime ?? localTime(new Date(started));
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
-  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
-
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
-  const shape = recipe.method === "full" ? undefined : adapterShape(recipe.lora);
+  const examples = await loadTrainingExamples(recipe, tokenizer, say, config.vocabSize);
+  const { train, validation, truncated, dropped, validationTruncated, validationDropped } = examples;
+  const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
   const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
   const device = await Device.open({
@@ -105,6 +106,8 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       validation: validation.length,
       truncated,
       dropped,
+      validationTruncated,
+      validationDropped,
     },
     memory: { keptLayers: plan.keptLayers, rowTokens: plan.rowTokens, estimateBytes: Math.round(plan.estimate) },
     progress: { step: 0, steps, epoch: 0 },
@@ -131,9 +134,10 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     ours = true;
     folder.create(recipe);
     folder.write(record);
+    for (const row of examples.skipped) folder.log(`left out: ${row}`);
     folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.length} examples, ${steps} steps`);
     const weights = loadDecoderWeights(checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
-    const start = shape && (await startingAdapter(recipe, weights.config, shape));
+    const start = shape && (await startingAdapter(recipe, weights, shape));
     const model = await TrainingModel.create(device, weights, {
       adapter: start,
       keptLayers: plan.keptLayers,
@@ -151,7 +155,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       await mkdir(temporary, { recursive: true });
       if (shape) {
         await saveAdapter(temporary, await readAdapter(device, model.groups.slice(0, config.layers), shape), {
-          baseModel: recipe.model,
+          base: peftBase(recipe.model, modelPath),
         });
       } else {
         const chat = chatFiles(tokenizer, recipe.template);
@@ -249,12 +253,8 @@ function diskFull(error: unknown): FailureError | undefined {
   return new FailureError("the disk is full; free some space and run again with --resume", { cause: error });
 }
 
-async function startingAdapter(
-  recipe: TrainingRecipe,
-  config: ReturnType<typeof decoderConfig>,
-  shape: AdapterShape,
-): Promise<Adapter> {
-  if (recipe.adapter === undefined) return newAdapter({ config }, shape, recipe.seed);
-  const loaded = await loadAdapter(recipe.adapter, config);
-  return { ...loaded, shape: { ...loaded.shape, dropout: shape.dropout } };
+async function startingAdapter(recipe: TrainingRecipe, weights: DecoderWeights, shape: AdapterShape): Promise<Adapter> {
+  if (recipe.adapter === undefined) return newAdapter(weights, shape, recipe.seed);
+  const loaded = await loadAdapter(recipe.adapter, weights.config);
+  return { ...loaded, shape };
 }
