@@ -22,8 +22,9 @@ export interface RunRecord {
   templateTime?: string;
   seed: number;
   status: RunStatus;
-  /** Hash of recipe, data and base weights' description: what must agree to continue the run. */
+  /** Hash of what must agree to continue the run: recipe, rows, base weights, starting adapter; and those by name. */
   identity: string;
+  identityFields?: Record<string, string>;
   versions: Record<string, string>;
   device: { name: string; threads: number };
   data: {
@@ -47,6 +48,8 @@ export interface RunRecord {
   loss?: number;
   validationLoss?: number;
   message?: string;
+  /** Set when a run ended because its validation loss no longer fell. */
+  stoppedEarly?: boolean;
 }
 
 /** One line of `metrics.jsonl`. */
