@@ -1,9 +1,10 @@
 /** `results.json`: what an evaluation's folder holds of each suite. Written here alone; its schema is published. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
+import { readRegularFile } from "../files/regular-file.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import { evokeVersion } from "../version.js";
 import type { SuiteResult } from "./results.js";
@@ -62,7 +63,7 @@ export function openResults(folder: string): Results | undefined {
   if (!existsSync(path)) return undefined;
   let data: unknown;
   try {
-    data = JSON.parse(readFileSync(path, "utf8"));
+    data = JSON.parse(readRegularFile(path));
   } catch (error) {
     throw new UsageError(`${path}: not valid JSON (${(error as Error).message})`);
   }
