@@ -126,7 +126,6 @@ const plan = planMemory({
   microBatch: count,
   budgetBytes: Number(values.budget) * 1e9,
   recompute: "auto",
-  onHost: true,
 });
 const build = (on: Device): Promise<TrainingModel> =>
   TrainingModel.create(on, weights, {
@@ -141,7 +140,7 @@ const examples = lengths.map((length, index) => ({
   mask: new Uint8Array(length).fill(1),
   index,
 }));
-const rows = balancedRows([...lengths.keys()], lengths, plan.rowTokens, count).map((row) =>
+const rows = balancedRows([...lengths.keys()], (index) => lengths[index]!, plan.rowTokens, count).map((row) =>
   trainingRow(row.map((index) => examples[index]!)),
 );
 const targets = rows.reduce((sum, row) => sum + row.targets, 0);

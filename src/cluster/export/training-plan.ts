@@ -8,7 +8,7 @@ import { resolveModel } from "../../hub/resolve-model.js";
 import { type TrainedSettings, trainedSettings } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { plannedSteps } from "../../train/length.js";
 
 export interface TrainingPlan {
   recipe: TrainingRecipe;
