@@ -57,7 +57,8 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = recipe.method === "full" ? [] : trainedSettings(recipe).settings.target_modules;
+  const targets =
+    recipe.method === "full" ? [] : trainedSettings(modelShape(modelPath), recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
   const { name, revision } = model;

@@ -33,16 +33,17 @@ export function shapeFields(architecture: string, config: DecoderConfig, source:
   put("context_length", { u32: config.maxPositions });
   put("embedding_length", { u32: config.hiddenSize });
   put("block_count", { u32: config.layers });
-  put("feed_forward_length", { u32: config.intermediateSize });
+  put("feed_forward_length", { u32: config.block.mlp.width });
   put("attention.head_count", { u32: config.heads });
   put("attention.head_count_kv", { u32: config.kvHeads });
   put("attention.key_length", { u32: config.headDim });
   put("attention.value_length", { u32: config.headDim });
   put("rope.dimension_count", { u32: config.headDim });
   put("vocab_size", { u32: config.vocabSize });
-  const { norm } = config;
-  put(`attention.layer_norm_${norm.kind === "rms" ? "rms_" : ""}epsilon`, { f32: norm.epsilon });
-  if (config.clipQkv !== undefined) put("attention.clamp_kqv", { f32: config.clipQkv });
+  const { kind, epsilon } = config.finalNorm;
+  put(`attention.layer_norm_${kind === "rms" ? "rms_" : ""}epsilon`, { f32: epsilon });
+  const { clip } = config.block.attention;
+  if (clip !== undefined) put("attention.clamp_kqv", { f32: clip });
   const window = config.slidingWindow.find((size) => size !== undefined);
   if (window !== undefined) put("attention.sliding_window", { u32: window });
   if (architecture === "gemma2") {
