@@ -144,7 +144,7 @@ export function writeGguf(
   replaceFile(path, (temporary) => {
     const fd = openSync(temporary, "w");
     try {
-      writeFully(fd, header.bytes());
+      writeFully(fd, header.bytes(), path);
       tensors.forEach((tensor, i) => {
         onTensor(i, tensors.length);
         writeTensor(fd, path, tensor);
@@ -168,7 +168,7 @@ function writeTensor(fd: number, path: string, tensor: GgufTensorToWrite): void 
   for (let done = 0; done < blocks; done += each) {
     const count = Math.min(each, blocks - done);
     for (let i = 0; i < count; i++) encode(data, (done + i) * values, view, i * bytes);
-    writeFully(fd, piece.subarray(0, count * bytes));
+    writeFully(fd, piece.subarray(0, count * bytes), path);
   }
-  writeFully(fd, new Uint8Array(aligned(sizeOf(tensor)) - sizeOf(tensor)));
+  writeFully(fd, new Uint8Array(aligned(sizeOf(tensor)) - sizeOf(tensor)), path);
 }
