@@ -20,11 +20,21 @@ export interface RunRecord {
   templateTime?: string;
   seed: number;
   status: RunStatus;
-  /** Hash of recipe, data and base weights' description: what must agree to continue the run. */
+  /** Hash of what must agree to continue the run: recipe, rows, base weights, starting adapter; and those by name. */
   identity: string;
+  identityFields?: Record<string, string>;
   versions: Record<string, string>;
   device: { name: string; threads: number };
-  data: { files: Record<string, string>; examples: number; validation: number; truncated: number; dropped: number };
+  data: {
+    files: Record<string, string>;
+    examples: number;
+    validation: number;
+    /** Rows cut at `max_length`, and left out; of the rows to train on and of those held out. */
+    truncated: number;
+    dropped: number;
+    validationTruncated?: number;
+    validationDropped?: number;
+  };
   /** Absent when a cluster trained. */
   memory?: { keptLayers: number; rowTokens: number; estimateBytes: number };
   /** The job of a run that a cluster trained. */
@@ -36,6 +46,8 @@ export interface RunRecord {
   loss?: number;
   validationLoss?: number;
   message?: string;
+  /** Set when a run ended because its validation loss no longer fell. */
+  stoppedEarly?: boolean;
 }
 
 /** One line of `metrics.jsonl`. */

@@ -12,8 +12,8 @@ import { trainedSettings, trainedShape } from "../../peft/trained-adapter.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { runIdentity } from "../../train/identity.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { type RunIdentity, runIdentity } from "../../train/identity.js";
+import { plannedSteps } from "../../train/length.js";
 import { workerModel } from "./model-source.js";
 import { defaultRequirements, type JobPackage, packJob, planRun, programHash } from "./package.js";
 
@@ -22,7 +22,7 @@ export interface PreparedJob {
   /** Submission id: the same where everything is that can change the result. */
   id: string;
   /** Hash by which a run folder knows its run. */
-  identity: string;
+  identity: RunIdentity;
   package: JobPackage;
   modelPath: string;
   steps: number;
@@ -58,13 +58,21 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = recipe.method === "full" ? [] : trainedSettings(recipe).settings.target_modules;
+  const targets =
+    recipe.method === "full" ? [] : trainedSettings(modelShape(modelPath), recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
-  const identity = runIdentity(recipe, train, validation);
-  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
   const { name, revision } = model;
-  const id = `evoke-${sha256(canonicalJson([identity, adapter, resultSettings(cluster, model)])).slice(0, 16)}`;
+  const identity = await runIdentity({
+    recipe,
+    model: { name: `${name}@${revision}` },
+    templateTime,
+    train,
+    validation,
+  });
+  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
+  const parts = [identity.id, adapter ?? null, steps, resultSettings(cluster, model)];
+  const id = `evoke-${sha256(canonicalJson(parts)).slice(0, 16)}`;
   const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
   const job = {
     id,
