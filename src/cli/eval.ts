@@ -7,6 +7,7 @@ import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
+import { rulesOption } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -27,6 +28,7 @@ export function evalCommand(): Command {
       collect,
     )
     .option("--outputs <file>", "judge the answers in this file in place of a model's")
+    .addOption(rulesOption())
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
     .option("--judge-safety-prompt <file>", "just_eval: the same for its rows about safety")
@@ -96,7 +98,7 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
 
 /** The template goes to the model as well, which renders conversations by it. */
 function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
-  const options = resolveOptions(llmFlags(flags), globals);
+  const options = { ...resolveOptions(llmFlags(flags), globals), ...(flags.rules ? { rules: flags.rules } : {}) };
   return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
 }
 

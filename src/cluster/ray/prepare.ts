@@ -11,8 +11,8 @@ import { trainedSettings, trainedShape } from "../../peft/trained-adapter.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { runIdentity } from "../../train/identity.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { type RunIdentity, runIdentity } from "../../train/identity.js";
+import { plannedSteps } from "../../train/length.js";
 import { workerModel } from "./model-source.js";
 import { type JobPackage, packJob, planRun } from "./package.js";
 
@@ -21,7 +21,7 @@ export interface PreparedJob {
   /** Submission id: the same for the same recipe, rows, model and number of workers. */
   id: string;
   /** Hash by which a run folder knows its run. */
-  identity: string;
+  identity: RunIdentity;
   package: JobPackage;
   modelPath: string;
   steps: number;
@@ -57,14 +57,21 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = recipe.method === "full" ? [] : trainedSettings(recipe).settings.target_modules;
+  const targets =
+    recipe.method === "full" ? [] : trainedSettings(modelShape(modelPath), recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
-  const identity = runIdentity(recipe, train, validation);
-  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
   const { name, revision } = model;
+  const identity = await runIdentity({
+    recipe,
+    model: { name: `${name}@${revision}` },
+    templateTime,
+    train,
+    validation,
+  });
+  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
   const place = [cluster.workers, cluster.precision, name, revision, cluster.storage];
-  const id = `evoke-${sha256(JSON.stringify([identity, adapter, place])).slice(0, 16)}`;
+  const id = `evoke-${sha256(JSON.stringify([identity.id, adapter, place, steps])).slice(0, 16)}`;
   const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
   const job = {
     id,
