@@ -10,7 +10,7 @@ import { readModel, TokenizerEngine } from "./engine/engine.js";
 import { type LocalTime, PROGRAM_START } from "./template-date.js";
 import { withinTime } from "./time-limit.js";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
-import { ggufTokenizer } from "./tokenizer-gguf.js";
+import { endsByText, ggufTokenizer } from "./tokenizer-gguf.js";
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -65,7 +65,9 @@ export async function loadTokenizer(path: string, options: { templateTime?: Loca
   }
   const parsed = parseGguf(gguf);
   parsed.file.close();
-  const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id];
+  const tokens = parsed.metadata.get("tokenizer.ggml.tokens");
+  const byText = Array.isArray(tokens) ? endsByText(tokens as string[]) : [];
+  const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id, byText];
   return new ModelTokenizer(gguf, ggufTokenizer(parsed), ends, templateTime);
 }
 
@@ -99,7 +101,7 @@ class ModelTokenizer implements Tokenizer {
         this.#added.add(id);
         if (special) this.#special.add(id);
       }
-      this.#inner = new TokenizerEngine(withBosAndEos(tokenizer, config), model, tokens);
+      this.#inner = new TokenizerEngine(tokenizer, model, tokens);
     } catch (error) {
       const { message } = error as Error;
       if (message.startsWith(source)) throw error;
@@ -172,17 +174,6 @@ class ModelTokenizer implements Tokenizer {
   #idOf(token: string | undefined): number | undefined {
     return token === undefined ? undefined : this.#inner.idOf(token);
   }
-}
-
-/** `add_bos_token` and `add_eos_token`, where a configuration has them, decide in place of tokenizer.json (as in transformers). */
-function withBosAndEos(tokenizer: Json, config: Json): Json {
-  if (!("add_bos_token" in config) && !("add_eos_token" in config)) return tokenizer;
-  const special = (name: "bos" | "eos"): Json[] => {
-    const token = config[`add_${name}_token`] === true ? tokenText(config[`${name}_token`]) : undefined;
-    return token === undefined ? [] : [{ SpecialToken: { id: token, type_id: 0 } }];
-  };
-  const single = [...special("bos"), { Sequence: { id: "A", type_id: 0 } }, ...special("eos")];
-  return { ...tokenizer, post_processor: { type: "TemplateProcessing", single, pair: single, special_tokens: {} } };
 }
 
 /** What transformers passes to a chat template. */
