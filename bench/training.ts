@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { openCheckpoint } from "../src/checkpoint/open.js";
 import { Graph, ops } from "../src/graph/index.js";
 import { resolveModel } from "../src/hub/resolve-model.js";
-import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
+import { linearNames, linearShape } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { adapterShape } from "../src/peft/targets.js";
 import { Device, hostTensor } from "../src/runtime/device.js";
@@ -69,7 +69,7 @@ async function denseRate(device: Device): Promise<number> {
 function productFlops(weights: DecoderWeights, rank: number, targets: number): number {
   const { config } = weights;
   let perToken = 0;
-  LINEAR_LAYERS.forEach((name) => {
+  linearNames(config).forEach((name) => {
     const [out, width] = linearShape(config, name);
     perToken += 4 * out * width; // forward, and the gradient of the input; the frozen weight has none
     perToken += 6 * rank * (out + width);

@@ -7,8 +7,10 @@ import { UsageError } from "../errors.js";
 import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
-import { type LinearName, linearShape } from "../model/decoder-layer.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
+import { linearOf } from "../model/decoder-layer.js";
 import { addUpdate, type LinearUpdate, rowLength } from "../model/dora.js";
+import { transpose } from "../model/weights.js";
 
 export interface MergeOptions {
   /** Precision of the written weights. Default BF16. */
@@ -38,16 +40,20 @@ export function mergeAdapter(
   mkdirSync(temporary, { recursive: true });
   try {
     const tensors: TensorToWrite[] = checkpoint.names().map((name) => {
-      const match = /^model\.layers\.(\d+)\.(.+)\.weight$/.exec(name);
-      const linear = match?.[2] as LinearName | undefined;
-      const factors = match && linear ? adapter.layers[Number(match[1])]?.get(linear) : undefined;
+      const [layer, linear] = linearIn(config, name) ?? [];
+      const factors = linear === undefined ? undefined : adapter.layers[layer!]?.get(linear);
       const { shape } = checkpoint.info(name);
-      if (!factors || !linear) return { name, shape, dtype, data: () => checkpoint.read(name) };
+      if (!factors || linear === undefined) return { name, shape, dtype, data: () => checkpoint.read(name) };
       const data = (): Float32Array => {
-        const weight = checkpoint.read(name).slice();
-        const { rank, scaling } = adapter.shape.layers[Number(match![1])]!.get(linear)!;
-        mergeInto(weight, linearShape(config, linear), { factors, rank, scaling });
-        return weight;
+        const {
+          shape: [out, width],
+          transposed,
+        } = linearOf(config, linear);
+        const stored = checkpoint.read(name);
+        const weight = transposed ? transpose(stored, width, out) : stored.slice();
+        const { rank, scaling } = adapter.shape.layers[layer!]!.get(linear)!;
+        mergeInto(weight, [out, width], { factors, rank, scaling });
+        return transposed ? transpose(weight, out, width) : weight;
       };
       return { name, shape, dtype, data };
     });
@@ -58,6 +64,13 @@ export function mergeAdapter(
     rmSync(temporary, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Block and linear layer that a weight of this name belongs to. */
+function linearIn({ names, block }: DecoderConfig, weight: string): [layer: number, name: string] | undefined {
+  if (!weight.startsWith(`${names.blocks}.`)) return undefined;
+  const [, layer, name] = /^(\d+)\.(.+)\.weight$/.exec(weight.slice(names.blocks.length + 1)) ?? [];
+  return block.linears.some((linear) => linear.name === name) ? [Number(layer), name!] : undefined;
 }
 
 /** weight [out, in] += scaling · b · a; under DoRA each row is then brought to its trained length. */

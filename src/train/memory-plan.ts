@@ -3,7 +3,7 @@ import { FailureError } from "../errors.js";
 import type { AdapterShape } from "../model/adapter.js";
 import { adapterParameters, graphAdapter } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { linearShape, linearWeights } from "../model/decoder-layer.js";
 import { ONE_GRAPH_TOKENS } from "../model/long-attention.js";
 import { QUERY_BLOCK } from "../model/packed-attention.js";
 import { longestRow } from "./examples.js";
@@ -48,8 +48,9 @@ const BITS: Record<MemoryRequest["precision"], number> = { float32: 32, nf4: 4.1
 
 /** Bytes of activations one kept block holds per token. */
 function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
-  const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
-  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
+  const { hiddenSize, heads, kvHeads, headDim } = config;
+  const { width, gated } = config.block.mlp;
+  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + (gated ? 2 : 1) * width;
   if (!adapter) return 4 * floats;
   const { ranks, dropout } = graphAdapter(adapter);
   const widths = [...ranks.keys()].reduce((sum, name) => sum + linearShape(config, name)[1], 0);
@@ -100,12 +101,9 @@ function attentionFloats({ heads, kvHeads, headDim }: DecoderConfig, rowTokens: 
 
 function planRow(request: MemoryRequest, limit: number, longest: number): MemoryPlan {
   const { config, adapter, lengths, microBatch } = request;
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const { hiddenSize, heads, kvHeads, headDim, layers, vocabSize } = config;
   const rowTokens = longestRow(lengths, microBatch, limit);
-  const linear = LINEAR_LAYERS.reduce((sum, name) => {
-    const [out, width] = linearShape(config, name);
-    return sum + out * width;
-  }, 0);
+  const linear = linearWeights(config);
   const table = vocabSize * hiddenSize * 4;
   const tables = config.tiedEmbeddings ? table : 2 * table;
   const weights = adapter ? (layers * linear * BITS[request.precision]) / 8 + tables : 0;
@@ -117,7 +115,7 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const logits = 3.4 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
   const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
   // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
-  const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
+  const perToken = 14 * hiddenSize + 9 * config.block.mlp.width + 6 * (heads + kvHeads) * headDim;
   const backward = 4 * (rowTokens * perToken + attentionFloats(config, rowTokens, longest));
   const rows = lengths.reduce((sum, length) => sum + ROW_BYTES + 5 * length, 0);
   const fixed = RESERVE + rows + weights + trainable + decoded + logits + inputs;
