@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openCheckpoint } from "../src/checkpoint/open.js";
-import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
+import { linearNames, linearShape } from "../src/model/decoder-layer.js";
 import { PackedModel } from "../src/model/packed-model.js";
 import { loadDecoderWeights } from "../src/model/weights.js";
 import { trainedShape } from "../src/peft/trained-adapter.js";
@@ -61,7 +61,7 @@ async function measure(tokens: number): Promise<void> {
   await packed.logProbabilities(hidden, positions, row.row.tokens.subarray(1));
   const score = cpuSeconds() - scoreStart;
   let products = 0;
-  for (const name of LINEAR_LAYERS) {
+  for (const name of linearNames(config)) {
     const [out, width] = linearShape(config, name);
     products += 4 * out * width + 6 * 64 * (out + width);
   }
