@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../../errors.js";
 import { chatRendering } from "../../eval/chat-rendering.js";
 import { loadPromptFile } from "../../eval/prompt-file.js";
 import type { SuiteResult } from "../../eval/results.js";
+import { resultRecord } from "../../eval/results-file.js";
 import { runSuites } from "../../eval/run-suites.js";
 import type { SuiteContext } from "../../eval/suite.js";
-import { writeFileAtomically } from "../../files/atomic-write.js";
 import { readAllJsonl, writeJsonl } from "../../files/jsonl.js";
+import { regularFiles } from "../../files/regular-file.js";
 import { type JournaledModel, withJournal } from "../../llm/journal.js";
 import type { ResolvedModel } from "../../llm/resolve.js";
 import { ANSWERS_FILE } from "../plan-evaluations.js";
@@ -59,6 +60,7 @@ async function evaluate(
       judgeName: job.judge && context.modelOf(job.judge),
       generator: job.generator,
       out: folder,
+      record: await resultRecord({ model, judge, modelName: job.model && context.modelOf(job.model) }),
       limit: job.limit,
       shots: job.shots,
       drawn: job.drawn,
@@ -91,9 +93,6 @@ async function evaluate(
     };
     const results = await runSuites(job.suites, suites);
     signal.throwIfAborted();
-    for (const result of Object.values(results))
-      if (result.config && job.model) result.config.model = context.modelOf(job.model);
-    writeFileAtomically(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
     await requireAnswers(results, folder);
     if (job.kind === "answers") await collectAnswers(folder);
     return {
@@ -125,7 +124,7 @@ async function requireAnswers(results: Readonly<Record<string, SuiteResult>>, fo
 /** All answers of the step as rows of instruction and output, for the judging step. */
 async function collectAnswers(folder: string): Promise<void> {
   const answers: { instruction: unknown; output: unknown }[] = [];
-  for (const name of readdirSync(join(folder, "samples")).sort())
+  for (const name of regularFiles(join(folder, "samples")))
     for (const { instruction, output } of await readAllJsonl(join(folder, "samples", name)))
       if (typeof instruction === "string" && typeof output === "string") answers.push({ instruction, output });
   writeJsonl(join(folder, ANSWERS_FILE), answers);
