@@ -1,9 +1,9 @@
 /** Runs prompts through the model and keeps their keys and values, several in one packed row. */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
+import { packRow } from "../model/packed-row.js";
 import { KvCache } from "./kv-cache.js";
 import type { PrefixCache, ReadPrompt } from "./prefix-cache.js";
-import { packRow } from "../model/packed-row.js";
 import { type PlacedSequence, planRows } from "./score-plan.js";
 
 /** Tokens of prompts that go through the model together, what prompts share counted once. */

@@ -2,7 +2,7 @@
 import { type Graph, ops, type Value } from "../graph/index.js";
 import { hostTensor, type Tensor } from "../runtime/device.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { attendBlock, type PackedAttention } from "./packed-attention.js";
+import type { PackedAttention } from "./packed-attention.js";
 
 /** A text that was read before. */
 export interface Past {
@@ -16,18 +16,25 @@ export interface Past {
 
 /** Declares the inputs for `tokens` that go on from a past, and returns the attention over both. */
 export function pastAttention(graph: Graph, config: DecoderConfig, tokens: number): PackedAttention {
-  const { kvHeads, headDim } = config;
-  const width = kvHeads * headDim;
-  const input = (name: string): Value => graph.input(name, "float32", [kvHeads, "past", headDim]);
-  const rows = (past: Value, own: Value): Value => {
-    const before = ops.transpose(past, [1, 0, 2]);
-    const all = ops.concat([before, ops.reshape(own, [tokens, kvHeads, headDim])], 0, "keys");
-    return ops.reshape(all, ["keys", width]);
-  };
-  const [keys, values] = [input("pastKeys"), input("pastValues")];
+  const { heads, kvHeads, headDim, attentionScale, attentionSoftCap } = config;
+  const group = heads / kvHeads;
+  const [pastKeys, pastValues] = ["pastKeys", "pastValues"].map((name) =>
+    graph.input(name, "float32", [kvHeads, "past", headDim]),
+  ) as [Value, Value];
   const bias = graph.input("pastBias", "float32", [tokens, "keys"]);
+  const all = (past: Value, own: Value): Value =>
+    ops.concat([past, ops.transpose(ops.reshape(own, [tokens, kvHeads, headDim]), [1, 0, 2])], 1, "keys");
   return {
-    attend: (q, k, v) => attendBlock(config, q, rows(keys, k), rows(values, v), bias, { queries: tokens, keys: "keys" }),
+    attend(q, k, v) {
+      const byHead = ops.transpose(ops.reshape(q, [tokens, kvHeads, group, headDim]), [1, 2, 0, 3]);
+      const queries = ops.reshape(byHead, [kvHeads, group * tokens, headDim]);
+      let scores = ops.scale(ops.matmul(queries, ops.transposeLast(all(pastKeys, k))), attentionScale);
+      if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
+      const grouped = ops.add(ops.reshape(scores, [kvHeads, group, tokens, "keys"]), bias);
+      const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * tokens, "keys"]);
+      const mixed = ops.reshape(ops.matmul(weights, all(pastValues, v)), [kvHeads, group, tokens, headDim]);
+      return ops.reshape(ops.transpose(mixed, [2, 0, 1, 3]), [tokens, heads * headDim]);
+    },
   };
 }
 

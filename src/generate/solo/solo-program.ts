@@ -3,27 +3,8 @@ import type { AdapterShape } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { LINEAR_LAYERS, type LinearName, NORM_NAMES } from "../../model/decoder-layer.js";
 import type { Rope } from "../../model/rope.js";
+import { INSTRUCTION_WORDS, type Instruction, writeInstructions } from "./operations.js";
 import { blocking, type SoloLinear, type SoloMemory } from "./solo-memory.js";
-
-/** Numbers of the operations, as solo.wat has them; the end is a barrier, too. */
-const OPERATION = {
-  end: 0,
-  barrier: 1,
-  copy: 2,
-  normalise: 3,
-  round: 4,
-  product: 5,
-  add: 6,
-  clip: 7,
-  softCap: 8,
-  rotate: 9,
-  append: 10,
-  attend: 11,
-  merge: 12,
-  activate: 13,
-} as const;
-/** Words of an instruction. */
-const INSTRUCTION = 16;
 
 /** Addresses of a model's weights. */
 export interface SoloWeights {
@@ -138,33 +119,29 @@ export interface SoloStep {
   adapter?: SoloAdapter;
 }
 
-/** Writes a thread's program, with room for what it works on, and returns its address. */
-export function writeProgram(memory: SoloMemory, step: SoloStep, thread: number, threads: number): number {
-  const instructions = program(step, ownVectors(memory, step.config, step.cache.capacity), thread, threads);
-  const at = memory.take(instructions.length * INSTRUCTION * 4);
-  const words = memory.words(at, instructions.length * INSTRUCTION);
-  const floats = memory.floats(at, words.length);
-  instructions.forEach(([name, ...args], i) => {
-    words[i * INSTRUCTION] = OPERATION[name];
-    args.forEach((arg, j) => {
-      const word = i * INSTRUCTION + 1 + j;
-      if (typeof arg === "number") words[word] = arg;
-      else floats[word] = arg.float;
-    });
+/** Bytes of weights that are read in one go: between two parts of a step other work gets its turn. */
+const PART_BYTES = 100e6;
+
+/** Writes a thread's program, with room for what it works on. @returns the addresses of its parts, which go one by one. */
+export function writeProgram(memory: SoloMemory, step: SoloStep, thread: number, threads: number): number[] {
+  const parts = program(step, ownVectors(memory, step.config, step.cache.capacity), thread, threads);
+  return parts.map((instructions) => {
+    const count = instructions.length * INSTRUCTION_WORDS;
+    const at = memory.take(4 * count);
+    writeInstructions(instructions, memory.words(at, count), memory.floats(at, count));
+    return at;
   });
-  return at;
 }
 
-type Instruction = [name: keyof typeof OPERATION, ...args: (number | { float: number })[]];
-
 /** The block's arithmetic is that of `decoderLayer` (model/decoder-layer.ts). */
-function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[] {
+function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[][] {
   const { config, weights, vectors, cache, adapter } = step;
   const { heads, kvHeads, headDim, hiddenSize, norm, clipQkv } = config;
-  const instructions: Instruction[] = [];
-  const add = (...instruction: Instruction): void => void instructions.push(instruction);
+  const parts: Instruction[][] = [[]];
+  const add = (...instruction: Instruction): void => void parts.at(-1)!.push(instruction);
+  let bytes = 0;
   const result = (name: LinearName): number => vectors.results.get(name)!;
-  const epsilon = { float: norm.epsilon };
+  const epsilon = norm.epsilon;
   const kind = norm.kind === "layer" ? 1 : 0;
   const normalise = (x: number, weight: number, out: number, count: number): void =>
     add("normalise", x, weight, out, count, epsilon, kind);
@@ -214,7 +191,7 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     if (clipQkv !== undefined)
       for (const name of ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] as const) {
         const [from, to] = share(layer.linear.get(name)!.rows, thread, threads);
-        if (to > from) add("clip", result(name) + 4 * from, to - from, { float: clipQkv });
+        if (to > from) add("clip", result(name) + 4 * from, to - from, clipQkv);
       }
     add("barrier");
     // Every thread rotates all queries, which takes less than waiting for each other.
@@ -243,7 +220,7 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     }
     const group = heads / kvHeads;
     const window = config.slidingWindow[index] ?? 0;
-    const cap = { float: config.attentionSoftCap ?? 0 };
+    const cap = config.attentionSoftCap ?? 0;
     const between = 4 * heads * (headDim + 4);
     for (let head = 0; head < kvHeads; head++) {
       const part = vectors.parts + thread * between + 4 * head * group * (headDim + 4);
@@ -269,13 +246,18 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     linears("mlp.down_proj");
     add("barrier");
     addToStream(3, result("mlp.down_proj"));
+    for (const { rows, blocks, block } of layer.linear.values()) bytes += rows * blocks * block;
+    if (bytes < PART_BYTES) continue;
+    bytes = 0;
+    add("end");
+    parts.push([]);
   }
   normalise(own.x, weights.finalNorm, own.normed, hiddenSize);
   round(own.normed, hiddenSize);
   product(weights.head, vectors.logits, 0);
   const [from, to] = share(config.vocabSize, thread, threads);
   if (config.finalSoftCap !== undefined && to > from)
-    add("softCap", vectors.logits + 4 * from, to - from, { float: config.finalSoftCap });
+    add("softCap", vectors.logits + 4 * from, to - from, config.finalSoftCap);
   add("end");
-  return instructions;
+  return parts;
 }
