@@ -19,7 +19,7 @@ export function evalCommand(): Command {
     .option("--out <dir>", "folder for results.json and samples/ (default: eval/MODEL)")
     .option("--limit <n>", "only the first rows (MMLU: of each subject)", parseCount)
     .option("--shots <n>", "worked examples before each question (default: the benchmark's own)", parseCount)
-    .addOption(new Option("--chat-template <name>", "how conversations become text").choices(["tulu", "model", "none"]))
+    .addOption(new Option("--chat-template <name>", "chat template").choices(["tulu", "model", "none"]))
     .option("--prompt <name>", "in-context prompt in place of a conversation: urial, urial_r, 0shot, or a file")
     .option(
       "--rows <suite=file...>",
@@ -86,7 +86,7 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     throw new UsageError("eval: --original-prompts excludes --judge-prompt and --judge-safety-prompt");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
-    throw new UsageError("eval: --bertscore belongs to user_tasks");
+    throw new UsageError("eval: --bertscore works only with user_tasks");
   const modelName = flags.model ?? flags.outputs;
   if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
   if (!flags.model) return run(suites, flags, globals, modelName);
