@@ -230,12 +230,13 @@ describe("downloading from the Hub", () => {
     const path = await downloadFromHub("org/tiny", options);
     expect(readFileSync(join(path, "model.safetensors")).equals(WEIGHTS)).toBe(true);
     const ranges = requests.filter(({ url }) => url.endsWith("model.safetensors")).map(({ range }) => range);
-    // How much of what was sent before the cut arrives depends on the moment.
-    const [first, second] = ranges.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1]));
-    expect(ranges).toHaveLength(3);
-    expect(first! > 0 && first! <= 100_000).toBe(true);
-    expect(second! > first! && second! <= first! + 100_000).toBe(true);
-    expect(lines.join("\n")).toMatch(/continuing at .* of model\.safetensors \(0\.3 MB\)/);
+    // Each continues behind what had come: all that was sent before the cut, or less where the machine is busy.
+    const starts = ranges.map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? "bytes=0-")![1]));
+    expect(starts).toHaveLength(3);
+    expect(starts[0]).toBe(0);
+    expect(starts[1]).toBeGreaterThan(0);
+    expect(starts[2]).toBeGreaterThan(starts[1]!);
+    expect(lines.join("\n")).toMatch(/continuing at 0\.[12] MB of model.safetensors \(0\.3 MB\)/);
   });
 
   it("continues in a new run, and starts over when the server ignores the range", async () => {
