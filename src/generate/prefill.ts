@@ -99,7 +99,8 @@ async function readOn(
   const { length: from } = begun;
   const count = Math.min(PREFILL_TOKENS, prompt.length - from);
   const row = packRow([prompt.slice(from, from + count)], continuedLength(count));
-  for (let i = 0; i < row.positions.length; i++) row.positions[i] = from + i;
+  // Padding stays within the model's positions.
+  for (let i = 0; i < row.positions.length; i++) row.positions[i] = from + Math.min(i, count - 1);
   const width = model.config.kvHeads * model.config.headDim;
   const own: LayerKeysValues[] = [];
   const hidden = await model.hidden(row, {
