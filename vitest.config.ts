@@ -13,7 +13,7 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**", "tests/cluster/**"],
+          exclude: ["tests/slow/**", "tests/cluster/**", "tests/exports/**"],
           globalSetup: ["tests/build.ts"],
         },
       },
@@ -28,6 +28,8 @@ export default defineConfig({
           globalSetup: ["tests/build.ts"],
         },
       },
+      // Needs other programs: tests/exports/run.sh.
+      { test: { ...shared, testTimeout: 900_000, name: "exports", include: ["tests/exports/**/*.test.ts"] } },
       // Minutes each: kills and resumes, a GPU in software, real models. `npm run test:slow`, and continuous integration.
       { test: { ...shared, name: "slow", include: ["tests/slow/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
     ],
