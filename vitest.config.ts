@@ -1,6 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" as const };
+// Tests wait for events; these are bounds for what hangs, with room for a machine that is busy with other things.
+const shared = {
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 60_000 } },
+  pool: "forks" as const,
+};
 
 export default defineConfig({
   test: {
@@ -13,7 +19,7 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**", "tests/cluster/**", "tests/exports/**"],
+          exclude: ["tests/slow/**", "tests/cluster/**", "tests/exports/**", "tests/servers/partners/**"],
           globalSetup: ["tests/build.ts"],
         },
       },
@@ -30,6 +36,17 @@ export default defineConfig({
       },
       // Needs other programs: tests/exports/run.sh.
       { test: { ...shared, testTimeout: 900_000, name: "exports", include: ["tests/exports/**/*.test.ts"] } },
+      // Needs vLLM: tests/servers/run.sh.
+      {
+        test: {
+          ...shared,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          name: "servers",
+          include: ["tests/servers/partners/**/*.test.ts"],
+          globalSetup: ["tests/build.ts"],
+        },
+      },
       // Minutes each: kills and resumes, a GPU in software, real models. `npm run test:slow`, and continuous integration.
       { test: { ...shared, name: "slow", include: ["tests/slow/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
     ],
