@@ -11,6 +11,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { openCheckpoint } from "../../src/checkpoint/open.js";
 import { writeGgufAdapter } from "../../src/export/gguf/adapter.js";
 import { writeGgufModel } from "../../src/export/gguf/model.js";
+import { writeOnnxFolder } from "../../src/export/onnx/model.js";
 import { Decoder } from "../../src/generate/decoder.js";
 import { KvCache } from "../../src/generate/kv-cache.js";
 import type { Adapter } from "../../src/model/adapter.js";
@@ -32,15 +33,15 @@ const TEXTS = ["The capital of France is", "Once upon a time, there was", "Name 
 const root = mkdtempSync(join(tmpdir(), "evoke-exports-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-function llamaCpp(path: string, request: object) {
-  const script = join(peers, "llama-cpp.mjs");
-  copyFileSync(fileURLToPath(new URL("./llama-cpp.mjs", import.meta.url)), script);
+function run(program: "llama-cpp" | "transformers-js", path: string, request: object) {
+  const script = join(peers, `${program}.mjs`);
+  copyFileSync(fileURLToPath(new URL(`./${program}.mjs`, import.meta.url)), script);
   const child = spawnSync(process.execPath, [script, path, JSON.stringify(request)], { encoding: "utf8", cwd: peers });
   expect(child.status, child.stderr).toBe(0);
   return JSON.parse(child.stdout) as { answers: { prompt: number[]; ids: number[] }[]; template?: string };
 }
 
-/** Steps along llama.cpp's answer: where the most likely token is another one, how much more likely it is, in logits. */
+/** Steps along another program's answer: where the most likely token is another one, how much more likely it is, in logits. */
 async function differences(weights: DecoderWeights, answers: { prompt: number[]; ids: number[] }[], adapter?: Adapter) {
   const device = await Device.open();
   const decoder = new Decoder(weights, device, "float32");
@@ -85,9 +86,9 @@ describe.skipIf(peers === "")("llama.cpp", () => {
       writeGgufAdapter(adapter, checkpoint.config, weights.config, file("lora"), "f32", path);
       const request = { prompts: TEXTS, count: COUNT };
       for (const [form, theirs, used] of [
-        ["plain", llamaCpp(file("plain"), request), undefined],
-        ["merged", llamaCpp(file("merged"), request), adapter],
-        ["lora", llamaCpp(file("plain"), { ...request, lora: file("lora") }), adapter],
+        ["plain", run("llama-cpp", file("plain"), request), undefined],
+        ["merged", run("llama-cpp", file("merged"), request), adapter],
+        ["lora", run("llama-cpp", file("plain"), { ...request, lora: file("lora") }), adapter],
       ] as const) {
         expect(theirs.answers.map(({ prompt }) => prompt)).toEqual(TEXTS.map((text) => [...tokenizer.encode(text)]));
         expect(theirs.template).toBe(tokenizer.chatTemplate);
@@ -101,4 +102,30 @@ describe.skipIf(peers === "")("llama.cpp", () => {
       checkpoint.close();
     },
   );
+});
+
+describe.skipIf(peers === "")("transformers.js", () => {
+  it.each(models)("writes the greedy tokens of %s, with an adapter merged", async (path) => {
+    const checkpoint = openCheckpoint(path);
+    const weights = loadDecoderWeights(checkpoint);
+    const tokenizer = await loadTokenizer(path);
+    const adapter = someAdapter(weights);
+    const request = { prompts: TEXTS, count: COUNT };
+    for (const [storage, dtype] of [
+      ["f32", "fp32"],
+      ["q4", "q4"],
+    ] as const) {
+      const folder = join(root, `${basename(path).replace(/\W/g, "-")}-${storage}`);
+      writeOnnxFolder(mergedCheckpoint(checkpoint, adapter), path, folder, storage);
+      const theirs = run("transformers-js", folder, { ...request, dtype });
+      expect(theirs.answers.map(({ prompt }) => prompt)).toEqual(TEXTS.map((text) => [...tokenizer.encode(text)]));
+      const gaps = await differences(weights, theirs.answers, adapter);
+      const other = gaps.filter((gap) => gap > 0);
+      console.log(
+        `${basename(path)} ${storage}: ${gaps.length} tokens, ${other.length} others, widest ${Math.max(0, ...other)}`,
+      );
+      if (storage === "f32") expect(Math.max(0, ...other)).toBeLessThan(0.01);
+    }
+    checkpoint.close();
+  });
 });

@@ -71,6 +71,8 @@ function checkSupported({ config, positions, source }: DecoderWeights): void {
     throw new UsageError(`${source}: ${what} cannot be written to ONNX`);
   };
   if (positions) refuse("learned positions");
+  if (config.headDim % 16)
+    refuse(`heads of ${config.headDim} numbers (ONNX Runtime's attention takes multiples of 16)`);
   if (config.rope.some(({ dims }) => dims !== config.headDim)) refuse("rotary positions on a part of each head");
 }
 
