@@ -69,6 +69,8 @@ export async function runSuites(names: readonly string[], context: SuiteContext)
     const output = await SUITES[name]!(context);
     for (const [file, samples] of Object.entries(output.samples))
       writeJsonl(join(context.out, "samples", `${file}.jsonl`), samples);
+    for (const { config } of Object.values(output.results))
+      if (config && context.engine) config.engine = context.engine;
     Object.assign(results, output.results);
     writeFileAtomically(resultsPath, resultsText(results));
   }

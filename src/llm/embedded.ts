@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { FailureError } from "../errors.js";
 import { Generator, type GeneratorOptions } from "../generate/generator.js";
@@ -29,6 +30,13 @@ export class EmbeddedModel implements LanguageModel {
     const { reference, identity } = generator.model;
     const { weights = "int8", seed = 0 } = options;
     this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}`;
+  }
+
+  /** How it computes, as far as figures may depend on it. */
+  get engine(): { weights: string; device: string; threads: number } {
+    const { device } = this.generator;
+    const threads = this.options.threads ?? availableParallelism();
+    return { weights: this.options.weights ?? "int8", device: device.name, threads };
   }
 
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {
