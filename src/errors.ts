@@ -20,6 +20,9 @@ export class UsageError extends EvokeError {
   }
 }
 
+/** A prompt that is longer than the model reads. */
+export class ContextLengthError extends UsageError {}
+
 /** The work itself failed (I/O, a damaged file, memory, a server): exit code 1. */
 export class FailureError extends EvokeError {
   constructor(message: string, options?: ErrorOptions) {

@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { openCheckpoint } from "../checkpoint/open.js";
 import { UsageError } from "../errors.js";
+import { chatFiles } from "../export/hf-files.js";
 import { locateModel } from "../generate/load-model.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { loadAdapter } from "../peft/adapter-io.js";
 import { mergeAdapter } from "../peft/merge.js";
+import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 interface MergeFlags {
@@ -31,7 +33,9 @@ export function mergeCommand(): Command {
       try {
         const adapter = await loadAdapter(adapterPath, decoderConfig(checkpoint.config, checkpoint.source));
         const dtype = flags.dtype.toUpperCase() as "BF16" | "F16" | "F32";
-        mergeAdapter(checkpoint, located.path, adapter, flags.out, { dtype });
+        const { template } = located;
+        const chat = template && chatFiles(await loadTokenizer(located.path), template);
+        mergeAdapter(checkpoint, located.path, adapter, flags.out, { dtype, chat });
       } finally {
         checkpoint.close();
       }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { InterruptedError, UsageError } from "../errors.js";
 import type { DecodePrecision } from "../generate/decode-graph.js";
@@ -19,6 +20,8 @@ interface ServeFlags {
   allowOrigin: string[];
   maxBatch: number;
   maxQueue: number;
+  drain: number;
+  adaptersFrom?: string;
   draft: number;
   weights: DecodePrecision;
   template?: PromptTemplate;
@@ -43,6 +46,13 @@ export function serveCommand(): Command {
     .option("--allow-origin <origin>", "web origin whose pages may call (repeatable)", append, [])
     .option("--max-batch <n>", "answers written at once", parsePositive, 32)
     .option("--max-queue <n>", "answers that may wait; more are refused with 429", parseCount, 64)
+    .option(
+      "--drain <seconds>",
+      "after a signal, wait this long for the answers that are running or waiting",
+      parseCount,
+      30,
+    )
+    .option("--adapters-from <dir>", "let clients load and unload adapters of this folder while serving")
     .addOption(draftOption(0))
     .addOption(
       new Option("--weights <format>", "weights of the decoding step")
@@ -63,7 +73,9 @@ export function serveCommand(): Command {
       const global = globalOptions(command);
       if (flags.engine === "vllm") return serveWithVllm(reference, flags, more, global);
       refuseVllmFlags(flags, more);
-      const { host, port, allowOrigin: origins, maxBatch, maxQueue, draft, weights, template } = flags;
+      const { host, port, allowOrigin: origins, maxBatch, maxQueue, adaptersFrom, draft, weights, template } = flags;
+      if (adaptersFrom !== undefined && !statSync(adaptersFrom, { throwIfNoEntry: false })?.isDirectory())
+        throw new UsageError(`--adapters-from ${adaptersFrom}: no such folder`);
       const token = flags.token || undefined; // an empty variable is none
       const log = (line: string): void => say(line, global);
       checkRules({ host, token, origins });
@@ -89,12 +101,12 @@ export function serveCommand(): Command {
         // Compiles the graphs, so that the first client does not wait for that.
         await generator.generate({ prompt: "", maxTokens: 2, adapter: null }, { signal: opening.signal });
         const backend = generatorBackend(generator, { name: flags.name, adapters: flags.adapter, maxBatch });
-        const server = await startServer(backend, { host, port, token, origins, maxQueue, log });
+        const server = await startServer(backend, { host, port, token, origins, maxQueue, adaptersFrom, log });
         const models = backend.models.map(({ id }) => id);
         if (global.json) printJson({ url: server.url, models });
         else process.stdout.write(`${server.url}/v1 serves ${models.join(", ")}\n`);
         await stop;
-        await server.close();
+        await server.close(flags.drain * 1000);
         await generator.dispose();
         throw new InterruptedError(signals.signal!);
       } finally {

@@ -1,12 +1,13 @@
 import { UsageError } from "../errors.js";
-import type { Message } from "../tokenizer/chat-template.js";
+import type { TemplateInput } from "../tokenizer/message.js";
 import { detectFormat, type Field, type RowFormatName, rowFormatNames, rowFormats } from "./formats.js";
 import { readRows } from "./read-rows.js";
+import type { Turn } from "./training-text.js";
 
 /** One training row: turns, or (for language modelling) plain text. */
-export interface Conversation {
+export interface Conversation extends TemplateInput {
   /** Turns in order; the last one is the assistant's. Empty when `text` is there. */
-  messages: Message[];
+  messages: Turn[];
   /** Plain text of a row of format `text`. */
   text?: string;
   /** File it came from, as given. */

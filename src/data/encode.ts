@@ -1,8 +1,10 @@
 import { UsageError } from "../errors.js";
-import { renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
+import { renderMarked, renderTulu } from "../tokenizer/chat-template.js";
+import { type ChatTemplateName, endTexts, stopTokens, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
-import { renderTargets, shownTurns, type TrainingText } from "./training-text.js";
+import { TokenIndex } from "./token-index.js";
+import { type Render, renderTargets, shownTurns, type TrainingText } from "./training-text.js";
 
 /** One example as the trainer takes it. */
 export interface TrainingExample {
@@ -17,7 +19,7 @@ export interface TrainingExample {
 /** How conversations become tokens. */
 export interface EncodeOptions {
   /** `tulu`: the paper's tags; `model`: the tokenizer's own chat template. Plain text rows need neither. */
-  template: "tulu" | "model";
+  template: ChatTemplateName;
   /** `it`: instruction and response; `rt`: the response alone; `text`: every token is a target. */
   mode: "it" | "rt" | "text";
   /** Longest example in tokens, at least 2. */
@@ -38,10 +40,8 @@ export interface EncodeResult {
 /**
  * Turns one conversation into tokens and a loss mask.
  *
- * The text is tokenised whole, so the tokens are those that any other program gets for it. A target part of the text
- * starts at token n, n being the length of the common beginning of the whole text's tokens and the tokens of the text
- * before the part; its end is found the same way. A token that straddles the start of a part therefore belongs to it.
- * The beginning-of-sequence token is put in front where the tokenizer adds one and the text does not already have it.
+ * The text is tokenised whole, so the tokens are those that any other program gets for it. A token that straddles the start of a
+ * target part belongs to it (`TokenIndex`). What stands before the text (BOS) is what stands before a prompt in generation.
  *
  * An example that is longer than `maxLength` is cut at its end (`truncated`). One without a single target after that
  * is left out, with a reason.
@@ -54,13 +54,18 @@ export function encodeConversation(
   options: EncodeOptions,
 ): EncodeResult {
   const { text, targets } = trainingText(conversation, tokenizer, options);
-  const ids = withBos(tokenizer.encode(text, { addSpecialTokens: false }), tokenizer);
-  const truncated = ids.length > options.maxLength;
+  const template = conversation.text === undefined ? options.template : "tulu";
+  const plain = tokenizer.encode(text, { addSpecialTokens: false });
+  const before = tokensBeforeRendered(tokenizer, text, template);
+  const truncated = before.length + plain.length > options.maxLength;
+  const ids = [...before, ...plain];
   const tokens = Int32Array.from(truncated ? ids.slice(0, options.maxLength) : ids);
   const mask = new Uint8Array(tokens.length);
-  for (const [start, end] of targets) {
-    const first = tokenIndex(text, start, ids, tokenizer);
-    mask.fill(1, first, endIndex(text, [start, end], first, ids, tokenizer));
+  const index = new TokenIndex(text, plain, tokenizer);
+  const stops = stopTokens(tokenizer, template);
+  for (const target of targets) {
+    const first = index.at(target[0]);
+    mask.fill(1, before.length + first, before.length + index.endOf(target, first, stops));
   }
   mask[0] = 0; // nothing comes before it to predict it from
   if (mask.includes(1)) return { example: { tokens, mask, index: conversation.index }, truncated };
@@ -119,66 +124,20 @@ function trainingText(conversation: Conversation, tokenizer: Tokenizer, options:
     throw new UsageError(`${where}: no instruction, which mode it needs; mode: rt trains on responses alone`);
   }
   const messages = shownTurns(conversation.messages, mode === "rt" ? "rt" : "it");
-  const render = (turns: typeof messages, rest: { addGenerationPrompt: boolean }): string =>
-    template === "tulu" ? renderTulu(turns, eosText(tokenizer), rest) : renderModelTemplate(tokenizer, turns, rest);
+  const { tools, variables } = conversation;
+  const render: Render = (turns, rest) =>
+    template === "tulu"
+      ? { text: renderTulu(turns, eosText(tokenizer), rest) }
+      : renderMarked(tokenizer, turns, { ...rest, tools, variables });
   if (mode === "text") {
-    const text = render(messages, { addGenerationPrompt: false });
+    const { text } = render(messages, { addGenerationPrompt: false });
     return { text, targets: [[0, text.length]] };
   }
-  const ends = template === "tulu" ? [eosText(tokenizer)] : tokenizer.eosIds.map((id) => tokenizer.idToToken(id) ?? "");
+  const ends = template === "tulu" ? [eosText(tokenizer)] : endTexts(tokenizer, template);
   return renderTargets(messages, render, ends, { countNewlineAfterEos: options.countNewlineAfterEos });
 }
 
 function eosText(tokenizer: Tokenizer): string {
   if (tokenizer.eosToken) return tokenizer.eosToken;
   throw new UsageError("the tokenizer names no end-of-sequence token (eos_token), so a model could not learn to stop");
-}
-
-/** Number of leading tokens that lie before character `at` of the text. */
-function tokenIndex(text: string, at: number, ids: readonly number[], tokenizer: Tokenizer): number {
-  if (at === text.length) return ids.length;
-  if (at === 0) return 0;
-  const before = withBos(tokenizer.encode(text.slice(0, at), { addSpecialTokens: false }), tokenizer);
-  let n = 0;
-  while (n < before.length && n < ids.length && before[n] === ids[n]) n++;
-  return n;
-}
-
-/**
- * Number of leading tokens that lie before the end of a target part, `first` of them before the part. Where the part
- * ends with a token that ends generation, such tokens are counted off, which saves tokenising the text again.
- */
-function endIndex(
-  text: string,
-  [start, end]: [number, number],
-  first: number,
-  ids: readonly number[],
-  tokenizer: Tokenizer,
-): number {
-  const part = text.slice(start, end);
-  for (const id of tokenizer.eosIds) {
-    const stop = tokenizer.idToToken(id);
-    if (!stop || !part.endsWith(stop)) continue;
-    let at = first - 1;
-    for (let left = part.split(stop).length - 1; left > 0 && at < ids.length; left--) {
-      do at++;
-      while (at < ids.length && ids[at] !== id);
-    }
-    if (at < ids.length) return at + 1;
-  }
-  return tokenIndex(text, end, ids, tokenizer);
-}
-
-const addsBos = new WeakMap<Tokenizer, boolean>();
-
-/** Puts the beginning-of-sequence token in front where the tokenizer does so by itself; never a second one. */
-function withBos(ids: number[], tokenizer: Tokenizer): number[] {
-  const { bosId } = tokenizer;
-  if (bosId === undefined || ids[0] === bosId) return ids;
-  let adds = addsBos.get(tokenizer);
-  if (adds === undefined) {
-    adds = tokenizer.encode("a")[0] === bosId;
-    addsBos.set(tokenizer, adds);
-  }
-  return adds ? [bosId, ...ids] : ids;
 }

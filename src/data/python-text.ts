@@ -4,8 +4,10 @@
  * and `\b` know ASCII only.
  */
 
-/** Inside a character class: Python's `\s`. */
-export const PY_SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+import { PY_SPACE } from "../tokenizer/python-space.js";
+
+export { PY_SPACE };
+
 /** Inside a character class of a `u` pattern: Python's `\w`. */
 export const PY_WORD = "\\p{L}\\p{N}_";
 /** Inside a character class of a `u` pattern: Python's `\d`. */

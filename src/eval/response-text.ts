@@ -3,7 +3,8 @@ import { renderTargets } from "../data/training-text.js";
 import { UsageError } from "../errors.js";
 import { EmbeddedModel } from "../llm/embedded.js";
 import type { LanguageModel } from "../llm/language-model.js";
-import { type Message, renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
+import { type Message, renderMarked, renderTulu } from "../tokenizer/chat-template.js";
+import { endTexts } from "../tokenizer/special-tokens.js";
 import type { Request } from "./prompts.js";
 import type { ChatTemplate } from "./suite.js";
 
@@ -27,12 +28,12 @@ export function responseText(
   const tokenizer = model instanceof EmbeddedModel ? model.generator.tokenizer : undefined;
   if (!tokenizer && template === "model") return undefined;
   const eos = tokenizer?.eosToken ?? eosToken ?? "";
-  const ends = template === "tulu" ? [eos] : tokenizer!.eosIds.map((id) => tokenizer!.idToToken(id) ?? "");
+  const ends = template === "tulu" ? [eos] : endTexts(tokenizer!, template);
   return (messages) => {
     const { text, targets } = renderTargets(
       messages,
       (turns, options) =>
-        template === "tulu" ? renderTulu(turns, eos, options) : renderModelTemplate(tokenizer!, turns, options),
+        template === "tulu" ? { text: renderTulu(turns, eos, options) } : renderMarked(tokenizer!, turns, options),
       ends,
     );
     const last = targets.at(-1);

@@ -124,7 +124,7 @@ export class Decoder implements StepDecoder {
           ? { logits: this.output("logits", [rows, vocabSize]) }
           : { y: this.output(`y${from}`, [rows, hiddenSize]) }),
       };
-      const result = await executable.run(feeds, this.device.name === "cpu" ? outputs : undefined);
+      const result = await executable.run(feeds, outputs);
       cache.append(result.k!.data as Float32Array, result.v!.data as Float32Array, from, to - from, own);
       x = last ? result.logits! : result.y!;
     }

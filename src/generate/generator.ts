@@ -1,15 +1,16 @@
 /** Writes and scores text with a model of our own: the library's face of this folder. */
 import { totalmem } from "node:os";
-import { UsageError } from "../errors.js";
+import { ContextLengthError, UsageError } from "../errors.js";
 import type { Adapter } from "../model/adapter.js";
 import { PackedModel } from "../model/packed-model.js";
 import { Device, type DeviceName } from "../runtime/device.js";
 import type { Message } from "../tokenizer/chat-template.js";
+import { stopTokens } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
 import { Job } from "./job.js";
-import { type LoadedModel, loadModel } from "./load-model.js";
+import { type LoadedModel, loadModel, openAdapter } from "./load-model.js";
 import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
 import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
 import { checkSampling } from "./sampler.js";
@@ -100,7 +101,7 @@ export class Generator {
 
   /** A generator for a model that is loaded already. */
   static async of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Promise<Generator> {
-    const decodeDevice = device.name === "cpu" ? device : await Device.open({ threads: options.threads });
+    const decodeDevice = await Device.open({ threads: options.threads ?? device.threads });
     return new Generator(model, device, decodeDevice, options);
   }
 
@@ -111,6 +112,18 @@ export class Generator {
   /** Names of the adapters that requests may choose. */
   get adapters(): string[] {
     return this.model.adapters.map(({ name }) => name);
+  }
+
+  /** Makes one more adapter known by a name. @throws UsageError when the folder holds none for this model. */
+  async addAdapter(name: string, path: string): Promise<void> {
+    this.model.adapters.push({ name, adapter: await openAdapter(path, this.model.config) });
+  }
+
+  /** Forgets an adapter; what is being written with it goes on. */
+  removeAdapter(name: string): void {
+    const { adapters } = this.model;
+    const at = adapters.findIndex((one) => one.name === name);
+    if (at >= 0) adapters.splice(at, 1);
   }
 
   /** The exact text that the model reads for a conversation. */
@@ -130,20 +143,24 @@ export class Generator {
     const whole = this.promptTokens(request);
     const prompt = request.cutPrompt ? whole.slice(-Math.max(1, maxPositions - request.maxTokens)) : whole;
     if (prompt.length >= maxPositions)
-      throw new UsageError(`the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`);
+      throw new ContextLengthError(
+        `the prompt has ${prompt.length} tokens, the model reads ${maxPositions} with its answer`,
+      );
     const limit = Math.min(request.maxTokens, maxPositions - prompt.length);
-    const ends = new Set([...(request.ignoreEos ? [] : this.tokenizer.eosIds), ...(request.stopTokens ?? [])]);
+    const stops = request.ignoreEos ? [] : stopTokens(this.tokenizer, this.template);
+    const ends = new Set([...stops, ...(request.stopTokens ?? [])]);
     // Without a seed every call draws anew; the clock keeps programs apart.
     const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
+    const first = request.firstAnswer ?? 0;
     const answers = Array.from(
       { length: request.n ?? 1 },
-      (_, index) => new Sequence(this.tokenizer, { request, prompt, index, seed, limit, onText, onToken }, ends),
+      (_, i) => new Sequence(this.tokenizer, { request, prompt, index: first + i, seed, limit, onText, onToken }, ends),
     );
     const adapter = this.adapterOf(request);
     await this.scheduler.submit(new Job({ prompt, answers, adapter, signal, positions: prompt.length + limit }));
-    const [first, ...others] = answers.map((answer) => answer.answer());
+    const [best, ...others] = answers.map((answer) => answer.answer());
     return {
-      ...first!,
+      ...best!,
       promptTokens: prompt.length,
       ...(prompt.length < whole.length ? { truncated: true as const } : {}),
       outputTokens: answers.reduce((sum, answer) => sum + answer.drawn, 0),

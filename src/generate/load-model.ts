@@ -28,6 +28,8 @@ export interface LocatedModel {
   adapterPath?: string;
   /** The template that a run was trained with. */
   template?: "tulu" | "model";
+  /** The date and time that its chat template was told in training. */
+  templateTime?: string;
 }
 
 /**
@@ -37,8 +39,11 @@ export interface LocatedModel {
 export async function locateModel(reference: string, options: LocateOptions = {}): Promise<LocatedModel> {
   const record = join(reference, "run.json");
   if (!existsSync(record)) return { path: await resolveModel(reference, options) };
-  const { model, modelPath, template, status } = readJsonObject(record);
-  const trained = { ...(template === "tulu" || template === "model" ? { template } : {}) } as Partial<LocatedModel>;
+  const { model, modelPath, template, templateTime, status } = readJsonObject(record);
+  const trained: Partial<LocatedModel> = {
+    ...(template === "tulu" || template === "model" ? { template } : {}),
+    ...(typeof templateTime === "string" ? { templateTime } : {}),
+  };
   if (existsSync(join(reference, "model", "config.json"))) return { ...trained, path: join(reference, "model") };
   const adapterPath = join(reference, "adapter");
   if (!existsSync(join(adapterPath, "adapter_config.json")))
@@ -98,7 +103,7 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
     if (located.adapterPath) folders.set(reference, located.adapterPath);
     const adapters: NamedAdapter[] = [];
     for (const [name, folder] of folders) adapters.push({ name, adapter: await loadAdapter(folder, config) });
-    const tokenizer = await loadTokenizer(located.path);
+    const tokenizer = await loadTokenizer(located.path, { templateTime: located.templateTime });
     const wanted = options.precision ?? "auto";
     const stored = checkpoint.has(FIRST_WEIGHT) ? checkpoint.info(FIRST_WEIGHT).format : "";
     const small = linearWeights(config) * 4 <= FLOAT32_BYTES;
@@ -126,6 +131,11 @@ function linearWeights(config: DecoderConfig): number {
     return sum + out * width;
   }, 0);
   return perLayer * config.layers;
+}
+
+/** Loads an adapter folder, or the adapter of a run folder. @throws UsageError when it is none for this model. */
+export function openAdapter(path: string, config: DecoderConfig): Promise<Adapter> {
+  return loadAdapter(adapterFolder(path), config);
 }
 
 /** A run folder stands for its adapter. */

@@ -1,42 +1,43 @@
 /** Turns a request into the token ids that the model reads. */
 import { UsageError } from "../errors.js";
 import { type Message, renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
+import type { TemplateInput } from "../tokenizer/message.js";
+import { type ChatTemplateName, encodeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /**
  * How a conversation becomes text: the Response Tuning paper's tags, the model's own chat template, or (`none`) the
  * contents alone, joined by newlines.
  */
-export type PromptTemplate = "tulu" | "model" | "none";
+export type PromptTemplate = ChatTemplateName | "none";
 
 export const PROMPT_TEMPLATES: readonly PromptTemplate[] = ["tulu", "model", "none"];
 
 /** The text that the model continues. */
-export function renderPrompt(tokenizer: Tokenizer, messages: readonly Message[], template: PromptTemplate): string {
+export function renderPrompt(
+  tokenizer: Tokenizer,
+  messages: readonly Message[],
+  template: PromptTemplate,
+  input: TemplateInput = {},
+): string {
   if (messages.length === 0) throw new UsageError("a conversation needs at least one message");
   if (template === "none") return messages.map(({ content }) => content).join("\n");
-  if (template === "tulu") return renderTulu([...messages], tokenizer.eosToken ?? "", { addGenerationPrompt: true });
-  return renderModelTemplate(tokenizer, [...messages], { addGenerationPrompt: true });
+  if (template === "tulu") return renderTulu(messages, tokenizer.eosToken ?? "", { addGenerationPrompt: true });
+  return renderModelTemplate(tokenizer, messages, { ...input, addGenerationPrompt: true });
 }
 
-/** Ids of a prompt. Text that begins with the BOS token is not given a second one. */
+/** Ids of a prompt. Text that begins with the BOS token is not given a second one, and nothing is put behind it. */
 export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
-  const { bosToken } = tokenizer;
-  const ready = bosToken !== undefined && text.startsWith(bosToken);
-  return tokenizer.encode(text, { addSpecialTokens: !ready });
+  return encodeRendered(tokenizer, text, "none");
 }
 
-/**
- * Ids of a conversation. A model's own template writes BOS itself where it wants one; the other forms get what the
- * tokenizer adds to any text.
- */
+/** Ids of a conversation: those that training gave the model for it, up to where its answer begins. */
 export function encodeMessages(
   tokenizer: Tokenizer,
   messages: readonly Message[],
   template: PromptTemplate,
+  input: TemplateInput = {},
 ): { text: string; tokens: number[] } {
-  const text = renderPrompt(tokenizer, messages, template);
-  const tokens =
-    template === "model" ? tokenizer.encode(text, { addSpecialTokens: false }) : encodePrompt(tokenizer, text);
-  return { text, tokens };
+  const text = renderPrompt(tokenizer, messages, template, input);
+  return { text, tokens: encodeRendered(tokenizer, text, template) };
 }

@@ -43,6 +43,8 @@ export interface GenerationRequest extends SamplingOptions {
   trial?: number;
   /** Answers to the prompt, default 1. */
   n?: number;
+  /** Number of the first of these answers, default 0: the draws of some answers of a larger request. */
+  firstAnswer?: number;
   /** Report each token's log-probability and those of this many alternatives (0 … 20). */
   logprobs?: number;
   /** Name of the adapter to write with; default the generator's first, `null` the bare model. */

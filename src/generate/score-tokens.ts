@@ -1,4 +1,5 @@
 /** Tokens of (context, continuation) pairs, by the rules of lm-evaluation-harness (models/huggingface.py). */
+import { encodeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /** A continuation to be scored after a context; both are text. */
@@ -33,7 +34,7 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
   if (pair.boundary === "exact") return encodeExactly(tokenizer, pair, maxPositions);
   const context = pair.context.trimEnd();
   const continuation = pair.context.slice(context.length) + pair.continuation;
-  const { bosToken, bosId, eosId } = tokenizer;
+  const { bosId, eosId } = tokenizer;
   let before: number[];
   let targets: number[];
   if (context === "") {
@@ -41,9 +42,8 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
     targets = tokenizer.encode(continuation, { addSpecialTokens: false });
     if (targets.length > 1 && targets[0] === before[0]) targets = targets.slice(1);
   } else {
-    const addSpecialTokens = !(bosToken !== undefined && context.startsWith(bosToken));
-    const whole = tokenizer.encode(context + continuation, { addSpecialTokens });
-    before = tokenizer.encode(context, { addSpecialTokens });
+    const whole = encodeRendered(tokenizer, context + continuation, "none");
+    before = encodeRendered(tokenizer, context, "none");
     // One token can span the border when the context is a part of it: then that token is what is scored.
     if (before.length >= whole.length) before = whole.slice(0, -1);
     targets = whole.slice(before.length);

@@ -1,5 +1,6 @@
 export { differentiate } from "./differentiate.js";
 export { type Attribute, bytesPerElement, type DType, Graph, type Node, Value } from "./graph.js";
-export { type LoweredModel, toOnnx } from "./onnx/lower.js";
+export { type LoweredModel, type LoweringOptions, toOnnx } from "./onnx/lower.js";
 export * as ops from "./ops/index.js";
+export { extract } from "./partition.js";
 export { type Dim, elementCount, formatShape, type Shape } from "./shape.js";

@@ -23,12 +23,16 @@ export interface LayerGraph {
   y: Value;
   /** Parameters by input name, in a fixed order. */
   parameters: Map<string, Value>;
+  /** Where attention is computed outside: what it reads, rotated, as matrices, and the input that takes its result. */
+  attention?: { q: Value; k: Value; v: Value; attended: Value };
 }
 
 export interface LayerGraphOptions {
   adapter?: AdapterShape;
   /** Adds dropout masks as inputs when the adapter has dropout. */
   training?: boolean;
+  /** Leaves attention out, for rows that are too long for one graph (long-attention.ts). */
+  attentionOutside?: boolean;
 }
 
 /** Builds the forward graph of one block for rows of `tokens`. */
@@ -51,7 +55,14 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
   const half = config.headDim / 2;
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
-  const attention = packedAttention(graph, config, tokens);
+  const attention = options.attentionOutside ? undefined : packedAttention(graph, config, tokens);
+  let outside: LayerGraph["attention"];
+  const takeOutside = (q: Value, k: Value, v: Value): Value => {
+    const matrix = (x: Value): Value => ops.reshape(x, [tokens, x.shape[x.shape.length - 1]!]);
+    const attended = graph.input("attended", "float32", [tokens, config.heads * config.headDim]);
+    outside = { q: matrix(q), k: matrix(k), v: matrix(v), attended };
+    return attended;
+  };
 
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
@@ -73,8 +84,8 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
     },
     vector: (name, size) => parameter(name, [size]),
     rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
-    attend: attention.attend,
+    attend: attention?.attend ?? takeOutside,
     keep: (name, value) => graph.keep(name, ops.beforeReshape(value)),
   });
-  return { graph, x, y, parameters };
+  return { graph, x, y, parameters, attention: outside };
 }

@@ -1,6 +1,6 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
-import { type Device, hostTensor, type Tensor } from "../runtime/device.js";
+import { hostTensor, type Tensor, TensorScope } from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
@@ -16,7 +16,8 @@ export class LayerParameters {
 
   constructor(
     readonly weights: DecoderWeights,
-    readonly device: Device,
+    /** Owner of what needs no decoding and stays on the device. */
+    private readonly scope: TensorScope,
   ) {}
 
   /**
@@ -29,7 +30,14 @@ export class LayerParameters {
     use: (feeds: Record<string, Tensor>) => Promise<T>,
   ): Promise<T> {
     const factors = adapter ? this.adapterFeeds(adapter, layer) : {};
-    const run = async (): Promise<T> => use({ ...(await this.feeds(layer)), ...factors });
+    const run = async (): Promise<T> => {
+      const scope = new TensorScope(this.scope.device);
+      try {
+        return await use({ ...(await this.feeds(layer, scope)), ...factors });
+      } finally {
+        scope.close();
+      }
+    };
     const needsBuffers = [...this.weights.layers[layer]!.linear.values()].some(({ kind }) => kind !== "float32");
     if (!needsBuffers) return run();
     const turn = this.borrowed.then(run);
@@ -39,9 +47,9 @@ export class LayerParameters {
 
   /**
    * Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites, so this is for
-   * owners of a single pass; `lend` is for passes that may overlap.
+   * owners of a single pass; `lend` is for passes that may overlap. On a GPU the scope owns the copies.
    */
-  async feeds(layer: number): Promise<Record<string, Tensor>> {
+  async feeds(layer: number, scope: TensorScope): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const resident = (this.resident[layer] ??= await this.residentFeeds(layer));
@@ -49,7 +57,7 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear) {
       if (weight.kind === "float32") continue;
       const shape = linearShape(config, name);
-      feeds[inputName.weight(name)] = await this.device.upload("float32", this.decode(name, weight, shape), shape);
+      feeds[inputName.weight(name)] = await scope.upload("float32", this.decode(name, weight, shape), shape);
     }
     return feeds;
   }
@@ -71,12 +79,12 @@ export class LayerParameters {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
     const feeds: Record<string, Tensor> = {};
-    for (const [name, data] of stored.vectors) feeds[name] = await this.device.upload("float32", data, [data.length]);
+    for (const [name, data] of stored.vectors) feeds[name] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, data] of stored.biases)
-      feeds[inputName.bias(name)] = await this.device.upload("float32", data, [data.length]);
+      feeds[inputName.bias(name)] = await this.scope.upload("float32", data, [data.length]);
     for (const [name, weight] of stored.linear)
       if (weight.kind === "float32")
-        feeds[inputName.weight(name)] = await this.device.upload("float32", weight.data, linearShape(config, name));
+        feeds[inputName.weight(name)] = await this.scope.upload("float32", weight.data, linearShape(config, name));
     return feeds;
   }
 

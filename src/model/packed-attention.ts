@@ -41,31 +41,47 @@ export function packedAttention(graph: Graph, config: DecoderConfig, tokens: num
       },
     });
   }
-  const { heads, kvHeads, headDim, attentionScale, attentionSoftCap } = config;
-  const group = heads / kvHeads;
   return {
     attend(q, k, v) {
       // Split, not slices: the gradients of slices would each be padded to a whole row and added.
       const sizes = blocks.map(({ from, to }) => to - from);
       const parts = ops.split(q, 0, sizes);
       const results = blocks.map(({ from, to, inputs, keys }, block) => {
-        const rows = to - from;
-        const keyRows = (x: Value): Value =>
-          ops.reshape(ops.sliceFrom(x, inputs.start, to, keys, inputs.pads), [keys, kvHeads, headDim]);
-        const queries = ops.reshape(
-          ops.transpose(ops.reshape(parts[block]!, [rows, kvHeads, group, headDim]), [1, 2, 0, 3]),
-          [kvHeads, group * rows, headDim],
-        );
-        // Scaled here, ONNX Runtime takes the factor into the product.
-        let scores = ops.scale(ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0])), attentionScale);
-        if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
-        const grouped = ops.add(ops.reshape(scores, [kvHeads, group, rows, keys]), inputs.bias);
-        const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * rows, keys]);
-        const mixed = ops.matmul(weights, ops.transpose(keyRows(v), [1, 0, 2]));
-        const back = ops.transpose(ops.reshape(mixed, [kvHeads, group, rows, headDim]), [2, 0, 1, 3]);
-        return ops.reshape(back, [rows, heads * headDim]);
+        const keyRows = (x: Value): Value => ops.sliceFrom(x, inputs.start, to, keys, inputs.pads);
+        return attendBlock(config, parts[block]!, keyRows(k), keyRows(v), inputs.bias, { queries: to - from, keys });
       });
       return ops.concat(results, 0);
     },
   };
+}
+
+/**
+ * Attention of one block of queries.
+ * @param q [queries, heads · headDim]. @param k [keys, kvHeads · headDim], as `v`. @param bias [queries, keys].
+ * @returns [queries, heads · headDim].
+ */
+export function attendBlock(
+  config: DecoderConfig,
+  q: Value,
+  k: Value,
+  v: Value,
+  bias: Value,
+  { queries: rows, keys }: { queries: number; keys: string },
+): Value {
+  const { heads, kvHeads, headDim, attentionScale, attentionSoftCap } = config;
+  const group = heads / kvHeads;
+  const keyRows = (x: Value): Value => ops.reshape(x, [keys, kvHeads, headDim]);
+  const queries = ops.reshape(ops.transpose(ops.reshape(q, [rows, kvHeads, group, headDim]), [1, 2, 0, 3]), [
+    kvHeads,
+    group * rows,
+    headDim,
+  ]);
+  // Scaled here, ONNX Runtime takes the factor into the product.
+  let scores = ops.scale(ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0])), attentionScale);
+  if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
+  const grouped = ops.add(ops.reshape(scores, [kvHeads, group, rows, keys]), bias);
+  const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * rows, keys]);
+  const mixed = ops.matmul(weights, ops.transpose(keyRows(v), [1, 0, 2]));
+  const back = ops.transpose(ops.reshape(mixed, [kvHeads, group, rows, headDim]), [2, 0, 1, 3]);
+  return ops.reshape(back, [rows, heads * headDim]);
 }

@@ -3,14 +3,22 @@
  * has its own activations, and takes turns with the others where they share buffers.
  */
 import { Graph, ops } from "../graph/index.js";
-import { type Device, type Executable, hostTensor, type Tensor, zeros } from "../runtime/device.js";
-import { SessionCache } from "../runtime/session-cache.js";
+import {
+  type Device,
+  type Executable,
+  hostTensor,
+  SessionCache,
+  type Tensor,
+  TensorPool,
+  TensorScope,
+} from "../runtime/device.js";
 import type { Adapter } from "./adapter.js";
+import { BlockForward } from "./block-forward.js";
 import { normalise } from "./decoder-layer.js";
-import { layerGraph } from "./layer-graph.js";
 import { LayerParameters } from "./layer-parameters.js";
-import { attentionFeeds, type PackedRow } from "./packed-row.js";
+import type { PackedRow } from "./packed-row.js";
 import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
+import { RowInputs } from "./row-inputs.js";
 import type { DecoderWeights } from "./weights.js";
 
 /** Keys and values of one layer over a row: [tokens, kvHeads · headDim] each, keys rotated. */
@@ -29,13 +37,15 @@ export interface ForwardOptions {
 
 /** Largest logits block made at once, in numbers: 64 MB. */
 const LOGITS_BLOCK = 16 << 20;
-/** Compiled row lengths that are kept. */
-const COMPILED_ROWS = 6;
+/** Compiled sizes of a block of logits that are kept. */
+const COMPILED_HEADS = 6;
 
 export class PackedModel {
   readonly parameters: LayerParameters;
-  private readonly layers = new SessionCache(COMPILED_ROWS);
-  private readonly heads = new SessionCache(COMPILED_ROWS);
+  /** Tensors that stay as long as the model. */
+  private readonly scope: TensorScope;
+  private readonly blocks: BlockForward;
+  private readonly heads: SessionCache;
   private readonly ropeTables = new RopeTableStore();
   private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
 
@@ -43,7 +53,10 @@ export class PackedModel {
     readonly weights: DecoderWeights,
     readonly device: Device,
   ) {
-    this.parameters = new LayerParameters(weights, device);
+    this.scope = new TensorScope(device);
+    this.parameters = new LayerParameters(weights, this.scope);
+    this.blocks = new BlockForward(weights.config, device);
+    this.heads = new SessionCache(device, COMPILED_HEADS);
   }
 
   get config() {
@@ -59,77 +72,55 @@ export class PackedModel {
     return x;
   }
 
-  /** The feeds of a row besides weights: positions, rotary tables, and attention, by layer. */
-  async rowFeeds(row: PackedRow): Promise<(layer: number) => Record<string, Tensor>> {
+  /** What the layers' graphs are fed with for a row, besides weights and hidden states. */
+  async rowInputs(row: PackedRow): Promise<RowInputs> {
     const { rope, slidingWindow } = this.config;
     // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
     const longest = row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length);
     for (const one of new Set(rope)) await this.placeRope(one, longest);
     const positions = hostTensor("int64", BigInt64Array.from(row.positions, BigInt), [1, row.positions.length]);
-    const byWindow = new Map<number | undefined, Record<string, Tensor>>();
-    return (layer) => {
-      const window = slidingWindow[layer];
-      let attention = byWindow.get(window);
-      if (!attention) byWindow.set(window, (attention = attentionFeeds(row, window)));
-      return { positions, ...this.ropeFeeds.get(rope[layer]!)!.feeds, ...attention };
-    };
+    return new RowInputs(row, slidingWindow, (layer) => ({
+      positions,
+      ...this.ropeFeeds.get(rope[layer]!)!.feeds,
+    }));
   }
 
   private async placeRope(rope: Rope, positions: number): Promise<void> {
     const tables = this.ropeTables.for(rope, positions);
+    // Shorter tables are left to the scope, as passes that are under way may read them.
     if (this.ropeFeeds.get(rope)?.tables === tables) return;
-    const cos = await this.device.upload("float32", tables.cos, tables.dims);
-    const sin = await this.device.upload("float32", tables.sin, tables.dims);
+    const cos = await this.scope.upload("float32", tables.cos, tables.dims);
+    const sin = await this.scope.upload("float32", tables.sin, tables.dims);
     this.ropeFeeds.set(rope, { tables, feeds: { cos, sin } });
   }
 
-  /** The last layer's output [tokens, hidden], before the final norm. */
+  /** The last layer's output [tokens, hidden] in host memory, before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
-    const tokens = row.tokens.length;
-    const { adapter, onKeysValues } = options;
-    const shape = adapter?.shape;
-    const key = `${tokens} ${shape ? `${shape.rank} ${shape.scaling} ${shape.targets}` : ""} ${onKeysValues ? "kv" : ""}`;
-    const compile = (): Promise<Executable> => {
-      const built = layerGraph(this.config, tokens, { adapter: shape });
-      built.graph.output("y", built.y);
-      if (onKeysValues) {
-        built.graph.output("k", built.graph.kept.get("k")!);
-        built.graph.output("v", built.graph.kept.get("v")!);
-      }
-      return this.device.compile(built.graph);
-    };
-    return this.layers.use(key, compile, (executable) => this.runLayers(executable, row, options));
-  }
-
-  private async runLayers(executable: Executable, row: PackedRow, options: ForwardOptions): Promise<Tensor> {
     const { hiddenSize, layers } = this.config;
+    const dims = [row.tokens.length, hiddenSize];
     const { adapter, onKeysValues, signal } = options;
-    const tokens = row.tokens.length;
-    const rowFeeds = await this.rowFeeds(row);
-    let x = await this.device.upload("float32", this.embed(row), [tokens, hiddenSize]);
-    const buffers = this.device.name === "cpu" ? this.outputBuffers(tokens, onKeysValues !== undefined) : undefined;
-    for (let layer = 0; layer < layers; layer++) {
-      signal?.throwIfAborted();
-      const result = await this.parameters.lend(layer, adapter, (feeds) =>
-        executable.run({ x, ...rowFeeds(layer), ...feeds }, buffers?.[layer % 2]),
-      );
-      x = result.y!;
-      if (onKeysValues) {
-        const k = (await this.device.download(result.k!)) as Float32Array;
-        const v = (await this.device.download(result.v!)) as Float32Array;
-        onKeysValues(layer, { k, v });
+    const inputs = await this.rowInputs(row);
+    const scope = new TensorScope(this.device, new TensorPool(this.device));
+    try {
+      let x = await scope.upload("float32", this.embed(row), dims);
+      for (let layer = 0; layer < layers; layer++) {
+        signal?.throwIfAborted();
+        const wanted = { adapter: adapter?.shape, keysValues: onKeysValues !== undefined };
+        const { y, k, v } = await this.parameters.lend(layer, adapter, (feeds) =>
+          this.blocks.run(scope, inputs, layer, { ...feeds, x }, `y${layer % 2}`, wanted),
+        );
+        scope.free(x);
+        x = y;
+        if (!onKeysValues) continue;
+        const [keys, values] = [await this.device.download(k!), await this.device.download(v!)];
+        onKeysValues(layer, { k: keys as Float32Array, v: values as Float32Array });
+        scope.free(k!);
+        scope.free(v!);
       }
+      return hostTensor("float32", await this.device.download(x), dims);
+    } finally {
+      scope.close();
     }
-    return x;
-  }
-
-  /** Memory for the results of the layers with even numbers and of those with odd ones. Rotated keys have a leading 1. */
-  private outputBuffers(tokens: number, keysValues: boolean): Record<string, Tensor>[] {
-    const { hiddenSize, kvHeads, headDim } = this.config;
-    const kv = keysValues
-      ? { k: zeros([1, tokens, kvHeads * headDim]), v: zeros([tokens, kvHeads * headDim]) }
-      : undefined;
-    return [0, 1].map(() => ({ y: zeros([tokens, hiddenSize]), ...kv }));
   }
 
   /** Logits [positions.length, vocab] of chosen positions of a row. */
@@ -189,15 +180,12 @@ export class PackedModel {
         x.set(states.subarray(row, row + hiddenSize), i * hiddenSize);
       }
       const feeds = { ...fixed, x: hostTensor("float32", x, [size, hiddenSize]) };
-      await this.heads.use(
-        `${kind} ${size}`,
-        () => this.compileHead(kind, size),
-        (executable) => use(at, count, (more) => executable.run({ ...feeds, ...more }), size),
-      );
+      const work = (executable: Executable) => use(at, count, (more) => executable.run({ ...feeds, ...more }), size);
+      await this.heads.use(`${kind} ${size}`, () => this.headGraph(kind, size), work, { outputsOn: "host" });
     }
   }
 
-  private compileHead(kind: "logits" | "logprobs", rows: number): Promise<Executable> {
+  private headGraph(kind: "logits" | "logprobs", rows: number): Graph {
     const graph = new Graph();
     const logits = headLogits(graph, this.weights, rows).logits;
     if (kind === "logits") graph.output("logits", logits);
@@ -210,7 +198,7 @@ export class PackedModel {
       graph.output("logprob", ops.sub(below, total));
       graph.output("below", below);
     }
-    return this.device.compile(graph, { outputsOn: "host" });
+    return graph;
   }
 
   private fixedHeadFeeds?: Record<string, Tensor>;
@@ -220,15 +208,17 @@ export class PackedModel {
     if (!this.fixedHeadFeeds) {
       const { vocabSize, hiddenSize } = this.config;
       const { head, finalNorm } = this.weights;
-      this.fixedHeadFeeds = { head: await this.device.upload("float32", head, [vocabSize, hiddenSize]) };
-      if (finalNorm) this.fixedHeadFeeds.norm = await this.device.upload("float32", finalNorm, [hiddenSize]);
+      this.fixedHeadFeeds = { head: await this.scope.upload("float32", head, [vocabSize, hiddenSize]) };
+      if (finalNorm) this.fixedHeadFeeds.norm = await this.scope.upload("float32", finalNorm, [hiddenSize]);
     }
     return this.fixedHeadFeeds;
   }
 
+  /** Frees what the model holds besides its weights. */
   async dispose(): Promise<void> {
-    await this.layers.dispose();
+    await this.blocks.dispose();
     await this.heads.dispose();
+    this.scope.close();
   }
 }
 

@@ -50,37 +50,81 @@ export function packRow(documents: readonly ArrayLike<number>[], length?: number
   return row;
 }
 
+/** Added to the score of a key that a query may not see. */
 const HIDDEN = -1e30;
 
+/** A block of queries of a row, and the keys it looks at. */
+export interface QueryBlock {
+  /** Queries `from` ≤ i < `to`. */
+  from: number;
+  to: number;
+  /** First key; the last is the last query. */
+  start: number;
+}
+
 /**
- * The attention inputs of a row (names as in packed-attention.ts).
+ * The query blocks of a row.
  * @param window tokens a query looks back on, itself included; undefined for no limit.
  */
-export function attentionFeeds(row: PackedRow, window?: number): Record<string, Tensor> {
-  const { documents, positions, branches } = row;
-  const total = documents.length;
-  const feeds: Record<string, Tensor> = {};
-  // documentStart[i]: index of the first token of token i's document.
-  const documentStart = new Int32Array(total);
-  for (let i = 1; i < total; i++) documentStart[i] = documents[i] === documents[i - 1] ? documentStart[i - 1]! : i;
-  for (let from = 0, block = 0; from < total; from += QUERY_BLOCK, block++) {
-    const to = Math.min(from + QUERY_BLOCK, total);
-    let start = documentStart[from]!;
-    if (window !== undefined && !branches) start = Math.max(start, from - window + 1);
+export function queryBlocks(row: PackedRow, window?: number): QueryBlock[] {
+  const { documents, branches } = row;
+  const blocks: QueryBlock[] = [];
+  for (let from = 0; from < documents.length; from += QUERY_BLOCK) {
+    const to = Math.min(from + QUERY_BLOCK, documents.length);
+    let start = from;
+    const first = window !== undefined && !branches ? Math.max(0, from - window + 1) : 0;
+    while (start > first && documents[start - 1] === documents[from]) start--;
+    blocks.push({ from, to, start });
+  }
+  return blocks;
+}
+
+/** The bias [queries, keys] of one block: 0 where a query may see a key, a large negative number elsewhere. */
+export class BlockBias {
+  private memory = new Float32Array(0);
+  private dirty: [number, number][] = [];
+
+  /** @returns memory that the next call overwrites. Most keys may be seen, so only the others are written. */
+  fill({ documents, positions, branches }: PackedRow, { from, to, start }: QueryBlock, window?: number): Float32Array {
     const keys = to - start;
-    const bias = new Float32Array((to - from) * keys).fill(HIDDEN);
+    const size = (to - from) * keys;
+    if (this.memory.length < size) this.memory = new Float32Array(size);
+    else for (const [first, end] of this.dirty) this.memory.fill(0, first, end);
+    this.dirty = [];
+    const hide = (first: number, end: number): void => {
+      if (end <= first) return;
+      this.memory.fill(HIDDEN, first, end);
+      this.dirty.push([first, end]);
+    };
+    let document = start;
     for (let q = from; q < to; q++) {
+      if (q > from && documents[q] !== documents[q - 1]) document = q;
       const line = (q - from) * keys - start;
-      const first = Math.max(start, documentStart[q]!);
-      for (let k = first; k <= q; k++) {
-        if (branches && branches[k] !== 0 && branches[k] !== branches[q]) continue;
-        if (window !== undefined && positions[q]! - positions[k]! >= window) continue;
-        bias[line + k] = 0;
-      }
+      let first = document;
+      if (branches)
+        for (let k = first; k <= q; k++) {
+          const own = branches[k] === 0 || branches[k] === branches[q];
+          const near = window === undefined || positions[q]! - positions[k]! < window;
+          if (!own || !near) hide(line + k, line + k + 1);
+        }
+      else if (window !== undefined) first = Math.max(document, q - window + 1);
+      hide(line + start, line + first);
+      hide(line + q + 1, line + to);
     }
-    feeds[`start${block}`] = hostTensor("int64", BigInt64Array.of(BigInt(start)), [1]);
-    feeds[`pads${block}`] = hostTensor("int64", BigInt64Array.of(BigInt(start), 0n, BigInt(total - to), 0n), [4]);
-    feeds[`bias${block}`] = hostTensor("float32", bias, [to - from, keys]);
+    return this.memory.subarray(0, size);
+  }
+}
+
+/** The attention inputs of a row for a graph of all its query blocks (names as in packed-attention.ts). */
+export function attentionFeeds(row: PackedRow, window?: number): Record<string, Tensor> {
+  const total = row.documents.length;
+  const feeds: Record<string, Tensor> = {};
+  for (const [i, block] of queryBlocks(row, window).entries()) {
+    const { from, to, start } = block;
+    const bias = new BlockBias().fill(row, block, window);
+    feeds[`start${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start)), [1]);
+    feeds[`pads${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start), 0n, BigInt(total - to), 0n), [4]);
+    feeds[`bias${i}`] = hostTensor("float32", bias, [to - from, to - start]);
   }
   return feeds;
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Checkpoint } from "../checkpoint/open.js";
 import { type TensorToWrite, writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
 import { UsageError } from "../errors.js";
-import { writeModelFiles } from "../export/hf-files.js";
+import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { type LinearName, linearShape } from "../model/decoder-layer.js";
@@ -14,6 +14,8 @@ export interface MergeOptions {
   dtype?: "F32" | "BF16" | "F16";
   /** Largest shard in bytes. */
   maxShardBytes?: number;
+  /** Template and stops that the adapter was trained with, when known. */
+  chat?: ChatFiles;
 }
 
 const TORCH_DTYPE = { F32: "float32", BF16: "bfloat16", F16: "float16" } as const;
@@ -55,7 +57,7 @@ export function mergeAdapter(
       return { name, shape, dtype, data };
     });
     writeShardedSafetensors(temporary, tensors, { maxShardBytes: options.maxShardBytes });
-    writeModelFiles(temporary, checkpoint, basePath, { torch_dtype: TORCH_DTYPE[dtype] });
+    writeModelFiles(temporary, checkpoint, basePath, { torch_dtype: TORCH_DTYPE[dtype] }, options.chat);
     renameSync(temporary, folder);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });

@@ -1,26 +1,39 @@
 import { describe, expect, it } from "vitest";
+import { Graph } from "../graph/index.js";
 import type { Executable } from "./device.js";
 import { SessionCache } from "./session-cache.js";
 
-/** A graph that notes when it is freed. */
-function graph(name: string, freed: string[]): () => Promise<Executable> {
-  return async () => ({
-    inputNames: [],
-    outputNames: [],
-    run: async () => {
-      if (freed.includes(name)) throw new Error(`${name} was freed while in use`);
-      return {};
-    },
-    dispose: async () => void freed.push(name),
-  });
+/** A cache of graphs that note when they are freed. */
+function cacheOf(limit: number, compiling: () => void = () => {}) {
+  const freed: string[] = [];
+  const names = new Map<Graph, string>();
+  const compile = async (graph: Graph): Promise<Executable> => {
+    const name = names.get(graph)!;
+    compiling();
+    return {
+      inputNames: [],
+      outputNames: [],
+      outputShapes: new Map(),
+      run: async () => {
+        if (freed.includes(name)) throw new Error(`${name} was freed while in use`);
+        return {};
+      },
+      dispose: async () => void freed.push(name),
+    };
+  };
+  const graph = (name: string) => (): Graph => {
+    const made = new Graph();
+    names.set(made, name);
+    return made;
+  };
+  return { freed, graph, cache: new SessionCache({ compile }, limit) };
 }
 
 describe("a cache of compiled graphs", () => {
   it("frees the least recently used one, and none that is running", async () => {
-    const freed: string[] = [];
-    const cache = new SessionCache(2);
+    const { freed, graph, cache } = cacheOf(2);
     const use = (name: string, work: () => Promise<unknown> = async () => {}): Promise<unknown> =>
-      cache.use(name, graph(name, freed), async (executable) => {
+      cache.use(name, graph(name), async (executable) => {
         await work();
         return executable.run({});
       });
@@ -39,12 +52,11 @@ describe("a cache of compiled graphs", () => {
   });
 
   it("holds more than its limit only while more are running", async () => {
-    const freed: string[] = [];
-    const cache = new SessionCache(1);
+    const { freed, graph, cache } = cacheOf(1);
     let finish = (): void => {};
     const gate = new Promise<void>((resolve) => (finish = resolve));
     const calls = ["a", "b", "c"].map((name) =>
-      cache.use(name, graph(name, freed), async (executable) => {
+      cache.use(name, graph(name), async (executable) => {
         await gate;
         return executable.run({});
       }),
@@ -57,17 +69,27 @@ describe("a cache of compiled graphs", () => {
   });
 
   it("compiles one graph for calls that come together, and forgets one that failed to compile", async () => {
-    const cache = new SessionCache(1);
     let tries = 0;
-    const make = async (): Promise<Executable> => {
+    const { graph, cache } = cacheOf(1, () => {
       if (tries++ === 0) throw new Error("no memory");
-      return graph("a", [])();
-    };
-    const use = (): Promise<string> => cache.use("a", make, async () => "ran");
+    });
+    const use = (): Promise<string> => cache.use("a", graph("a"), async () => "ran");
     const first = await Promise.allSettled([use(), use()]);
     expect(first.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     expect(tries).toBe(1);
     expect(await Promise.all([use(), use()])).toEqual(["ran", "ran"]);
     expect(tries).toBe(2);
+  });
+
+  it("evicts the graphs of a group together, and counts the group once", async () => {
+    const { freed, graph, cache } = cacheOf(100);
+    const use = (group: string, name: string) =>
+      cache.use({ key: `${group} ${name}`, group, weight: 60 }, graph(`${group} ${name}`), async () => {});
+    await use("a", "forward");
+    await use("a", "backward");
+    expect(freed).toEqual([]);
+    await use("b", "forward");
+    expect(freed).toEqual(["a forward", "a backward"]);
+    expect(cache.size).toBe(1);
   });
 });

@@ -15,11 +15,13 @@ export interface ReadPrompt {
   logprobs: TokenLogprob[];
 }
 
-export type PromptInput = Pick<GenerationRequest, "prompt" | "tokens" | "adapter">;
+export type PromptInput = Pick<GenerationRequest, "prompt" | "messages" | "tokens" | "adapter">;
 
 export interface ServeBackend {
   /** At least one; the first stands for requests that name none. */
   readonly models: readonly ServedModel[];
+  /** Tokens that the model reads and writes in all. */
+  readonly maxPositions: number;
   /** Answers written at once; more wait in the engine's queue. */
   readonly maxBatch: number;
   /** Rejects with UsageError for a request that cannot be met, and with the signal's reason when it is aborted. */
@@ -28,4 +30,14 @@ export interface ServeBackend {
   readPrompt(input: PromptInput, top: number, signal?: AbortSignal): Promise<ReadPrompt>;
   /** The text that each token adds; joined, they are the decoded text without special tokens. */
   pieces(tokens: readonly number[]): string[];
+  /** The mean of the last hidden states, of length 1, and the number of tokens it was made of. */
+  embed(input: PromptInput, signal?: AbortSignal): Promise<{ vector: Float32Array; tokens: number }>;
+  /** Ids of a text or of a conversation with the beginning of its answer; `special` default: as a prompt has them. */
+  tokenize(input: PromptInput, special?: boolean, signal?: AbortSignal): Promise<number[]>;
+  /** Text of ids, special tokens included. */
+  detokenize(tokens: readonly number[]): string;
+  /** Offers one more adapter. @throws UsageError when it is none of this model. */
+  loadAdapter(id: string, path: string): Promise<void>;
+  /** Takes back an adapter that was loaded so; false when there is none. */
+  unloadAdapter(id: string): boolean;
 }

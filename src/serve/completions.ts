@@ -1,18 +1,22 @@
 /** Answers /v1/chat/completions and /v1/completions. */
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { GenerationResult, TokenLogprob } from "../generate/request.js";
-import type { Admission } from "./admission.js";
+import type { GenerationOptions, GenerationResult, TokenLogprob } from "../generate/request.js";
+import type { Admission, Stay } from "./admission.js";
 import type { ServeBackend, ServedModel } from "./backend.js";
 import { EventStream } from "./event-stream.js";
 import { HttpError } from "./http-error.js";
 import type { ServerMetrics } from "./metrics.js";
+import { StreamedAnswer } from "./streamed-answer.js";
 import type { Prompt, WireRequest } from "./wire-request.js";
-import { characters, type Dialect, type Usage, type WireChoice, type WireLogprobs } from "./wire-response.js";
+import type { Dialect, Usage, WireChoice, WireLogprobs } from "./wire-response.js";
 
 export interface CompletionContext {
   backend: ServeBackend;
   admission: Admission;
   metrics: ServerMetrics;
+  /** Aborted, with the HttpError to answer with, when answers may not go on: the server has waited long enough to end. */
+  ending: AbortSignal;
 }
 
 /** A prompt and all answers to it. */
@@ -33,27 +37,64 @@ export function findModel(backend: ServeBackend, id: string | undefined): Served
   });
 }
 
-/** Ends when the answer is sent or the client has gone, in which case the work is stopped. */
-export async function complete(
-  { backend, admission, metrics }: CompletionContext,
-  wanted: WireRequest,
-  dialectFor: (model: string) => Dialect,
-  { response }: { request: IncomingMessage; response: ServerResponse },
-): Promise<void> {
-  const model = findModel(backend, wanted.model);
-  const dialect = dialectFor(model.id);
-  const leave = admission.enter(wanted.prompts.length * wanted.options.n);
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort(new Error("the client has gone"));
+/** One request and its answer. */
+export interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** How the answer is written, once that is known. */
+  dialect?: Dialect;
+}
+
+/**
+ * All results of what `start` begins. The work is stopped when the client has gone, when the server may wait no longer, and
+ * when a part of it fails; it has ended when this settles.
+ */
+export async function whileWanted<T>(
+  { ending }: CompletionContext,
+  { response }: Exchange,
+  start: (signal: AbortSignal) => Promise<T>[],
+): Promise<T[]> {
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // each part of the work listens
+  const onClose = (): void => stop.abort(new Error("the client has gone"));
+  const onEnding = (): void => stop.abort(ending.reason);
   response.once("close", onClose);
+  ending.addEventListener("abort", onEnding, { once: true });
   if (response.destroyed) onClose();
+  if (ending.aborted) onEnding();
+  try {
+    const work = start(stop.signal);
+    for (const one of work) one.catch((error: unknown) => stop.abort(error));
+    const settled = await Promise.allSettled(work);
+    if (stop.signal.aborted) throw stop.signal.reason;
+    return settled.map((one) => (one as PromiseFulfilledResult<T>).value);
+  } finally {
+    response.off("close", onClose);
+    ending.removeEventListener("abort", onEnding);
+  }
+}
+
+/** Ends when the answer is sent or the client has gone, in which case the work is stopped. */
+export async function complete<R extends WireRequest>(
+  context: CompletionContext,
+  wanted: R,
+  dialectFor: (model: string, wanted: R) => Dialect,
+  exchange: Exchange,
+): Promise<void> {
+  const { backend, admission, metrics } = context;
+  const model = findModel(backend, wanted.model);
+  const dialect = dialectFor(model.id, wanted);
+  exchange.dialect = dialect;
+  const stay = admission.enter(wanted.prompts.length * wanted.options.n);
   const start = performance.now();
   let heard = false;
   const onFirstText = (): void => {
     if (!heard) metrics.firstText.observe((performance.now() - start) / 1000);
     heard = true;
   };
-  const stream = wanted.stream ? new StreamedAnswer(new EventStream(response), dialect) : undefined;
+  const stream = wanted.stream
+    ? new StreamedAnswer(new EventStream(exchange.response, dialect.named), dialect)
+    : undefined;
   const listener: Listener = {
     text(index, text) {
       onFirstText();
@@ -62,23 +103,26 @@ export async function complete(
     ...(stream ? { token: (...given) => stream.token(...given) } : {}),
   };
   try {
-    const work = wanted.prompts.map((prompt, i) =>
-      answerPrompt(backend, wanted, model, { prompt, number: i }, gone.signal, listener),
+    const outcomes = await whileWanted(context, exchange, (signal) =>
+      wanted.prompts.map((prompt, number) =>
+        answerPrompt(
+          backend,
+          wanted,
+          model,
+          { prompt, number },
+          { stay, perTurn: admission.perTurn, signal },
+          listener,
+        ),
+      ),
     );
-    // One failure ends the request: the other prompts stop too, and their places are free only then.
-    for (const one of work) one.catch((error: unknown) => gone.abort(error));
-    const settled = await Promise.allSettled(work);
-    if (gone.signal.aborted) throw gone.signal.reason;
-    const outcomes = settled.map((one) => (one as PromiseFulfilledResult<PromptOutcome>).value);
     const usage = totalUsage(outcomes);
     metrics.tokens.inc({ kind: "prompt", model: model.id }, usage.prompt_tokens);
     metrics.tokens.inc({ kind: "output", model: model.id }, usage.completion_tokens);
     const choices = outcomes.flatMap((outcome) => outcome.choices);
-    if (stream) stream.finish(choices, wanted.includeUsage ? usage : undefined);
-    else sendJson(response, 200, dialect.whole(choices, usage));
+    if (stream) stream.finish(choices, usage);
+    else sendJson(exchange.response, 200, dialect.whole(choices, usage));
   } finally {
-    response.off("close", onClose);
-    leave();
+    stay.leave();
   }
 }
 
@@ -89,52 +133,11 @@ interface Listener {
   token?(index: number, piece: string, logprob: TokenLogprob | undefined): void;
 }
 
-/** A stream whose head goes out with the first text, so that early errors still get their own status. */
-class StreamedAnswer {
-  private readonly opened = new Set<number>();
-  /** By choice, the tokens since its last chunk. */
-  private readonly unsent = new Map<number, WireLogprobs>();
-
-  constructor(
-    private readonly events: EventStream,
-    private readonly dialect: Dialect,
-  ) {}
-
-  private open(index: number): void {
-    if (this.opened.has(index)) return;
-    this.opened.add(index);
-    const opening = this.dialect.opening?.(index);
-    if (opening) this.events.send(opening);
-  }
-
-  /** Goes out with the next text: tokens inside a character or a possible stop string have none of their own yet. */
-  token(index: number, piece: string, logprob: TokenLogprob | undefined): void {
-    let unsent = this.unsent.get(index);
-    if (!unsent) this.unsent.set(index, (unsent = { entries: [], pieces: [], offset: 0 }));
-    unsent.entries.push(logprob);
-    unsent.pieces.push(piece);
-  }
-
-  text(index: number, text: string): void {
-    this.open(index);
-    this.events.send(this.dialect.text(index, text, this.taken(index)));
-  }
-
-  private taken(index: number): WireLogprobs | undefined {
-    const unsent = this.unsent.get(index);
-    if (!unsent || unsent.pieces.length === 0) return undefined;
-    this.unsent.set(index, { entries: [], pieces: [], offset: unsent.offset + characters(unsent.pieces.join("")) });
-    return unsent;
-  }
-
-  finish(choices: readonly WireChoice[], usage?: Usage): void {
-    for (const choice of choices) {
-      this.open(choice.index);
-      this.events.send(this.dialect.closing({ ...choice, logprobs: this.taken(choice.index) }));
-    }
-    if (usage) this.events.send(this.dialect.usage(usage));
-    this.events.done();
-  }
+interface Turns {
+  stay: Stay;
+  /** Most answers of one turn. */
+  perTurn: number;
+  signal: AbortSignal;
 }
 
 async function answerPrompt(
@@ -142,7 +145,7 @@ async function answerPrompt(
   { options, echo }: WireRequest,
   { adapter }: ServedModel,
   { prompt, number }: { prompt: Prompt; number: number },
-  signal: AbortSignal,
+  { stay, perTurn, signal }: Turns,
   { text: onText, token: onToken }: Listener,
 ): Promise<PromptOutcome> {
   const first = number * options.n;
@@ -152,7 +155,9 @@ async function answerPrompt(
   if (echo) {
     echoed = prompt.prompt ?? backend.pieces(prompt.tokens ?? []).join("");
     if (options.logprobs !== undefined || options.maxTokens === 0) {
-      const read = await backend.readPrompt({ ...prompt, adapter }, options.logprobs ?? 0, signal);
+      const read = await stay.turn(1, signal, () =>
+        backend.readPrompt({ ...prompt, adapter }, options.logprobs ?? 0, signal),
+      );
       promptTokens = read.tokens.length;
       if (options.logprobs !== undefined)
         before = { entries: [undefined, ...read.logprobs], pieces: backend.pieces(read.tokens), offset: 0 };
@@ -169,17 +174,22 @@ async function answerPrompt(
     });
     return { choices, promptTokens, outputTokens: 0 };
   }
-  const result: GenerationResult = await backend.generate(
-    { ...options, ...prompt, adapter, trial: number },
-    {
-      signal,
-      onText: (text, answer) => onText(first + answer, text),
-      ...(onToken && options.logprobs !== undefined
-        ? { onToken: ({ piece, logprob }, answer) => onToken(first + answer, piece, logprob) }
-        : {}),
-    },
-  );
-  const choices = [result, ...(result.alternatives ?? [])].map((answer, i): WireChoice => {
+  const listener: GenerationOptions = {
+    signal,
+    onText: (text, answer) => onText(first + answer, text),
+    ...(onToken && options.logprobs !== undefined
+      ? { onToken: ({ piece, logprob }, answer) => onToken(first + answer, piece, logprob) }
+      : {}),
+  };
+  const parts: Promise<GenerationResult>[] = [];
+  for (let from = 0; from < n; from += perTurn) {
+    const size = Math.min(perTurn, n - from);
+    const request = { ...options, n: size, firstAnswer: from, ...prompt, adapter, trial: number };
+    parts.push(stay.turn(size, signal, () => backend.generate(request, listener)));
+  }
+  const results = await Promise.all(parts);
+  const answers = results.flatMap((result) => [result, ...(result.alternatives ?? [])]);
+  const choices = answers.map((answer, i): WireChoice => {
     const choice: WireChoice = { index: first + i, text: echoed + answer.text, finishReason: answer.finishReason };
     if (answer.logprobs)
       choice.logprobs = {
@@ -189,7 +199,8 @@ async function answerPrompt(
       };
     return choice;
   });
-  return { choices, promptTokens: result.promptTokens, outputTokens: result.outputTokens };
+  const outputTokens = results.reduce((sum, result) => sum + result.outputTokens, 0);
+  return { choices, promptTokens: results[0]!.promptTokens, outputTokens };
 }
 
 function totalUsage(outcomes: readonly PromptOutcome[]): Usage {

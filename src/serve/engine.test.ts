@@ -8,6 +8,8 @@ import { writeTinyModel } from "../../tests/support/tiny-model.js";
 import { Generator } from "../generate/generator.js";
 import { modelName } from "../hub/model-name.js";
 import { readEcho, toEcho } from "../llm/openai-score.js";
+import { PackedModel } from "../model/packed-model.js";
+import { packRow } from "../model/packed-row.js";
 import { generatorBackend } from "./generator-backend.js";
 import { type RunningServer, startServer } from "./server.js";
 
@@ -81,6 +83,29 @@ describe("a tiny model behind the server", () => {
     const alone: string[] = [];
     for (const id of ids) alone.push(await ask(id));
     expect(await Promise.all(ids.map(ask))).toEqual(alone);
+  });
+
+  it("embeds as the mean of what the head reads", async () => {
+    const { model, device } = served.generator;
+    const tokens = model.tokenizer.encode("the river runs to the sea");
+    const packed = new PackedModel(model.weights, device);
+    const { vocabSize, hiddenSize } = model.config;
+    const positions = tokens.map((_, i) => i);
+    const logits = await packed.logits(await packed.hidden(packRow([tokens])), positions);
+    // The head is linear: its product with the mean state is the mean of the logits.
+    const expected = Array.from({ length: vocabSize }, (_, id) =>
+      positions.reduce((sum, position) => sum + logits[position * vocabSize + id]!, 0),
+    );
+    const answer = await served.client.embeddings.create({ model: "model", input: tokens, encoding_format: "float" });
+    const vector = answer.data[0]!.embedding;
+    expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+    const { head } = model.weights;
+    const found = expected.map((_, id) =>
+      vector.reduce((sum, value, i) => sum + value * head[id * hiddenSize + i]!, 0),
+    );
+    const scale = Math.hypot(...expected) / Math.hypot(...found);
+    for (const [id, value] of found.entries()) expect(value * scale).toBeCloseTo(expected[id]!, 3);
+    expect(answer.usage.prompt_tokens).toBe(tokens.length);
   });
 
   it("refuses a prompt that is too long and a token that is none, with 400", async () => {

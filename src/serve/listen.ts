@@ -13,7 +13,6 @@ export function createGuardedServer(): Server {
     maxHeaderSize: 16_384,
   });
   server.maxHeadersCount = 100;
-  server.maxConnections = 1_000;
   return server;
 }
 

@@ -32,8 +32,14 @@ export class ServerMetrics {
     registers: [this.registry],
   });
 
+  readonly unread = new Counter({
+    name: "evoke_connections_unread_total",
+    help: "Connections closed because the client did not read its answer.",
+    registers: [this.registry],
+  });
+
   constructor(admission: Admission) {
-    const { running } = admission;
+    const { places } = admission;
     const gauge = (name: string, help: string, value: () => number): void => {
       new Gauge({
         name,
@@ -44,8 +50,8 @@ export class ServerMetrics {
         },
       });
     };
-    gauge("evoke_answers_running", "Answers being written.", () => Math.min(admission.inFlight, running));
-    gauge("evoke_answers_waiting", "Answers waiting for a place.", () => Math.max(0, admission.inFlight - running));
+    gauge("evoke_answers_running", "Answers being written.", () => Math.min(admission.inFlight, places));
+    gauge("evoke_answers_waiting", "Answers waiting for a place.", () => Math.max(0, admission.inFlight - places));
     collectDefaultMetrics({ register: this.registry });
   }
 

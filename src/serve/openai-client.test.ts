@@ -75,7 +75,8 @@ describe("the openai client", () => {
       seed: 3,
       presencePenalty: 1,
       frequencyPenalty: -1,
-      n: 2,
+      n: 1,
+      firstAnswer: 1,
       adapter: null,
       trial: 0,
     });
@@ -207,6 +208,13 @@ describe("the openai client", () => {
     [{ temperature: 3 }, "temperature"],
     [{ top_logprobs: 3 }, "top_logprobs"],
     [{ messages: user(TOO_LONG) }, null],
+    [{ guided_json: {} }, "guided_json"],
+    [{ stop_token_ids: [1] }, "stop_token_ids"],
+    [{ min_tokens: 3 }, "min_tokens"],
+    [{ ignore_eos: true }, "ignore_eos"],
+    [{ prompt_logprobs: 0 }, "prompt_logprobs"],
+    [{ continue_final_message: true }, "continue_final_message"],
+    [{ max_tokens: -2 }, "max_tokens"],
   ])("refuses %j with 400 and the field's name", async (part, param) => {
     const body = { model: "base", messages: user("x"), ...part };
     await expect(client.chat.completions.create(body)).rejects.toMatchObject({ status: 400, param });

@@ -1,10 +1,13 @@
 /** Log-probabilities of a prompt's own tokens, for completions that echo their prompt. */
-import { UsageError } from "../errors.js";
+import { ContextLengthError, UsageError } from "../errors.js";
 import type { Generator } from "../generate/generator.js";
 import { encodePrompt } from "../generate/prompt.js";
 import { logProbabilities } from "../generate/sampler.js";
+import { Graph } from "../graph/index.js";
+import { normalise } from "../model/decoder-layer.js";
 import { PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
+import type { Tensor } from "../runtime/device.js";
 import type { PromptInput, ReadPrompt } from "./backend.js";
 
 /** Positions whose logits are held at once. */
@@ -19,26 +22,63 @@ export class PromptReader {
     this.packed = new PackedModel(generator.model.weights, generator.device);
   }
 
-  /** One prompt at a time: the forward pass uses all threads anyway. */
   read(input: PromptInput, top: number, signal?: AbortSignal): Promise<ReadPrompt> {
-    const result = this.last.then(() => this.compute(input, top, signal));
+    return this.inTurn(() => this.logprobs(input, top, signal));
+  }
+
+  /** The mean of the hidden states after the final norm, brought to length 1. */
+  embed(input: PromptInput, signal?: AbortSignal): Promise<{ vector: Float32Array; tokens: number }> {
+    return this.inTurn(() => this.mean(input, signal));
+  }
+
+  /** One prompt at a time: the forward pass uses all threads anyway. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work);
     this.last = result.catch(() => {});
     return result;
   }
 
-  private async compute(input: PromptInput, top: number, signal?: AbortSignal): Promise<ReadPrompt> {
+  private async hidden(input: PromptInput, signal?: AbortSignal): Promise<{ tokens: number[]; hidden: Tensor }> {
     signal?.throwIfAborted();
     const { tokenizer, model } = this.generator;
     const { vocabSize, maxPositions } = model.config;
     const tokens = input.tokens ? [...input.tokens] : encodePrompt(tokenizer, input.prompt ?? "");
     if (tokens.length === 0) tokens.push(tokenizer.bosId ?? tokenizer.eosId ?? 0);
     if (tokens.length > maxPositions)
-      throw new UsageError(`the prompt has ${tokens.length} tokens, the model reads ${maxPositions}`);
+      throw new ContextLengthError(`the prompt has ${tokens.length} tokens, the model reads ${maxPositions}`);
     const strange = tokens.find((token) => !(token >= 0 && token < vocabSize));
     if (strange !== undefined)
       throw new UsageError(`token ${strange} of the prompt is outside the model's vocabulary of ${vocabSize}`);
     const chosen = model.adapters.find(({ name }) => name === input.adapter);
-    const hidden = await this.packed.hidden(packRow([tokens]), { adapter: chosen?.adapter });
+    return { tokens, hidden: await this.packed.hidden(packRow([tokens]), { adapter: chosen?.adapter }) };
+  }
+
+  private async mean(input: PromptInput, signal?: AbortSignal): Promise<{ vector: Float32Array; tokens: number }> {
+    const { tokens, hidden } = await this.hidden(input, signal);
+    const { config, weights } = this.generator.model;
+    const { device } = this.generator;
+    const graph = new Graph();
+    const norm = weights.finalNorm && graph.input("norm", "float32", [config.hiddenSize]);
+    graph.output("y", normalise(config, graph.input("x", "float32", hidden.dims), norm));
+    const executable = await device.compile(graph, { outputsOn: "host" });
+    const feeds: Record<string, Tensor> = { x: hidden };
+    if (weights.finalNorm) feeds.norm = await device.upload("float32", weights.finalNorm, [config.hiddenSize]);
+    // The row is padded behind its tokens.
+    const states = ((await executable.run(feeds)).y!.data as Float32Array).subarray(
+      0,
+      tokens.length * config.hiddenSize,
+    );
+    await executable.dispose();
+    const vector = new Float32Array(config.hiddenSize);
+    for (const [i, value] of states.entries()) vector[i % config.hiddenSize]! += value;
+    const length = Math.hypot(...vector) || 1;
+    return { vector: vector.map((value) => value / length), tokens: tokens.length };
+  }
+
+  private async logprobs(input: PromptInput, top: number, signal?: AbortSignal): Promise<ReadPrompt> {
+    const { tokens, hidden } = await this.hidden(input, signal);
+    const { tokenizer, model } = this.generator;
+    const { vocabSize } = model.config;
     const text = (id: number): string => tokenizer.decode([id]);
     const logprobs: ReadPrompt["logprobs"] = [];
     for (let from = 0; from < tokens.length - 1; from += BLOCK) {

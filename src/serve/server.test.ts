@@ -112,6 +112,9 @@ describe("hostile requests", () => {
       [404, "/%2e%2e/%2e%2e/etc/passwd", {}, undefined],
       [404, "/v1/models/..%2f..%2fetc%2fpasswd", {}, undefined],
       [400, "/v1/models/%zz", {}, undefined],
+      [404, "/v1/nothing", JSON_TYPE, "{}"],
+      [404, "/", {}, undefined, "DELETE"],
+      [404, "/v1/responses/resp_1", {}, undefined],
       [405, CHAT, {}, undefined],
       [405, "/v1/models", JSON_TYPE, "{}"],
       [405, CHAT, JSON_TYPE, hello, "PUT"],
@@ -203,12 +206,56 @@ describe("hostile requests", () => {
   });
 });
 
+describe("connections", () => {
+  it("lets a client go that does not read, stops its answer, and counts it", async () => {
+    const { port, backend } = await start({ unreadMs: 50 });
+    const prompt = `${"x".repeat(1_000)} `.repeat(9_500); // more than the system holds for a connection
+    const body = JSON.stringify({ prompt, max_tokens: 1_000_000, stream: true });
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`);
+    socket.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+    socket.pause();
+    await expect.poll(() => backend.aborted, { timeout: 30_000 }).toBe(1);
+    expect((await ask(port, "/metrics")).text).toMatch(/evoke_connections_unread_total 1\n/);
+    socket.resume();
+    await closed;
+    expect((await ask(port, CHAT, JSON_TYPE, hello)).status).toBe(200);
+  });
+
+  it("does not take a slow answer for an unread one", async () => {
+    const { port, backend } = await start({ unreadMs: 20 });
+    backend.hold();
+    const answer = ask(port, CHAT, JSON_TYPE, hello);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    backend.go();
+    expect((await answer).status).toBe(200);
+  });
+
+  it("makes room among idle and slow ones, of which there are more than its bound", async () => {
+    const { port } = await start();
+    const half = `POST ${CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`;
+    const sockets = [];
+    for (let i = 0; i < 1_300; i++) {
+      const socket = connect(port, "127.0.0.1").on("error", () => {});
+      await new Promise((resolve) => socket.once("connect", resolve));
+      if (i % 3 > 0) socket.write(i % 3 === 1 ? half : "GET /hea");
+      sockets.push(socket);
+      if (i % 300 === 0) expect((await ask(port, CHAT, JSON_TYPE, hello)).status).toBe(200);
+    }
+    expect((await ask(port, CHAT, JSON_TYPE, hello)).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
 describe("the queue", () => {
   it("refuses what would wait too long with 429 and Retry-After, then takes requests again", async () => {
     const { port, backend } = await start({ maxQueue: 2 });
     backend.hold();
     const taken = Array.from({ length: 6 }, () => ask(port, CHAT, JSON_TYPE, hello));
-    await expect.poll(() => backend.running).toBe(6); // four places and two waiting
+    await expect.poll(async () => (await ask(port, "/metrics")).text).toMatch(/evoke_answers_waiting 2\n/);
+    expect(backend.running).toBe(4); // the others have not reached the engine
     const refused = await ask(port, CHAT, JSON_TYPE, hello);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers["retry-after"])).toBeGreaterThanOrEqual(1);
@@ -223,16 +270,38 @@ describe("the queue", () => {
     expect(after).toMatch(/evoke_tokens_total\{kind="output",model="base"\} 14\n/);
   });
 
-  it("counts each answer of a request, and lets a large request in when it is alone", async () => {
-    const { port, backend } = await start({ maxQueue: 0 });
-    const many = (n: number) => JSON.stringify({ prompt: "x", n });
-    expect((await ask(port, "/v1/completions", JSON_TYPE, many(20))).status).toBe(200);
+  it("refuses more answers than there are places, and counts first and further answers apart", async () => {
+    const { port, backend } = await start({ maxQueue: 4 });
+    const complete = (body: object) =>
+      ask(port, "/v1/completions", JSON_TYPE, JSON.stringify({ prompt: "x", ...body }));
+    const tooMany = await complete({ prompt: ["x", "y", "z"], n: 3 });
+    expect(tooMany.status).toBe(400);
+    expect(JSON.parse(tooMany.text).error).toMatchObject({ code: "too_many_answers", param: "n" });
     backend.hold();
-    const first = ask(port, "/v1/completions", JSON_TYPE, many(3));
-    await expect.poll(() => backend.running).toBe(1);
-    expect((await ask(port, "/v1/completions", JSON_TYPE, many(2))).status).toBe(429);
+    const large = complete({ n: 8 });
+    await expect.poll(() => backend.running).toBe(4);
+    expect((await complete({ n: 3 })).status).toBe(429);
+    const small = Array.from({ length: 7 }, () => complete({}));
+    await expect.poll(async () => (await ask(port, "/metrics")).text).toMatch(/evoke_answers_waiting 11\n/);
+    expect((await complete({})).status).toBe(429);
     backend.go();
-    expect((await first).status).toBe(200);
+    for (const answer of await Promise.all([large, ...small])) expect(answer.status).toBe(200);
+  });
+
+  it("gives a free place to the request that has the fewest", async () => {
+    const { port, backend } = await start();
+    const complete = (body: object) => ask(port, "/v1/completions", JSON_TYPE, JSON.stringify(body));
+    backend.hold();
+    const large = complete({ prompt: "many", n: 40 });
+    await expect.poll(() => backend.running).toBe(4);
+    const small = ["a", "b", "c", "d"].map((prompt) => complete({ prompt }));
+    await expect.poll(async () => (await ask(port, "/metrics")).text).toMatch(/evoke_answers_waiting 40\n/);
+    backend.go();
+    await Promise.all([large, ...small]);
+    const order = backend.requests.map(({ prompt }) => prompt);
+    expect(order.slice(0, 4)).toEqual(Array(4).fill("many"));
+    // One of the large request's may come between, when small ones have ended already.
+    expect(order.slice(4, 12)).toEqual(expect.arrayContaining(["a", "b", "c", "d"]));
   });
 });
 
@@ -253,6 +322,35 @@ describe("shutting down", () => {
     await closing;
     expect(backend.requests).toHaveLength(2);
     await start({ port });
+  });
+
+  it("ends bodies that are still on their way, at once", async () => {
+    const { port, server } = await start();
+    const head = `POST ${CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n`;
+    const socket = connect(port, "127.0.0.1");
+    let said = "";
+    socket.on("data", (part) => (said += part.toString()));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(`${head}Expect: 100-continue\r\n\r\n`);
+    await expect.poll(() => said).toMatch(/100 Continue/); // now the body is waited for
+    socket.write('{"mess');
+    await server.close();
+    await closed;
+    expect(said).toMatch(/HTTP\/1\.1 503 /);
+  });
+
+  it("breaks off what is left when its patience ends", async () => {
+    const { port, backend, server } = await start();
+    backend.hold();
+    const whole = ask(port, CHAT, JSON_TYPE, hello);
+    const streamed = ask(port, "/v1/completions", JSON_TYPE, JSON.stringify({ prompt: "x", stream: true, echo: true }));
+    const waiting = Array.from({ length: 6 }, () => ask(port, CHAT, JSON_TYPE, hello));
+    await expect.poll(async () => (await ask(port, "/metrics")).text).toMatch(/evoke_answers_waiting 4\n/);
+    await server.close(0);
+    for (const { status } of await Promise.all([whole, ...waiting])) expect(status).toBe(503);
+    expect((await streamed).text).toMatch(/"text":"x".*shutting down/s);
+    expect((await streamed).text).not.toContain("[DONE]");
+    expect(backend.running).toBe(0);
   });
 
   it("does not wait for connections that are only kept alive", async () => {

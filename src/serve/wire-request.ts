@@ -2,12 +2,15 @@
 import { z } from "zod";
 import type { GenerationRequest } from "../generate/request.js";
 import type { Message } from "../tokenizer/chat-template.js";
+import { record, refuseUnsupported } from "./field-table.js";
 import { HttpError } from "./http-error.js";
 
 /** Tokens of an answer when a chat request names no limit. */
 const DEFAULT_CHAT_TOKENS = 2048;
 /** The API's own default for plain completions. */
 const DEFAULT_COMPLETION_TOKENS = 16;
+/** Longer than any model writes. */
+const NO_LIMIT = 1e9;
 const MAX_N = 128;
 const MAX_PROMPTS = 256;
 
@@ -25,13 +28,20 @@ export interface WireRequest {
 }
 
 /** Clients write `null` for what they leave out. */
-const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
-const whole = (low: number, high: number) => optional(z.int().min(low).max(high));
-const number = (low: number, high: number) => optional(z.number().min(low).max(high));
+export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+export const whole = (low: number, high: number) => optional(z.int().min(low).max(high));
+/** A number of tokens; -1 means as many as the model has room for. */
+export const limit = (low: number) =>
+  optional(
+    z.union([z.literal(-1).transform(() => NO_LIMIT), z.int().min(low).max(NO_LIMIT)], {
+      error: `expected a whole number from ${low}, or -1 for no limit`,
+    }),
+  );
+export const number = (low: number, high: number) => optional(z.number().min(low).max(high));
 
 const common = {
   model: optional(z.string()),
-  max_tokens: whole(0, 1e9),
+  max_tokens: limit(0),
   temperature: number(0, 2),
   top_p: optional(z.number().gt(0).max(1)),
   n: whole(1, MAX_N),
@@ -56,43 +66,58 @@ const common = {
 };
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
-const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))], {
-  error: "expected text: a string, or a list of parts of type text",
-});
+export const content = z.union(
+  [z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
+  {
+    error: "expected text: a string, or a list of parts of type text",
+  },
+);
+
+export const messagesSchema = z
+  .array(z.object({ role: z.enum(["system", "developer", "user", "assistant"]), content: content.nullish() }))
+  .min(1);
+
+/** What OpenAI calls a developer's message is a system message. */
+export function toMessages(messages: z.output<typeof messagesSchema>): Message[] {
+  return messages.map(({ role, content }) => ({
+    role: role === "developer" ? "system" : role,
+    content: content ?? "",
+  }));
+}
 
 const chatSchema = z.object({
   ...common,
-  messages: z
-    .array(z.object({ role: z.enum(["system", "developer", "user", "assistant"]), content: content.nullish() }))
-    .min(1),
-  max_completion_tokens: whole(1, 1e9),
+  messages: messagesSchema,
+  max_completion_tokens: limit(1),
   logprobs: optional(z.boolean()),
   top_logprobs: whole(0, 20),
 });
 
 const token = z.int().min(0);
+/** One text or several, as text or as token ids. */
+export const promptSchema = z.union(
+  [
+    z.string(),
+    z.array(z.string()).min(1).max(MAX_PROMPTS),
+    z.array(token).min(1),
+    z.array(z.array(token).min(1)).min(1).max(MAX_PROMPTS),
+  ],
+  { error: `expected a string, token ids, or a list of at most ${MAX_PROMPTS} of either` },
+);
+
 const completionSchema = z.object({
   ...common,
-  prompt: z.union(
-    [
-      z.string(),
-      z.array(z.string()).min(1).max(MAX_PROMPTS),
-      z.array(token).min(1),
-      z.array(z.array(token).min(1)).min(1).max(MAX_PROMPTS),
-    ],
-    { error: `expected a string, token ids, or a list of at most ${MAX_PROMPTS} of either` },
-  ),
+  prompt: promptSchema,
   echo: optional(z.boolean()),
   logprobs: whole(0, 20),
 });
 
 /** @throws HttpError 400 naming the field. */
 export function readChatRequest(body: unknown): WireRequest {
-  refuseUnsupported(body);
+  refuseUnsupported(body, "chat");
+  refuseTools(body);
   const given = check(chatSchema, body);
-  const messages = given.messages.map(
-    ({ role, content }): Message => ({ role: role === "developer" ? "system" : role, content: content ?? "" }),
-  );
+  const messages = toMessages(given.messages);
   if (given.top_logprobs !== undefined && !given.logprobs) throw invalid("top_logprobs", "needs logprobs: true");
   const maxTokens = given.max_completion_tokens ?? given.max_tokens ?? DEFAULT_CHAT_TOKENS;
   if (maxTokens === 0) throw invalid("max_tokens", "must be at least 1");
@@ -102,7 +127,7 @@ export function readChatRequest(body: unknown): WireRequest {
 
 /** @throws HttpError 400 naming the field. */
 export function readCompletionRequest(body: unknown): WireRequest {
-  refuseUnsupported(body);
+  refuseUnsupported(body, "completions");
   const given = check(completionSchema, body);
   const echo = given.echo ?? false;
   const maxTokens = given.max_tokens ?? DEFAULT_COMPLETION_TOKENS;
@@ -134,7 +159,8 @@ function shared(given: Common, maxTokens: number, logprobs?: number): Omit<WireR
   };
 }
 
-function promptsOf(prompt: z.output<typeof completionSchema>["prompt"]): Prompt[] {
+/** The prompts in their order. */
+export function promptsOf(prompt: z.output<typeof promptSchema>): Prompt[] {
   if (typeof prompt === "string") return [{ prompt }];
   if (isNumbers(prompt)) return [{ tokens: prompt }];
   return prompt.map((one) => (typeof one === "string" ? { prompt: one } : { tokens: one }));
@@ -144,27 +170,8 @@ function isNumbers(list: readonly unknown[]): list is number[] {
   return typeof list[0] === "number";
 }
 
-/** Fields that would change the answer but are not offered: silence would be a wrong answer. */
-const UNSUPPORTED: Record<string, { harmless: (value: unknown) => boolean; what: string }> = {
-  tools: { harmless: isEmpty, what: "tools are not supported by this server" },
-  functions: { harmless: isEmpty, what: "functions are not supported by this server" },
-  tool_choice: { harmless: (v) => v === "none" || v === "auto", what: "tools are not supported by this server" },
-  function_call: { harmless: (v) => v === "none" || v === "auto", what: "functions are not supported by this server" },
-  response_format: { harmless: (v) => record(v).type === "text", what: "only response_format text is supported" },
-  logit_bias: { harmless: isEmpty, what: "logit_bias is not supported" },
-  modalities: { harmless: (v) => Array.isArray(v) && v.join() === "text", what: "only text is supported" },
-  audio: { harmless: isEmpty, what: "only text is supported" },
-  suffix: { harmless: (v) => v === "", what: "suffix is not supported" },
-  best_of: { harmless: (v) => v === 1, what: "best_of is not supported; use n" },
-};
-
-function refuseUnsupported(body: unknown): void {
+function refuseTools(body: unknown): void {
   const given = record(body);
-  for (const [param, { harmless, what }] of Object.entries(UNSUPPORTED)) {
-    const value = given[param];
-    if (value === undefined || value === null || harmless(value)) continue;
-    throw new HttpError(400, what, { param, code: "unsupported_parameter" });
-  }
   const messages: unknown[] = Array.isArray(given.messages) ? given.messages : [];
   const calling = messages.findIndex((message) => {
     const { role, tool_calls } = record(message);
@@ -177,7 +184,7 @@ function refuseUnsupported(body: unknown): void {
     });
 }
 
-function check<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+export function check<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
@@ -185,15 +192,7 @@ function check<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   throw invalid(param, message);
 }
 
-function invalid(param: string, message: string): HttpError {
+export function invalid(param: string, message: string): HttpError {
   const text = param === "" ? `the body: ${message}` : `${param}: ${message}`;
   return new HttpError(400, text, { param: param || undefined, code: "invalid_value" });
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function isEmpty(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }

@@ -1,6 +1,7 @@
 /** Writes answers in the shapes of the OpenAI API: whole ones and the chunks of a stream. */
 import { randomUUID } from "node:crypto";
 import type { TokenLogprob } from "../generate/request.js";
+import type { ErrorBody } from "./http-error.js";
 
 export interface Usage {
   prompt_tokens: number;
@@ -30,17 +31,25 @@ export interface WireLogprobs {
 export interface Dialect {
   /** The whole answer. */
   whole(choices: readonly WireChoice[], usage: Usage): object;
-  /** First chunk of a choice, where the dialect has one. */
-  opening?(index: number): object;
+  /** First events of a choice. */
+  opening(index: number): object[];
   /** Text as it comes, with the tokens that it was made of where they are asked for. */
-  text(index: number, text: string, logprobs?: WireLogprobs): object;
-  /** Last chunk of a choice; its log-probabilities are those that no text chunk held. */
-  closing(choice: WireChoice): object;
-  /** Chunk after all choices. */
-  usage(usage: Usage): object;
+  text(index: number, text: string, logprobs?: WireLogprobs): object[];
+  /** Last events of a choice; its log-probabilities are those that no text held. */
+  closing(choice: WireChoice): object[];
+  /** Events after all choices. */
+  end(choices: readonly WireChoice[], usage: Usage): object[];
+  /** The event of a failure in the middle of a stream; default the error's own body. */
+  failed?(error: ErrorBody["error"]): object;
+  /** Whether each event is named by its `type`. */
+  named?: boolean;
+  /** What the last event says where it is none of the dialect's own objects. */
+  mark?: string;
 }
 
-export function chatDialect(model: string): Dialect {
+const DONE = "[DONE]";
+
+export function chatDialect(model: string, { includeUsage }: { includeUsage: boolean }): Dialect {
   const head = heading("chatcmpl", model);
   const chunk = (index: number, delta: object, rest: object = {}): object => ({
     ...head,
@@ -59,16 +68,19 @@ export function chatDialect(model: string): Dialect {
       })),
       usage,
     }),
-    opening: (index) => chunk(index, { role: "assistant", content: "" }),
-    text: (index, text, logprobs) =>
+    opening: (index) => [chunk(index, { role: "assistant", content: "" })],
+    text: (index, text, logprobs) => [
       chunk(index, { content: text }, { logprobs: logprobs ? chatLogprobs(logprobs) : null }),
-    closing: ({ index, finishReason, logprobs }) =>
+    ],
+    closing: ({ index, finishReason, logprobs }) => [
       chunk(index, {}, { logprobs: logprobs ? chatLogprobs(logprobs) : null, finish_reason: finishReason }),
-    usage: (usage) => ({ ...head, object: "chat.completion.chunk", choices: [], usage }),
+    ],
+    end: (_, usage) => (includeUsage ? [{ ...head, object: "chat.completion.chunk", choices: [], usage }] : []),
+    mark: DONE,
   };
 }
 
-export function completionDialect(model: string): Dialect {
+export function completionDialect(model: string, { includeUsage }: { includeUsage: boolean }): Dialect {
   const head = { ...heading("cmpl", model), object: "text_completion" };
   const chunk = (index: number, text: string, rest: object = {}): object => ({
     ...head,
@@ -84,9 +96,13 @@ export function completionDialect(model: string): Dialect {
       }),
       usage,
     }),
-    text: (index, text, logprobs) => chunk(index, text, { logprobs: logprobsOf({ logprobs }) }),
-    closing: (choice) => chunk(choice.index, "", { logprobs: logprobsOf(choice), finish_reason: choice.finishReason }),
-    usage: (usage) => ({ ...head, choices: [], usage }),
+    opening: () => [],
+    text: (index, text, logprobs) => [chunk(index, text, { logprobs: logprobsOf({ logprobs }) })],
+    closing: (choice) => [
+      chunk(choice.index, "", { logprobs: logprobsOf(choice), finish_reason: choice.finishReason }),
+    ],
+    end: (_, usage) => (includeUsage ? [{ ...head, choices: [], usage }] : []),
+    mark: DONE,
   };
 }
 

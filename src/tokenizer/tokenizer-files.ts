@@ -7,6 +7,8 @@ import { readJsonObject } from "../files/json-object.js";
 export interface TokenizerFiles {
   tokenizer: Record<string, unknown>;
   config: Record<string, unknown>;
+  /** added_tokens.json, which older tokenizers have: token → id. */
+  added?: Record<string, unknown>;
 }
 
 /**
@@ -28,5 +30,5 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   const jinja = join(folder, "chat_template.jinja");
   if (existsSync(jinja)) config.chat_template = readFileSync(jinja, "utf8");
   else config.chat_template ??= optional("chat_template.json").chat_template;
-  return { tokenizer: readJsonObject(path), config };
+  return { tokenizer: readJsonObject(path), config, added: optional("added_tokens.json") };
 }

@@ -6,6 +6,9 @@ import { parseGguf } from "../checkpoint/gguf/parse.js";
 import { findGguf } from "../checkpoint/open.js";
 import { FailureError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
+import { addedTokens, furtherTokens, NAMED_TOKENS, tokenText } from "./added-tokens.js";
+import { type LocalTime, PROGRAM_START } from "./template-date.js";
+import { withinTime } from "./time-limit.js";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
 import { ggufTokenizer } from "./tokenizer-gguf.js";
 
@@ -28,6 +31,12 @@ export interface Tokenizer {
   readonly eosToken?: string;
   /** The model's own chat template (Jinja). */
   readonly chatTemplate?: string;
+  /** Special tokens by the names that chat templates know them by: bos_token, pad_token, … */
+  readonly specialTokens?: Readonly<Record<string, unknown>>;
+  /** Whether a token was added to the vocabulary as a whole, as special tokens are. */
+  isAdded?(id: number): boolean;
+  /** The date and time that chat templates are told. */
+  templateTime?: LocalTime;
   /** Decodes one id at a time; text comes out as soon as it is complete characters. Special tokens are skipped by default. */
   stream(options?: { skipSpecialTokens?: boolean }): TokenStream;
 }
@@ -44,19 +53,23 @@ export interface TokenStream {
  *
  * @throws UsageError when there is none, FailureError when it is damaged or of a kind we cannot read.
  */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
+export async function loadTokenizer(path: string, options: { templateTime?: LocalTime } = {}): Promise<Tokenizer> {
+  const { templateTime = PROGRAM_START } = options;
   const gguf = findGguf(path);
   if (gguf === undefined) {
     const ends = ["config.json", "generation_config.json"].map((name) => {
       const file = join(path, name);
       return existsSync(file) ? readJsonObject(file).eos_token_id : undefined;
     });
-    return new ModelTokenizer(path, readTokenizerFiles(path), ends);
+    return new ModelTokenizer(path, readTokenizerFiles(path), ends, templateTime);
   }
   const parsed = parseGguf(gguf);
   parsed.file.close();
-  return new ModelTokenizer(gguf, ggufTokenizer(parsed), [ggufGenerationConfig(parsed.metadata).eos_token_id]);
+  const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id];
+  return new ModelTokenizer(gguf, ggufTokenizer(parsed), ends, templateTime);
 }
+
+type Json = Record<string, unknown>;
 
 class ModelTokenizer implements Tokenizer {
   readonly vocabSize: number;
@@ -67,13 +80,25 @@ class ModelTokenizer implements Tokenizer {
   readonly bosToken?: string;
   readonly eosToken?: string;
   readonly chatTemplate?: string;
+  readonly specialTokens: Readonly<Record<string, unknown>>;
   readonly #inner: HuggingFaceTokenizer;
   readonly #special = new Set<number>();
+  readonly #added = new Set<number>();
 
-  constructor(source: string, { tokenizer, config }: TokenizerFiles, ends: unknown[]) {
+  constructor(
+    source: string,
+    { tokenizer, config, added = {} }: TokenizerFiles,
+    ends: unknown[],
+    readonly templateTime: LocalTime,
+  ) {
     try {
-      this.#inner = new HuggingFaceTokenizer({ added_tokens: [], ...tokenizer }, config);
+      const bare = new HuggingFaceTokenizer({ ...tokenizer, added_tokens: [] }, config).get_vocab();
+      const listed = (tokenizer.added_tokens ?? []) as unknown[];
+      const added_tokens = addedTokens(source, listed, config, added, bare);
+      for (const token of added_tokens) this.#added.add(token.id);
+      this.#inner = new HuggingFaceTokenizer({ ...withBosAndEos(tokenizer, config), added_tokens }, config);
     } catch (error) {
+      if (error instanceof FailureError) throw error;
       throw new FailureError(`${source}: its tokenizer cannot be read (${(error as Error).message.split("\n")[0]})`);
     }
     let highest = -1;
@@ -88,10 +113,16 @@ class ModelTokenizer implements Tokenizer {
     const all = [this.eosId, ...ends.flat()].filter((id): id is number => Number.isInteger(id));
     this.eosIds = [...new Set(all)];
     this.chatTemplate = chatTemplateOf(config.chat_template);
+    this.specialTokens = namedTokens(config);
   }
 
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
-    return this.#inner.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+    const add_special_tokens = options.addSpecialTokens ?? true;
+    return withinTime("the tokenizer", text.length, () => this.#inner.encode(text, { add_special_tokens }).ids);
+  }
+
+  isAdded(id: number): boolean {
+    return this.#added.has(id);
   }
 
   decode(ids: ArrayLike<number>, options: { skipSpecialTokens?: boolean } = {}): string {
@@ -147,11 +178,28 @@ class ModelTokenizer implements Tokenizer {
   }
 }
 
-/** A special token is written as its text or as an object with its text. */
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
+/** `add_bos_token` and `add_eos_token`, where a configuration has them, decide in place of tokenizer.json (as in transformers). */
+function withBosAndEos(tokenizer: Json, config: Json): Json {
+  if (!("add_bos_token" in config) && !("add_eos_token" in config)) return tokenizer;
+  const special = (name: "bos" | "eos"): Json[] => {
+    const token = config[`add_${name}_token`] === true ? tokenText(config[`${name}_token`]) : undefined;
+    return token === undefined ? [] : [{ SpecialToken: { id: token, type_id: 0 } }];
+  };
+  const single = [...special("bos"), { Sequence: { id: "A", type_id: 0 } }, ...special("eos")];
+  return { ...tokenizer, post_processor: { type: "TemplateProcessing", single, pair: single, special_tokens: {} } };
+}
+
+/** What transformers passes to a chat template. */
+function namedTokens(config: Json): Json {
+  const further = config.extra_special_tokens;
+  const named = further && typeof further === "object" && !Array.isArray(further) ? (further as Json) : {};
+  const entries = [...NAMED_TOKENS.map((name) => [name, config[name]] as const), ...Object.entries(named)];
+  const texts = entries.map(([name, value]) => [name, tokenText(value)] as const);
+  const list = furtherTokens(config).map(tokenText);
+  return {
+    ...Object.fromEntries(texts.filter(([, text]) => text !== undefined)),
+    ...(list.length ? { additional_special_tokens: list } : {}),
+  };
 }
 
 /** The template itself, or the one named "default" of several. */

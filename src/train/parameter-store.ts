@@ -4,8 +4,7 @@ import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { Random } from "../random/counter.js";
-import type { Device } from "../runtime/device.js";
-import type { Parameter } from "./optimiser.js";
+import type { Device, Parameter } from "../runtime/device.js";
 
 export interface ParameterGroup {
   /** `layers.3`, or `model` for embedding, head and final norm. */

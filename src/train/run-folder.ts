@@ -16,6 +16,8 @@ export interface RunRecord {
   method: string;
   mode: string;
   template: string;
+  /** The date and time that the chat template was told, fixed when the run first started. */
+  templateTime?: string;
   seed: number;
   status: RunStatus;
   /** Hash of recipe, data and base weights' description: what must agree to continue the run. */

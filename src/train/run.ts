@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openCheckpoint } from "../checkpoint/open.js";
 import { loadTrainingExamples } from "../data/training-examples.js";
 import { FailureError, InterruptedError, UsageError } from "../errors.js";
+import { chatFiles } from "../export/hf-files.js";
 import { acquireRunLock } from "../files/run-lock.js";
 import { sha256OfFile } from "../files/sha256.js";
 import { resolveModel } from "../hub/resolve-model.js";
@@ -16,6 +17,7 @@ import { loadAdapter, saveAdapter } from "../peft/adapter-io.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { EventFileWriter } from "../report/tensorboard.js";
 import { Device } from "../runtime/device.js";
+import { localTime } from "../tokenizer/template-date.js";
 import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { openNewestCheckpoint } from "./checkpoint-folder.js";
 import { runIdentity, versions } from "./identity.js";
@@ -53,7 +55,10 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     throw new UsageError(`${out}: already holds a run; use --resume to continue it, or another --out`);
   const started = new Date().toISOString();
   const modelPath = await resolveModel(recipe.model, { say });
-  const tokenizer = await loadTokenizer(modelPath);
+  // A resumed run keeps its date: templates may write it.
+  const before = options.resume && folder.exists() ? folder.record() : undefined;
+  const templateTime = before?.templateTime ?? localTime(new Date(started));
+  const tokenizer = await loadTokenizer(modelPath, { templateTime });
   const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
 
   const checkpoint = openCheckpoint(modelPath);
@@ -88,6 +93,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     method: recipe.method,
     mode: recipe.mode,
     template: recipe.template,
+    templateTime,
     seed: recipe.seed,
     status: "running",
     identity,
@@ -147,7 +153,10 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
         await saveAdapter(temporary, await readAdapter(device, model.groups.slice(0, config.layers), shape), {
           baseModel: recipe.model,
         });
-      } else await saveTrainedModel(temporary, checkpoint, modelPath, weights, model, device);
+      } else {
+        const chat = chatFiles(tokenizer, recipe.template);
+        await saveTrainedModel(temporary, checkpoint, modelPath, weights, model, device, chat);
+      }
       await rm(target, { recursive: true, force: true });
       await rename(temporary, target);
     };

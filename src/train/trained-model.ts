@@ -2,14 +2,14 @@
 
 import type { Checkpoint } from "../checkpoint/open.js";
 import { writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
-import { writeModelFiles } from "../export/hf-files.js";
+import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import { LINEAR_LAYERS } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import type { DecoderWeights } from "../model/weights.js";
 import type { Device } from "../runtime/device.js";
 import type { TrainingModel } from "./training-model.js";
 
-/** Saves the current values of a model trained in full: weights in float32, config and tokenizer of its base. */
+/** Saves the current values of a model trained in full: weights in float32, config and tokenizer of its base, stops and template it was trained with. */
 export async function saveTrainedModel(
   folder: string,
   checkpoint: Checkpoint,
@@ -17,6 +17,7 @@ export async function saveTrainedModel(
   weights: DecoderWeights,
   model: TrainingModel,
   device: Device,
+  chat: ChatFiles,
 ): Promise<void> {
   const tensors: { name: string; shape: number[]; dtype: "F32"; data: Float32Array }[] = [];
   const linear = new Map<string, string>(
@@ -37,5 +38,5 @@ export async function saveTrainedModel(
       tensors.push({ name: full, shape: dims.slice(), dtype: "F32", data });
     }
   writeShardedSafetensors(folder, tensors);
-  writeModelFiles(folder, checkpoint, basePath, { torch_dtype: "float32" });
+  writeModelFiles(folder, checkpoint, basePath, { torch_dtype: "float32" }, chat);
 }

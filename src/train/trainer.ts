@@ -83,6 +83,7 @@ export class Trainer {
       for (const parameter of parameters)
         for (const part of ["value", "m", "v"] as const) {
           const data = checkpoint.tensor(`${id}/${parameter.name}.${part}`);
+          this.model.device.free(parameter[part]);
           parameter[part] = await this.model.device.upload("float32", data, parameter.dims);
         }
   }

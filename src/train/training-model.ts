@@ -1,19 +1,18 @@
 /**
- * Loss and gradients of packed rows. Blocks run one at a time; the activations of as many as the memory plan allows are
- * kept for the backward pass, the others are recomputed from their inputs.
+ * Loss and gradients of packed rows: embeddings, blocks (layer-runner.ts), loss (loss.ts) and back. Tensors of a pass
+ * belong to its scope; on the host they lie in one pool, which every step writes over.
  */
-import type { Adapter, AdapterShape } from "../model/adapter.js";
-import { linearShape } from "../model/decoder-layer.js";
-import { inputName } from "../model/layer-graph.js";
+import type { Adapter } from "../model/adapter.js";
+import { BlockForward } from "../model/block-forward.js";
+import { ONE_GRAPH_TOKENS } from "../model/long-attention.js";
 import { PackedModel } from "../model/packed-model.js";
 import type { PackedRow } from "../model/packed-row.js";
 import type { DecoderWeights } from "../model/weights.js";
-import { fillMask } from "../random/mask.js";
-import { type Device, disposeCompiled, type Executable, hostTensor, type Tensor } from "../runtime/device.js";
+import { type Device, type Parameter, type Tensor, TensorPool, TensorScope } from "../runtime/device.js";
 import type { TrainingRow } from "./examples.js";
-import { LayerPasses } from "./layer-passes.js";
-import { headBlockRows, lossHeadGraph } from "./loss-head.js";
-import type { Parameter } from "./optimiser.js";
+import { GradientSums } from "./gradient-sums.js";
+import { type DropoutKey, LayerRunner } from "./layer-runner.js";
+import { LossHead } from "./loss.js";
 import { adapterGroups, fullGroups, type ParameterGroup } from "./parameter-store.js";
 
 export interface TrainingModelOptions {
@@ -23,53 +22,52 @@ export interface TrainingModelOptions {
   keptLayers: number;
   /** Σ of the row lengths whose compiled passes are held at once; at least the newest is. Default no limit. */
   compiledTokens?: number;
-}
-
-export interface DropoutKey {
-  seed: number;
-  epoch: number;
+  /** Tokens up to which a row's block is one graph; longer rows take attention block by block. Default 2048. */
+  oneGraphTokens?: number;
 }
 
 export class TrainingModel {
   private readonly model: PackedModel;
-  private readonly passes = new Map<number, LayerPasses>();
-  private readonly heads = new Map<string, Promise<Executable>>();
-  private readonly activations = new Map<string, Float32Array>();
-  private readonly masks = new Map<string, Uint8Array>();
-  private readonly headRows: number;
-  private readonly keptLayers: number;
-  private readonly compiledTokens: number;
+  private readonly pool: TensorPool;
+  private readonly runner: LayerRunner;
+  private readonly evaluation: BlockForward;
+  private readonly head: LossHead;
+  private readonly sums: GradientSums;
 
   private constructor(
     readonly device: Device,
     readonly weights: DecoderWeights,
     readonly groups: ParameterGroup[],
-    private readonly shape: AdapterShape | undefined,
-    options: TrainingModelOptions,
+    private readonly options: TrainingModelOptions,
   ) {
+    const {
+      adapter,
+      keptLayers,
+      compiledTokens = Number.POSITIVE_INFINITY,
+      oneGraphTokens = ONE_GRAPH_TOKENS,
+    } = options;
     this.model = new PackedModel(weights, device);
-    this.headRows = headBlockRows(weights.config.vocabSize, weights.config.hiddenSize);
-    this.keptLayers = options.keptLayers;
-    this.compiledTokens = options.compiledTokens ?? Number.POSITIVE_INFINITY;
+    this.pool = new TensorPool(device);
+    this.runner = new LayerRunner(this.model, groups, this.pool, {
+      adapter: adapter?.shape,
+      keptLayers,
+      compiledTokens,
+      oneGraphTokens,
+    });
+    this.evaluation = new BlockForward(weights.config, device, oneGraphTokens);
+    this.head = new LossHead(this.model, adapter ? undefined : groups[groups.length - 1]);
+    this.sums = new GradientSums(device);
   }
 
   static async create(device: Device, weights: DecoderWeights, options: TrainingModelOptions): Promise<TrainingModel> {
     const { adapter } = options;
     const groups = adapter ? await adapterGroups(device, weights, adapter) : await fullGroups(device, weights);
-    return new TrainingModel(device, weights, groups, adapter?.shape, options);
+    return new TrainingModel(device, weights, groups, options);
   }
 
   /** Sets all gradient sums to zero. */
-  async zeroGradients(): Promise<void> {
-    for (const { parameters } of this.groups)
-      for (const parameter of parameters) {
-        if (this.device.name === "cpu") (parameter.gradient.data as Float32Array).fill(0);
-        else {
-          const count = parameter.dims.reduce((a, b) => a * b, 1);
-          parameter.gradient.dispose();
-          parameter.gradient = await this.device.upload("float32", new Float32Array(count), parameter.dims);
-        }
-      }
+  zeroGradients(): Promise<void> {
+    return this.sums.clear(this.groups);
   }
 
   /**
@@ -77,85 +75,57 @@ export class TrainingModel {
    * @param dropoutKey names the draw of the dropout masks, together with each example's index.
    * @returns Σ loss(target) / `normaliser`.
    */
-  async accumulate(batch: TrainingRow, normaliser: number, dropoutKey: DropoutKey): Promise<number> {
+  accumulate(batch: TrainingRow, normaliser: number, dropoutKey: DropoutKey): Promise<number> {
     const { row } = batch;
-    const { config } = this.weights;
-    const passes = await this.passesFor(row.tokens.length);
-    const rowFeeds = await this.model.rowFeeds(row);
-    const dims = [row.tokens.length, config.hiddenSize];
-    const first = await this.embed(row);
-    const inputs: Tensor[] = [await this.device.upload("float32", first, dims)];
-    const kept: (Record<string, Tensor> | undefined)[] = [];
-    const masks: (Record<string, Tensor> | undefined)[] = [];
-    const layerFeeds = async (layer: number): Promise<Record<string, Tensor>> => ({
-      ...rowFeeds(layer),
-      ...(await this.weightFeeds(layer)),
-      ...(masks[layer] ?? this.dropoutMasks(batch, layer, dropoutKey)),
+    return this.inScope(async (scope) => {
+      const trace = await this.runner.forward(scope, batch, await this.embed(row), dropoutKey);
+      const hidden = trace.states[trace.states.length - 1]!;
+      const { loss, dx } = await this.head.lossAndGradient({ batch, hidden, normaliser }, this.sums);
+      const dy = await scope.upload("float32", dx, hidden.dims);
+      const gradient = await this.runner.backward(scope, batch, trace, dy, this.sums);
+      if (!this.options.adapter) await this.addEmbeddingGradient(row, gradient);
+      return loss;
     });
-
-    for (let layer = 0; layer < config.layers; layer++) {
-      const keep = this.keeps(layer);
-      if (keep) masks[layer] = this.dropoutMasks(batch, layer, dropoutKey);
-      const feeds = { ...(await layerFeeds(layer)), x: inputs[layer]! };
-      const executable = keep ? await passes.forwardKeeping() : await passes.forward();
-      const outputs =
-        this.device.name === "cpu" ? this.buffers(layer, dims, keep ? passes.keptShapes : undefined) : undefined;
-      const { y, ...values } = await executable.run(pick(executable, feeds), outputs);
-      inputs.push(y!);
-      kept.push(keep ? values : undefined);
-    }
-
-    const { loss, dx } = await this.head(batch, inputs[config.layers]!, normaliser);
-    let gradient = await this.device.upload("float32", dx, dims);
-    for (let layer = config.layers - 1; layer >= 0; layer--) {
-      const group = this.groups[layer]!;
-      const executable = await passes.backward({ kept: kept[layer] !== undefined });
-      const feeds: Record<string, Tensor> = {
-        ...(await layerFeeds(layer)),
-        ...kept[layer],
-        x: inputs[layer]!,
-        dy: gradient,
-      };
-      for (const { name, gradient: sum } of group.parameters) feeds[`${name}.acc`] = sum;
-      const outputs = this.device.name === "cpu" ? this.gradientBuffers(group, dims, layer) : undefined;
-      const result = await executable.run(pick(executable, feeds), outputs);
-      this.takeGradients(group, result);
-      if (this.device.name !== "cpu") for (const tensor of Object.values(kept[layer] ?? {})) tensor.dispose();
-      gradient = result.dx!;
-    }
-    if (!this.shape) await this.addEmbeddingGradient(row, gradient);
-    return loss;
   }
 
   /** Σ of the losses at a row's targets, without gradients or dropout, and how many targets there are. */
-  async evaluate(batch: TrainingRow): Promise<{ loss: number; targets: number }> {
+  evaluate(batch: TrainingRow): Promise<{ loss: number; targets: number }> {
     const { row, targets } = batch;
-    const { config } = this.weights;
-    const passes = await this.passesFor(row.tokens.length);
-    const rowFeeds = await this.model.rowFeeds(row);
-    const dims = [row.tokens.length, config.hiddenSize];
-    let x = await this.device.upload("float32", await this.embed(row), dims);
-    for (let layer = 0; layer < config.layers; layer++) {
-      const executable = await passes.evaluation();
-      const feeds = { ...rowFeeds(layer), ...(await this.weightFeeds(layer)), x };
-      x = (await executable.run(pick(executable, feeds))).y!;
-    }
-    const { loss } = await this.head(batch, x, 1, false);
-    return { loss, targets };
+    const { layers, hiddenSize } = this.weights.config;
+    const adapter = this.options.adapter?.shape;
+    return this.inScope(async (scope) => {
+      const inputs = await this.model.rowInputs(row);
+      let x = await scope.upload("float32", await this.embed(row), [row.tokens.length, hiddenSize]);
+      for (let layer = 0; layer < layers; layer++)
+        x = await this.inScope(async (weights) => {
+          const feeds = { ...(await this.runner.weightFeeds(layer, weights)), x };
+          const { y } = await this.evaluation.run(scope, inputs, layer, feeds, `y ${layer % 2}`, { adapter });
+          scope.free(x);
+          return y;
+        });
+      return { loss: await this.head.loss({ batch, hidden: x, normaliser: 1 }), targets };
+    });
   }
 
-  /** Kept are the last blocks: their activations live the shortest time. */
-  private keeps(layer: number): boolean {
-    return layer >= this.weights.config.layers - this.keptLayers;
+  private async inScope<T>(work: (scope: TensorScope) => Promise<T>): Promise<T> {
+    const scope = new TensorScope(this.device, this.pool);
+    try {
+      return await work(scope);
+    } finally {
+      scope.close();
+    }
+  }
+
+  /** The trained parameter that tokens are looked up in: the head where the two are tied. */
+  private get embedding(): Parameter {
+    const name = this.weights.config.tiedEmbeddings ? "head" : "embedding";
+    return this.groups[this.groups.length - 1]!.parameters.find((parameter) => parameter.name === name)!;
   }
 
   private async embed(row: PackedRow): Promise<Float32Array> {
-    if (this.shape) return this.model.embed(row);
-    const { hiddenSize, embeddingScale, tiedEmbeddings } = this.weights.config;
-    const rest = this.groups[this.groups.length - 1]!;
-    const table = (await this.device.download(
-      rest.parameters.find(({ name }) => name === (tiedEmbeddings ? "head" : "embedding"))!.value,
-    )) as Float32Array;
+    if (this.options.adapter) return this.model.embed(row);
+    const { hiddenSize, embeddingScale } = this.weights.config;
+    const table = (await this.device.download(this.embedding.value)) as Float32Array;
     const x = new Float32Array(row.tokens.length * hiddenSize);
     row.tokens.forEach((token, i) => {
       for (let j = 0; j < hiddenSize; j++) x[i * hiddenSize + j] = table[token * hiddenSize + j]! * embeddingScale;
@@ -164,183 +134,27 @@ export class TrainingModel {
   }
 
   private async addEmbeddingGradient(row: PackedRow, dx: Tensor): Promise<void> {
-    const { hiddenSize, embeddingScale, tiedEmbeddings } = this.weights.config;
-    const rest = this.groups[this.groups.length - 1]!;
-    const parameter = rest.parameters.find(({ name }) => name === (tiedEmbeddings ? "head" : "embedding"))!;
-    const from = (await this.device.download(dx)) as Float32Array;
-    const sum = (await this.device.download(parameter.gradient)) as Float32Array;
+    const { hiddenSize, embeddingScale } = this.weights.config;
+    const { embedding, device } = this;
+    const from = (await device.download(dx)) as Float32Array;
+    const sum = (await device.download(embedding.gradient)) as Float32Array;
     for (let i = 0; i < row.used; i++) {
       const at = row.tokens[i]! * hiddenSize;
       for (let j = 0; j < hiddenSize; j++) sum[at + j]! += from[i * hiddenSize + j]! * embeddingScale;
     }
-    if (this.device.name !== "cpu") parameter.gradient = await this.device.upload("float32", sum, parameter.dims);
+    const before = embedding.gradient;
+    embedding.gradient = await device.upload("float32", sum, embedding.dims);
+    device.free(before);
   }
 
-  /** Loss and the gradient of the last hidden states [tokens, hidden]. */
-  private async head(
-    batch: TrainingRow,
-    hidden: Tensor,
-    normaliser: number,
-    backward = true,
-  ): Promise<{ loss: number; dx: Float32Array }> {
-    const { row, mask } = batch;
-    const { hiddenSize } = this.weights.config;
-    const states = (await this.device.download(hidden)) as Float32Array;
-    const dx = new Float32Array(backward ? states.length : 0);
-    const trainable = this.shape === undefined;
-    const rest = this.groups[this.groups.length - 1]!;
-    const fixed: Record<string, Tensor> = trainable ? {} : await this.model.headFeeds();
-    if (trainable)
-      for (const { name, value } of rest.parameters) if (name === "head" || name === "norm") fixed[name] = value;
-    const targets: number[] = [];
-    for (let i = 1; i < row.used; i++) if (mask[i] && row.documents[i] === row.documents[i - 1]) targets.push(i);
-    let loss = 0;
-    for (let at = 0; at < targets.length; at += this.headRows) {
-      const some = targets.slice(at, at + this.headRows);
-      const rows = some.length === this.headRows ? this.headRows : Math.max(8, 2 ** Math.ceil(Math.log2(some.length)));
-      const x = new Float32Array(rows * hiddenSize);
-      const ids = new Int32Array(rows);
-      const weights = new Float32Array(rows);
-      some.forEach((target, i) => {
-        x.set(states.subarray((target - 1) * hiddenSize, target * hiddenSize), i * hiddenSize);
-        ids[i] = row.tokens[target]!;
-        weights[i] = 1 / normaliser;
-      });
-      const executable = await this.headFor(rows, trainable, backward);
-      const feeds: Record<string, Tensor> = {
-        ...fixed,
-        x: await this.device.upload("float32", x, [rows, hiddenSize]),
-        targets: await this.device.upload("int32", ids, [rows, 1]),
-        weights: await this.device.upload("float32", weights, [rows, 1]),
-      };
-      if (trainable && backward)
-        for (const { name, gradient } of rest.parameters) if (fixed[name]) feeds[`${name}.acc`] = gradient;
-      const result = await executable.run(feeds);
-      loss += ((await this.device.download(result.loss!)) as Float32Array)[0]!;
-      if (!backward) continue;
-      if (trainable) this.takeGradients(rest, result);
-      const rowGradients = (await this.device.download(result.dx!)) as Float32Array;
-      some.forEach((target, i) => {
-        dx.set(rowGradients.subarray(i * hiddenSize, (i + 1) * hiddenSize), (target - 1) * hiddenSize);
-      });
-    }
-    return { loss, dx };
-  }
-
-  private headFor(rows: number, trainable: boolean, backward: boolean): Promise<Executable> {
-    const key = `${rows} ${backward}`;
-    let found = this.heads.get(key);
-    if (!found) {
-      found = this.device.compile(lossHeadGraph(this.weights, rows, { trainable, backward }));
-      this.heads.set(key, found);
-    }
-    return found;
-  }
-
-  private takeGradients(group: ParameterGroup, result: Record<string, Tensor>): void {
-    for (const parameter of group.parameters) {
-      const sum = result[`${parameter.name}.sum`];
-      if (!sum) continue;
-      if (this.device.name === "cpu") this.spareGradients.set(spareKey(parameter), parameter.gradient);
-      else parameter.gradient.dispose();
-      parameter.gradient = sum;
-    }
-  }
-
-  /** The gradient buffers that the last block gave up: the next block of the same shape writes into them. */
-  private readonly spareGradients = new Map<string, Tensor>();
-
-  private gradientBuffers(group: ParameterGroup, dims: readonly number[], layer: number): Record<string, Tensor> {
-    const outputs: Record<string, Tensor> = { dx: this.buffer(`dx ${layer % 2}`, dims) };
-    for (const parameter of group.parameters) {
-      const key = spareKey(parameter);
-      const spare = this.spareGradients.get(key);
-      this.spareGradients.delete(key);
-      const count = parameter.dims.reduce((a, b) => a * b, 1);
-      outputs[`${parameter.name}.sum`] = spare ?? hostTensor("float32", new Float32Array(count), parameter.dims);
-    }
-    return outputs;
-  }
-
-  private buffers(
-    layer: number,
-    dims: readonly number[],
-    kept?: Map<string, readonly number[]>,
-  ): Record<string, Tensor> {
-    const outputs: Record<string, Tensor> = { y: this.buffer(`y ${layer}`, dims) };
-    for (const [name, shape] of kept ?? []) outputs[name] = this.buffer(`${name} ${layer}`, shape);
-    return outputs;
-  }
-
-  /** Memory for an activation, used again at every step; rows of different lengths share it. */
-  private buffer(key: string, dims: readonly number[]): Tensor {
-    const count = dims.reduce((a, b) => a * b, 1);
-    let memory = this.activations.get(key);
-    if (!memory || memory.length < count) this.activations.set(key, (memory = new Float32Array(count)));
-    return hostTensor("float32", memory.length === count ? memory : memory.subarray(0, count), dims);
-  }
-
-  private maskMemory(key: string, count: number): Uint8Array {
-    let memory = this.masks.get(key);
-    if (!memory || memory.length < count) this.masks.set(key, (memory = new Uint8Array(count)));
-    return memory.subarray(0, count);
-  }
-
-  private async weightFeeds(layer: number): Promise<Record<string, Tensor>> {
-    const own = Object.fromEntries(this.groups[layer]!.parameters.map(({ name, value }: Parameter) => [name, value]));
-    return this.shape ? { ...(await this.model.parameters.feeds(layer)), ...own } : own;
-  }
-
-  /** One mask per adapted layer, drawn for each document apart, so that it does not depend on the batching. */
-  private dropoutMasks(batch: TrainingRow, layer: number, key: DropoutKey): Record<string, Tensor> | undefined {
-    const { shape } = this;
-    if (!shape || shape.dropout === 0) return undefined;
-    const tokens = batch.row.tokens.length;
-    const feeds: Record<string, Tensor> = {};
-    for (const name of shape.targets) {
-      const width = linearShape(this.weights.config, name)[1];
-      const mask = this.maskMemory(this.keeps(layer) ? `${name} ${layer}` : name, tokens * width);
-      mask.fill(0, batch.row.used * width);
-      for (const { from, length, index } of batch.documents) {
-        const part = mask.subarray(from * width, (from + length) * width);
-        fillMask(part, shape.dropout, ["dropout", key.seed, key.epoch, index, layer, name]);
-      }
-      feeds[inputName.dropout(name)] = hostTensor("uint8", mask, [tokens, width]);
-    }
-    return feeds;
-  }
-
-  /** Releases the compiled graphs; the model cannot be used after it. */
+  /** Frees the compiled graphs and what the model holds on the device; the model cannot be used after it. */
   async dispose(): Promise<void> {
-    for (const passes of this.passes.values()) await passes.dispose();
-    await disposeCompiled(this.heads.values());
+    await this.runner.dispose();
+    await this.evaluation.dispose();
+    await this.head.dispose();
     await this.model.dispose();
+    for (const { parameters } of this.groups)
+      for (const { value, gradient, m, v } of parameters)
+        for (const tensor of [value, gradient, m, v]) this.device.free(tensor);
   }
-
-  private async passesFor(tokens: number): Promise<LayerPasses> {
-    const found = this.passes.get(tokens);
-    const passes = found ?? new LayerPasses(this.weights.config, tokens, { adapter: this.shape }, this.device);
-    this.passes.delete(tokens);
-    this.passes.set(tokens, passes);
-    const held = (): number => [...this.passes.keys()].reduce((a, b) => a + b, 0);
-    while (this.passes.size > 1 && held() > this.compiledTokens) {
-      const [oldest, unused] = this.passes.entries().next().value!;
-      this.passes.delete(oldest);
-      await unused.dispose();
-    }
-    return passes;
-  }
-}
-
-const spareKey = (parameter: Parameter): string => `${parameter.name} ${parameter.dims}`;
-
-/** The feeds that a compiled graph asks for. */
-function pick(executable: Executable, feeds: Record<string, Tensor>): Record<string, Tensor> {
-  const result: Record<string, Tensor> = {};
-  for (const name of executable.inputNames) {
-    const tensor = feeds[name];
-    if (!tensor) throw new Error(`no tensor for graph input ${name}`);
-    result[name] = tensor;
-  }
-  return result;
 }

@@ -1,7 +1,7 @@
 /** An engine whose answers are known: it says back the last text it was given, word by word. */
-import { UsageError } from "../../src/errors.js";
+import { ContextLengthError, UsageError } from "../../src/errors.js";
 import type { Answer, GenerationOptions, GenerationRequest, GenerationResult } from "../../src/generate/request.js";
-import type { ReadPrompt, ServeBackend } from "../../src/serve/backend.js";
+import type { PromptInput, ReadPrompt, ServeBackend, ServedModel } from "../../src/serve/backend.js";
 
 const WORD = /\s*\S+/g;
 /** Prompts with this text are refused as too long. */
@@ -11,10 +11,11 @@ export const BREAKS = "break in two";
 export const SECRET_PATH = "/home/someone/model.bin";
 
 export class ScriptedBackend implements ServeBackend {
-  readonly models = [
+  readonly models: ServedModel[] = [
     { id: "base", adapter: null },
     { id: "tuned", adapter: "runs/tuned" },
   ];
+  readonly maxPositions = 1000;
   readonly maxBatch = 4;
   /** Every request that arrived. */
   readonly requests: GenerationRequest[] = [];
@@ -38,11 +39,13 @@ export class ScriptedBackend implements ServeBackend {
   async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
     this.requests.push(request);
     const said = request.messages?.at(-1)?.content ?? request.prompt ?? (request.tokens ?? []).join(" ");
-    if (said.includes(TOO_LONG)) throw new UsageError("the prompt has 9 tokens, the model reads 8 with its answer");
+    if (said.includes(TOO_LONG))
+      throw new ContextLengthError("the prompt has 9 tokens, the model reads 8 with its answer");
     this.running++;
     try {
       const answers: Answer[] = [];
-      for (let i = 0; i < (request.n ?? 1); i++) answers.push(await this.answer(request, said, i, options));
+      const { firstAnswer = 0, n = 1 } = request;
+      for (let i = firstAnswer; i < firstAnswer + n; i++) answers.push(await this.answer(request, said, i, options));
       const [first, ...alternatives] = answers;
       return {
         ...first!,
@@ -86,6 +89,31 @@ export class ScriptedBackend implements ServeBackend {
   async readPrompt({ prompt, tokens }: { prompt?: string; tokens?: readonly number[] }): Promise<ReadPrompt> {
     const ids = tokens ? [...tokens] : words(prompt ?? "").map((_, i) => i);
     return { tokens: ids, logprobs: ids.slice(1).map((id) => scored(`w${id}`, 1)) };
+  }
+
+  async embed({ prompt, tokens }: PromptInput): Promise<{ vector: Float32Array; tokens: number }> {
+    const count = tokens?.length ?? words(prompt ?? "").length;
+    return { vector: Float32Array.of(0.6, count), tokens: count };
+  }
+
+  async tokenize({ prompt, messages }: PromptInput, special = true): Promise<number[]> {
+    const text = prompt ?? messages?.map(({ content }) => content).join(" ") ?? "";
+    return [...(special ? [0] : []), ...words(text).map((_, i) => i + 1)];
+  }
+
+  detokenize(tokens: readonly number[]): string {
+    return tokens.map((token) => `w${token}`).join(" ");
+  }
+
+  async loadAdapter(id: string, path: string): Promise<void> {
+    if (path.endsWith("broken")) throw new UsageError(`${path}: no adapter`);
+    this.models.push({ id, adapter: path });
+  }
+
+  unloadAdapter(id: string): boolean {
+    const at = this.models.findIndex((model) => model.id === id && model.adapter?.startsWith("/"));
+    if (at >= 0) this.models.splice(at, 1);
+    return at >= 0;
   }
 
   /** Each token is two characters and three UTF-16 units. */

@@ -41,11 +41,12 @@ export async function prepareJob(
   recipe: TrainingRecipe,
   cluster: ClusterSettings,
   say: (line: string) => void,
+  templateTime?: string,
 ): Promise<PreparedJob> {
   checkSupported(recipe, cluster);
   const modelPath = await resolveModel(recipe.model, { say, weights: false });
   const model = workerModel(recipe.model, modelPath, cluster.model);
-  const tokenizer = await loadTokenizer(modelPath);
+  const tokenizer = await loadTokenizer(modelPath, { templateTime });
   const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
 
   const { micro, accumulation } = recipe.batch;

@@ -6,6 +6,7 @@ import { acquireRunLock } from "../../files/run-lock.js";
 import { sha256OfFile } from "../../files/sha256.js";
 import { type ClusterSettings, clusterSchema } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
+import { localTime } from "../../tokenizer/template-date.js";
 import { versions } from "../../train/identity.js";
 import type { TrainRunOptions } from "../../train/run.js";
 import { RunFolder, type RunRecord } from "../../train/run-folder.js";
@@ -52,14 +53,16 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   const stopping = new AbortController();
   const client = openCluster(cluster, { say, signal: stopping.signal });
   const { ray_version } = await client.version(); // first: whether there is a cluster that lets us in
-  const prepared = await prepareJob(recipe, cluster, say);
+  // An earlier attempt's date is kept: templates may write it.
+  const templateTime = before?.templateTime ?? localTime();
+  const prepared = await prepareJob(recipe, cluster, say, templateTime);
   if (before && before.identity !== prepared.identity)
     throw new UsageError(`${out}: holds a run of another recipe, data or model; use another --out`);
   if (before?.status === "done") {
     say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
     return before;
   }
-  const record = newRecord(recipe, cluster, client, prepared, ray_version, before);
+  const record = newRecord(recipe, cluster, client, prepared, ray_version, templateTime, before);
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => {
     say(`${signal}: leaving the job running; the same command joins it again, evoke jobs stop ${out} ends it`);
@@ -154,6 +157,7 @@ function newRecord(
   client: RayClient,
   prepared: PreparedJob,
   ray: string,
+  templateTime: string,
   before: RunRecord | undefined,
 ): RunRecord {
   return {
@@ -162,6 +166,7 @@ function newRecord(
     method: recipe.method,
     mode: recipe.mode,
     template: recipe.template,
+    templateTime,
     seed: recipe.seed,
     status: "running",
     identity: prepared.identity,

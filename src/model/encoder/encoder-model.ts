@@ -2,7 +2,7 @@
 
 import { type Checkpoint, openCheckpoint } from "../../checkpoint/open.js";
 import { FailureError, UsageError } from "../../errors.js";
-import { type Device, type Executable, type Tensor, zeros } from "../../runtime/device.js";
+import type { Device, Executable, Tensor } from "../../runtime/device.js";
 import { type BatchShape, blockGraph, blockParameters, embeddingNormGraph } from "./encoder-block.js";
 import { type EncoderConfig, encoderConfig, longestText } from "./encoder-config.js";
 
@@ -118,7 +118,7 @@ export class EncoderModel {
     let x = (await (await this.norm).run({ x: summed, ...this.embeddings.norm })).y!;
     if (this.layers > 0) {
       const block = await this.blockFor({ texts: texts.length, length });
-      const memory = this.device.name === "cpu" ? [zeros([rows, hiddenSize]), zeros([rows, hiddenSize])] : [];
+      const memory = [0, 1].map(() => this.device.resultMemory([rows, hiddenSize]));
       for (const [layer, parameters] of this.parameters.entries()) {
         const y = memory[layer % 2];
         x = (await block.run({ x, ...shared, ...parameters }, y && { y })).y!;

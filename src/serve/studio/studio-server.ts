@@ -100,7 +100,7 @@ class Service {
     let body: unknown;
     if (route.method === "POST") {
       checkContentType(request);
-      body = await readJson(request, response, MAX_BODY);
+      body = await readJson({ request, response }, MAX_BODY);
     }
     const gone = new AbortController();
     response.once("close", () => gone.abort(new Error("the page has gone")));

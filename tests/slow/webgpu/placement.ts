@@ -2,8 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../../src/checkpoint/open.js";
 import { decoderConfig } from "../../../src/model/architectures/index.js";
-import { Device } from "../../../src/runtime/device.js";
-import { LayerPasses } from "../../../src/train/layer-passes.js";
+import { Device, SessionCache } from "../../../src/runtime/device.js";
+import { WholeBlockPasses } from "../../../src/train/block-passes.js";
 import { lossHeadGraph } from "../../../src/train/loss-head.js";
 
 const folder = fileURLToPath(new URL("../../../src/model/fixtures/llama", import.meta.url));
@@ -17,17 +17,14 @@ const adapter = {
   targets: ["self_attn.q_proj", "mlp.down_proj"] as const,
 };
 const device = await Device.open({ device: "webgpu", threads: 1 });
-const loud = new Proxy(device, {
-  get: (target, key) =>
-    key === "compile"
-      ? (graph: Parameters<Device["compile"]>[0], options = {}) => target.compile(graph, { ...options, logSeverity: 0 })
-      : Reflect.get(target, key),
-});
-const passes = new LayerPasses(config, 160, { adapter }, loud);
-await passes.forward();
-await passes.forwardKeeping();
-await passes.backward({ kept: true });
-await passes.backward({ kept: false });
+const passes = new WholeBlockPasses(config, 160, { adapter }, new SessionCache(device));
+for (const graph of [
+  passes.forwardGraph(false),
+  passes.forwardGraph(true),
+  passes.backwardGraph(true),
+  passes.backwardGraph(false),
+])
+  await device.compile(graph, { logSeverity: 0 });
 const finalNorm = new Float32Array(config.hiddenSize);
-await loud.compile(lossHeadGraph({ config, finalNorm }, 8, { trainable: false, backward: true }));
+await device.compile(lossHeadGraph({ config, finalNorm }, 8, { trainable: false, backward: true }), { logSeverity: 0 });
 process.exit(0);

@@ -1,22 +1,8 @@
 /**
- * AdamW on host memory: one pass over each tensor, in place. The graph form (optimiser.ts) reads and writes memory some
+ * AdamW on host memory: one pass over each tensor, in place. The graph form (adamw-graph.ts) reads and writes memory some
  * ten times for each parameter; here each value is touched once. Arithmetic in float64, rounded when stored.
  */
-
-export interface AdamWOptions {
-  betas: readonly [number, number];
-  epsilon: number;
-  /** Applied to matrices only, as PyTorch users commonly group parameters. */
-  weightDecay: number;
-}
-
-export interface StepSizes {
-  learningRate: number;
-  /** Factor on the gradient (clipping). */
-  gradientScale: number;
-  /** Number of this update, from 1. */
-  step: number;
-}
+import type { AdamWOptions, StepSizes } from "./adamw.js";
 
 /** Σ g². */
 export function squaredNormOnHost(gradient: Float32Array): number {

@@ -1,0 +1,70 @@
+/** ONNX Runtime's sessions: what both devices make of a graph. */
+import * as ort from "onnxruntime-node";
+import { FailureError } from "../errors.js";
+import { type Graph, type LoweringOptions, toOnnx } from "../graph/index.js";
+import type { CompileOptions, DeviceName } from "./backend.js";
+
+export interface SessionSettings {
+  provider: DeviceName;
+  threads: number;
+  /** Path that trace files begin with; undefined for none. */
+  trace: string | undefined;
+  /** Leave results in the device's memory. */
+  onDevice: boolean;
+  lowering?: LoweringOptions;
+}
+
+/** @throws Error with the runtime's reason, in one line. */
+export async function createSession(
+  graph: Graph,
+  settings: SessionSettings,
+  options: CompileOptions,
+): Promise<ort.InferenceSession> {
+  const model = toOnnx(graph, settings.lowering);
+  try {
+    return await ort.InferenceSession.create(model.bytes, {
+      executionProviders: [settings.provider],
+      intraOpNumThreads: settings.threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: "all",
+      logSeverityLevel: options.logSeverity ?? 3,
+      // A pattern saves no time here, and holds the memory of the run it was learnt in beside its own.
+      enableMemPattern: false,
+      ...(settings.trace === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.trace }),
+      ...(model.external.length ? { externalData: model.external } : {}),
+      ...(settings.onDevice ? { preferredOutputLocation: "gpu-buffer" as const } : {}),
+      // The exponential of a masked score is denormal, and arithmetic on denormals is many times slower than on other
+      // numbers: a softmax took seven times as long. The first session sets this for the whole thread, JavaScript
+      // included: from then on numbers below 1.2e-38 (float32) and 2.2e-308 (float64) count as zero.
+      extra: { session: { set_denormal_as_zero: "1", intra_op: { allow_spinning: "1" } } },
+    });
+  } catch (error) {
+    throw new Error(`ONNX Runtime refused a graph: ${firstLine(error)}`, { cause: error });
+  }
+}
+
+/** Sizes of the outputs whose shape is fixed. */
+export function fixedShapes(graph: Graph): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, { shape }] of graph.outputs)
+    if (shape.every((size) => typeof size === "number")) shapes.set(name, shape as readonly number[]);
+  return shapes;
+}
+
+export async function endSession(session: ort.InferenceSession, trace: string | undefined): Promise<void> {
+  if (trace !== undefined) session.endProfiling();
+  await session.release();
+}
+
+export function firstLine(error: unknown): string {
+  return String((error as Error).message ?? error).split("\n")[0]!;
+}
+
+/** A run's error as it is to be reported: want of memory by name, everything else as it is. */
+export function runError(error: unknown): unknown {
+  if (!/bad_alloc|Failed to allocate memory|Array buffer allocation failed/i.test(firstLine(error))) return error;
+  return new FailureError(
+    "out of memory: use fewer tokens in a micro-batch (batch.micro, max_length) or a smaller memory.budget_gb",
+    { cause: error },
+  );
+}
