@@ -4,7 +4,6 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { suiteRuns } from "../../tests/support/suite-runs.js";
-import { resolveReference } from "../cli/eval-reference.js";
 import { reportJudgements } from "./suites/just-eval.js";
 import { reportRefusalLabels } from "./suites/refusal-labels.js";
 
@@ -120,35 +119,6 @@ it("writes AlpacaEval's command with every argument, and the reference where one
   expect(tool.args()).not.toContain("--reference_outputs");
   expect(tool.args()).toContain("fake-greedy");
   expect(json(join(out, "alpaca_eval", "model_outputs.json"))[0].generator).toBe("fake-greedy");
-});
-
-it("finds a reference in a file, a run folder, an evaluation and an experiment's arm", () => {
-  const file = outputs("ref.json");
-  expect(resolveReference(file)).toBe(file);
-  const place = (...parts: string[]) => {
-    const folder = inFolder(join(...parts));
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "model_outputs.json"), "[]");
-    return join(folder, "model_outputs.json");
-  };
-  const run = place("run", "evals", "alpaca_eval");
-  expect(resolveReference(inFolder("run"))).toBe(run);
-  const evaluation = place("eval", "alpaca_eval");
-  expect(resolveReference(inFolder("eval"))).toBe(evaluation);
-  const step = place("exp", "steps", "eval.it.chat-1", "alpaca_eval");
-  write(
-    "exp/experiment.json",
-    JSON.stringify({
-      steps: [
-        { arm: "it", folder: "steps/eval.it.chat-1" },
-        { arm: "rt", folder: "steps/x" },
-      ],
-    }),
-  );
-  expect(resolveReference(`${inFolder("exp")}:it`)).toBe(step);
-  expect(() => resolveReference(`${inFolder("exp")}:rt`)).toThrow(/arm "rt" has no AlpacaEval outputs yet/);
-  expect(() => resolveReference(`${inFolder("exp")}:no`)).toThrow(/no arm "no"; there are it, rt/);
-  expect(() => resolveReference(inFolder("nowhere"))).toThrow(/no such file or folder/);
 });
 
 it("writes refusal results under the names of Response Tuning's scripts, and reads them", async () => {

@@ -1,5 +1,6 @@
 import type { LanguageModel } from "../llm/language-model.js";
 import { type AskReport, askEach, asRequest } from "./ask.js";
+import { plainTranscript } from "./plain-transcript.js";
 import { fillPrompt } from "./prompts.js";
 import { type InstancesRow, type InstructionRow, readStage, writeStage } from "./stage-files.js";
 
@@ -41,7 +42,7 @@ export async function generateInstances(options: InstancesOptions): Promise<AskR
     },
     row: ({ instruction, metadata, most_similar, avg_similarity_score }, answer): InstancesRow => ({
       instruction,
-      raw_instances: answer?.text ?? "",
+      raw_instances: options.chat ? plainTranscript(answer?.text ?? "") : (answer?.text ?? ""),
       instance_metadata: {
         prompt: promptFor(instruction),
         response: answer ? { choices: [{ text: answer.text, finish_reason: answer.finishReason }] } : null,

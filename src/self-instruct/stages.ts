@@ -55,7 +55,7 @@ export async function bootstrapStage(setting: StageSetting, model: LanguageModel
       temperature: bootstrap.temperature,
       topP: bootstrap.top_p,
       presencePenalty: bootstrap.presence_penalty,
-      stop: listEnds(2 * bootstrap.instructions_per_prompt),
+      stop: (recipe.chat ? chatListEnds : listEnds)(2 * bootstrap.instructions_per_prompt),
     },
     cutResponses: bootstrap.cut_responses,
     maxIdleBatches: bootstrap.max_idle_batches,
@@ -77,6 +77,7 @@ export async function classifyStage(setting: StageSetting, model: LanguageModel)
     from: classificationFile(folder),
     path: join(folder, FILES.classification),
     prompt: prompts.classify,
+    maxTokens: recipe.classify.max_tokens ?? (recipe.chat ? 64 : 3),
     onProgress,
   });
 }
@@ -130,6 +131,11 @@ async function readInstructions(folder: string): Promise<InstructionRow[]> {
 /** Where a continuation of a numbered list ends: at an empty line, or where its item `last` begins. */
 function listEnds(last: number): string[] {
   return ["\n\n", `\n${last}`, `${last}.`, `${last} .`];
+}
+
+/** A chat model may put blank lines between items, and any mark around their numbers. */
+function chatListEnds(last: number): string[] {
+  return [`\n${last}.`, `\n${last})`, `\n**${last}`, `\nTask ${last}`];
 }
 
 function requireFile(folder: string, name: string, stage: Stage): void {
