@@ -35,6 +35,8 @@ export interface OpenAiOptions extends Budget {
 /** A server that failed this often in a row, and for this long, is given up for all requests. */
 const GIVE_UP_FAILURES = 20;
 const GIVE_UP_MS = 30_000;
+/** What is left of the limit of an answer that the context has no room for, as in Self-Instruct's own code. */
+const SHRINK = 0.8;
 
 /** Models served over HTTP the way OpenAI does it (OpenAI, vLLM, Fireworks, Ollama, llama.cpp, `evoke serve`). */
 export class OpenAiCompatibleModel implements LanguageModel {
@@ -73,12 +75,20 @@ export class OpenAiCompatibleModel implements LanguageModel {
     const api = this.options.api ?? "auto";
     return this.all(
       requests,
-      (request) =>
-        this.untilAnswered(
-          (endpoint) => toWire(this.name, request, api, isOpenAi(endpoint.url)),
-          (answer) => fromWire(answer, request),
+      (request) => {
+        let shorter = request;
+        return this.untilAnswered(
+          (endpoint) => toWire(this.name, shorter, api, isOpenAi(endpoint.url)),
+          (answer) => fromWire(answer, shorter),
           options.signal,
-        ),
+          () => {
+            const maxTokens = Math.floor(shorter.maxTokens * SHRINK);
+            if (maxTokens < 1) return false;
+            shorter = { ...shorter, maxTokens };
+            return true;
+          },
+        );
+      },
       options.onResult,
     );
   }
@@ -121,6 +131,8 @@ export class OpenAiCompatibleModel implements LanguageModel {
     wire: (endpoint: Endpoint) => WireRequest,
     read: (answer: unknown) => R,
     signal?: AbortSignal,
+    /** Makes the answer shorter where the context is too small; false when it cannot be. */
+    shrink: () => boolean = () => false,
   ): Promise<R> {
     const attempts = 1 + (this.options.retries ?? 9);
     for (let attempt = 1; ; ) {
@@ -131,7 +143,9 @@ export class OpenAiCompatibleModel implements LanguageModel {
       const outcome = await this.attempt(endpoint, wire(endpoint), read, signal);
       if (!("failure" in outcome)) return outcome.result;
       const { failure } = outcome;
-      if (failure.verdict === "refused") throw new FailureError(this.describe(endpoint, failure));
+      if (failure.verdict === "too long" && shrink()) continue;
+      if (failure.verdict === "refused" || failure.verdict === "too long")
+        throw new FailureError(this.describe(endpoint, failure));
       if (failure.verdict === "hopeless") throw (this.dead ??= this.giveUp(endpoint, failure));
       if (failure.serverDown && this.pool.hasOther(endpoint)) continue; // another server takes over at once
       if (this.hasFailedForLong()) throw (this.dead ??= this.giveUp(endpoint, failure));
