@@ -5,6 +5,7 @@
  *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--dropout 0] [--peer PYTHON]
  *   npm run bench -- --shape qwen2.5-0.5b|llama-3.1-8b …   random NF4 weights of that shape
  */
+
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import { Graph, ops } from "../src/graph/index.js";
 import { resolveModel } from "../src/hub/resolve-model.js";
 import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
+import { adapterShape } from "../src/peft/targets.js";
 import { Device, hostTensor } from "../src/runtime/device.js";
 import { balancedRows, trainingRow } from "../src/train/examples.js";
 import { planMemory } from "../src/train/memory-plan.js";
@@ -109,7 +111,12 @@ else {
   checkpoint.close();
 }
 const rank = 64;
-const shape = { rank, alpha: 16, scaling: 16 / rank, dropout: Number(values.dropout), targets: LINEAR_LAYERS.slice() };
+const shape = adapterShape(weights.config, {
+  r: rank,
+  alpha: 16,
+  dropout: Number(values.dropout),
+  target_modules: "all-linear",
+});
 const lengths = new Array<number>(count).fill(tokens);
 const plan = planMemory({
   config: weights.config,

@@ -64,6 +64,8 @@ def adapted(base: torch.nn.Module, job: dict[str, Any]) -> torch.nn.Module:
         lora_alpha=recipe["lora"]["alpha"],
         lora_dropout=recipe["lora"]["dropout"],
         target_modules=job["target_modules"],
+        use_rslora=recipe["lora"].get("use_rslora", False),
+        use_dora=recipe["lora"].get("use_dora", False),
     )
     model = get_peft_model(base, lora)
     start_adapter(model, recipe["seed"])

@@ -18,7 +18,10 @@ interface QuickstartFlags {
 export function quickstartCommand(): Command {
   return new Command("quickstart")
     .description("Tune a small model by IT and by RT on the same rows and compare both with the base model.")
-    .option("--model <model>", "base model; with commas, the first that can be reached (default: SmolLM2-135M)")
+    .option(
+      "--model <model>",
+      "base model; with commas, the first that can be reached (default: SmolLM2-135M, else Gemma 3 270M)",
+    )
     .option("--out <folder>", "where runs, answers and report go; run again to continue", "runs/quickstart")
     .option(
       "--set <key=value>",

@@ -17,6 +17,7 @@ export interface RunFlags {
   dryRun: boolean;
   only?: string[];
   force?: string[];
+  discard?: boolean;
   threads?: number;
 }
 
@@ -36,7 +37,12 @@ export function runCommand(): Command {
       "do only this step and what it needs; also a beginning such as eval.rt (repeatable)",
       collect,
     )
-    .option("--force <step>", "do this step again, and what needs it (repeatable)", collect)
+    .option(
+      "--force <step>",
+      "do this step again, and what needs it; answers in its journals are kept (repeatable)",
+      collect,
+    )
+    .option("--discard", "with --force: ask for the answers again as well", false)
     .option("--threads <n>", "processor threads", parseCount)
     .action(async (file: string, flags: RunFlags, command: Command) => {
       const global = globalOptions(command);
@@ -84,6 +90,7 @@ export async function runFile(
       threads: flags.threads,
       only: flags.only,
       force: flags.force,
+      discard: flags.discard,
       versions: { evoke: packageVersion(), node: process.versions.node },
       signal: stop.signal,
       say: lines,

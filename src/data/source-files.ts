@@ -85,6 +85,8 @@ async function locateHub(reference: string, options: LocateOptions): Promise<Loc
   const parts = [root, dataset.repo, ...(dataset.revision === "main" ? [] : [dataset.revision.replace(/\W+/g, "-")])];
   for (const path of chooseDataFiles(listed, dataset)) {
     const target = join(...parts, path);
+    if (!existsSync(target) && options.fetchMissing === false)
+      throw new UsageError(`${reference}: no copy at hand; \`evoke data get ${reference}\``);
     if (!existsSync(target))
       await fetchTo(resolveUrl(hub, dataset.repo, dataset.revision, path), target, options, true);
     files.push(target);

@@ -70,6 +70,15 @@ export const DATA_SOURCES: readonly DataSource[] = [
     local: ["self-instruct-seeds/seed_tasks.jsonl", "self_instruct/seed_tasks.jsonl", "seed_tasks.jsonl"],
   },
   {
+    name: "gsm8k",
+    aliases: [],
+    title: "GSM8K: arithmetic word problems with worked answers (Cobbe et al. 2021), for tuning on a single task",
+    licence: "MIT",
+    rows: 7473,
+    remote: { repo: "openai/gsm8k", file: "main/train-00000-of-00001.parquet" },
+    local: ["core/gsm8k/train.jsonl", "gsm8k/train.jsonl"],
+  },
+  {
     name: "safety",
     aliases: ["safety-examples"],
     title: "Safety examples: unsafe requests and safe responses (Bianchi et al. 2024), for the refusal mixture",

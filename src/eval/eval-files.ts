@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { downloadFile } from "../data/download.js";
 import { type LocateOptions, locateData } from "../data/source-files.js";
-import { FailureError } from "../errors.js";
+import { FailureError, UsageError } from "../errors.js";
 import { sha256OfFile } from "../files/sha256.js";
 
 /** A file of an evaluation: where a copy is looked for, and where it comes from. */
@@ -192,6 +192,7 @@ export async function locateEvalFile(file: EvalFile, options: LocateOptions = {}
   if (copy) return copy;
   if ("hub" in file.remote) return (await locateData(file.remote.hub, options)).files[0]!;
   const target = join(root, file.local[0]);
+  if (options.fetchMissing === false) throw new UsageError(`${target}: no copy at hand`);
   const mirror = env.EVOKE_GITHUB_MIRROR?.replace(/\/+$/, "");
   const url = mirror ? file.remote.url.replace(GITHUB, mirror) : file.remote.url;
   options.say?.(`fetching ${url}`);

@@ -38,12 +38,13 @@ export async function loadExchanges(
   const exchanges: Exchange[] = [];
   const problems: string[] = [];
   for (const file of located.files) {
+    if (exchanges.length >= limit) break;
     const rows = await loadConversations(file, {
+      maxExamples: limit - exchanges.length,
       skipInvalid: context.skipInvalid,
       onSkip: (message) => void problems.push(message),
     });
     for (const row of rows) {
-      if (exchanges.length >= limit) break;
       const exchange = exchangeOf(row);
       if (typeof exchange !== "string") exchanges.push(exchange);
       else if (context.skipInvalid) problems.push(exchange);

@@ -21,10 +21,14 @@ export interface JudgePrompt {
  * @throws UsageError when the file or a place is missing.
  */
 export function loadJudgePrompt(name: string, places: readonly string[], path?: string): JudgePrompt {
-  const file = path ?? fileURLToPath(new URL(`../../prompts/eval/${name}.txt`, import.meta.url));
+  const file = path ?? builtInJudgePrompt(name);
   if (!existsSync(file)) throw new UsageError(`${file}: no such prompt`);
   return judgePromptOf(readFileSync(file, "utf8").trimEnd(), places, file);
 }
+
+/** Where one of the package's own prompts is. */
+export const builtInJudgePrompt = (name: string): string =>
+  fileURLToPath(new URL(`../../prompts/eval/${name}.txt`, import.meta.url));
 
 /** A judge's prompt from its text. @param file what to call it in messages. @param system a turn before its own. */
 export function judgePromptOf(template: string, places: readonly string[], file: string, system?: string): JudgePrompt {

@@ -28,22 +28,30 @@ export interface LoadedRows {
  * @throws UsageError for a missing file or a malformed row, FailureError when the Hub cannot be reached.
  */
 export async function loadSplit(data: TaskData, split: string, source: RowSource = {}): Promise<LoadedRows> {
-  if (source.file) return readFiles([source.file], source);
+  const { files, standIn } = await locateSplit(data, split, source);
+  return { ...(await readFiles(files, source)), ...(standIn === undefined ? {} : { standIn }) };
+}
+
+/** The files of `loadSplit`. */
+export async function locateSplit(
+  data: TaskData,
+  split: string,
+  source: RowSource = {},
+): Promise<{ files: string[]; standIn?: string }> {
+  if (source.file) return { files: [source.file] };
   const folder = source.dataDir && join(source.dataDir, "core", data.folder);
   if (folder && existsSync(folder)) {
     const whole = join(folder, `${split}.jsonl`);
-    if (existsSync(whole)) return readFiles([whole], source);
+    if (existsSync(whole)) return { files: [whole] };
     const standIn = (data.standIns ?? []).map((name) => join(folder, name)).find((path) => existsSync(path));
     // Stand-ins are parts of the scored split; shots must come from another one.
-    if (standIn && split === "validation")
-      return { ...(await readFiles([standIn], source)), standIn: basename(standIn) };
+    if (standIn && split === "validation") return { files: [standIn], standIn: basename(standIn) };
     throw new UsageError(
       `${whole}: no such file; name one with --rows, or leave --data-dir out to fetch hf:${data.hub}`,
     );
   }
   const selection = [...(data.config ? [data.config] : []), split].join("/");
-  const { files } = await locateData(`hf:${data.hub}:${selection}`, source);
-  return readFiles(files, source);
+  return { files: (await locateData(`hf:${data.hub}:${selection}`, source)).files };
 }
 
 /** All rows of data files, in order, each with its file and line for messages. */

@@ -24,11 +24,16 @@ const PLACE = "{instruction}";
  * @throws UsageError when there is no such file or the place for the instruction is missing.
  */
 export function loadPromptFile(nameOrPath: string): PromptFile {
-  const isBuiltIn = (BUILT_IN_PROMPTS as readonly string[]).includes(nameOrPath);
-  const path = isBuiltIn ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url)) : nameOrPath;
+  const path = promptPath(nameOrPath);
   if (!existsSync(path))
     throw new UsageError(`${nameOrPath}: no such prompt; expected ${BUILT_IN_PROMPTS.join(", ")} or a file`);
   return promptFileOf(nameOrPath, readFileSync(path, "utf8"), path);
+}
+
+/** Where a prompt is: one of the package's own by name, or the path as given. */
+export function promptPath(nameOrPath: string): string {
+  const isBuiltIn = (BUILT_IN_PROMPTS as readonly string[]).includes(nameOrPath);
+  return isBuiltIn ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url)) : nameOrPath;
 }
 
 /** A prompt from its text. @param path what to call it in messages. @throws UsageError without a place for the instruction. */

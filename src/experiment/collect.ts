@@ -14,6 +14,7 @@ import {
 import { collectAnswers } from "./collect-answers.js";
 import { collectData } from "./collect-data.js";
 import type { EvaluatedStep } from "./evaluated-step.js";
+import { modelFact, modelNotes } from "./model-notes.js";
 import type { OpenExperiment } from "./open.js";
 import type { ExperimentRecord } from "./record.js";
 import type { Step } from "./step.js";
@@ -32,6 +33,7 @@ export async function collectReport(
     name: experiment.name,
     title: experiment.title ?? experiment.name,
     ...(experiment.description ? { description: experiment.description } : {}),
+    notes: modelNotes(experiment, opened.models),
     smoke: opened.smoke,
     facts: factsOf(opened, record),
     absent: record.steps
@@ -61,7 +63,10 @@ export async function collectReport(
 
 function factsOf({ models, loaded, smoke }: OpenExperiment, record: ExperimentRecord): [string, string][] {
   const { seeds } = loaded.experiment;
-  const facts: [string, string][] = Object.entries(models).map(([name, { chosen }]) => [`model ${name}`, chosen]);
+  const facts: [string, string][] = Object.entries(models).map(([name, { chosen }]) => [
+    `model ${name}`,
+    modelFact(chosen),
+  ]);
   if (smoke) facts.push(["variant", "smoke: small, to see that everything works"]);
   facts.push(["seeds", seeds.join(", ")]);
   facts.push([COMMAND_FACT, record.command]);

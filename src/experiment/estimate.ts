@@ -10,8 +10,8 @@ import { findSource } from "../data/sources.js";
 import { textTable } from "../eval/results.js";
 import { expandSuites } from "../eval/run-suites.js";
 import { formatSeconds } from "../progress/progress.js";
+import { finishedSteps } from "./finished.js";
 import type { OpenExperiment } from "./open.js";
-import { readStepMark } from "./record.js";
 import type { EvalJob, FileRef, Job, ModelRef, SourceRef, Step } from "./step.js";
 
 export interface StepEstimate {
@@ -69,13 +69,13 @@ const STARTUP_SECONDS = 2;
 
 /** Estimates for some steps of a plan; what is done already costs nothing. */
 export async function planEstimates(opened: OpenExperiment, steps: readonly Step[]): Promise<StepEstimate[]> {
+  const finished = await finishedSteps(opened.out, opened.steps);
   const sizes = new Sizes(opened);
   const { price } = opened.loaded.experiment.llm;
   return steps.map((step): StepEstimate => {
     const { id, title, lane, needs, key, job } = step;
-    const isDone = readStepMark(join(opened.out, step.folder), key) !== undefined;
     const given = { id, title, lane, needs, key };
-    if (isDone) return { ...given, status: "done", requests: 0, tokens: 0, seconds: 0 };
+    if (finished.has(id)) return { ...given, status: "done", requests: 0, tokens: 0, seconds: 0 };
     const { requests, read, written, seconds } = costOf(job, sizes);
     const isRemote = lane === "remote";
     return {

@@ -2,9 +2,13 @@ import { existsSync } from "node:fs";
 import { locateData } from "../data/source-files.js";
 import { findSource } from "../data/sources.js";
 import { EvokeError } from "../errors.js";
+import { promptPath } from "../eval/prompt-file.js";
+import { expandSuites } from "../eval/run-suites.js";
+import { type SuiteInputsOptions, suiteInputs } from "../eval/suite-inputs.js";
 import { identifyModel, locateModel } from "../generate/load-model.js";
-import { identifyFile } from "../hub/content-identity.js";
-import type { SourceRef } from "./step.js";
+import { identifyContent, identifyFile } from "../hub/content-identity.js";
+import { hubCommit } from "../hub/hub.js";
+import type { EvalJob, FileRef, SourceRef } from "./step.js";
 
 export interface InputOptions {
   dataDir?: string;
@@ -17,6 +21,7 @@ export interface InputOptions {
 /** What steps read from outside the experiment, and the hashes by which it enters their keys. */
 export class Inputs {
   private readonly files = new Map<string, Promise<string>>();
+  private readonly suites = new Map<string, Promise<{ file: string }[] | undefined>>();
   private readonly models = new Map<string, Promise<string>>();
 
   constructor(private readonly options: InputOptions) {}
@@ -26,26 +31,63 @@ export class Inputs {
     return remember(this.files, path, () => identifyFile(path, this.options));
   }
 
-  /** Local files, folders and runs by their content, everything else by its reference. */
+  /** Local files, folders and runs by their content, those of the Hub by their commit, servers by name and address. */
   modelId(reference: string): Promise<string> {
     return remember(this.models, reference, async () => {
-      if (!existsSync(reference) && !reference.startsWith("bundled:")) return reference;
-      return (await identifyModel(await locateModel(reference), undefined, this.options)).id;
+      if (existsSync(reference) || reference.startsWith("bundled:"))
+        return (await identifyModel(await locateModel(reference), undefined, this.options)).id;
+      if (!reference.startsWith("hf:")) return reference;
+      const commit = await hubCommit(reference.slice(3), this.options);
+      return commit === undefined ? reference : `${reference.replace(/@.*$/, "")}@${commit}`;
     });
   }
 
+  /** A folder of an adapter by its content. */
+  async folderId(path: string): Promise<string> {
+    return (await identifyContent({ adapter: path }, this.options)).id;
+  }
+
   /**
-   * A named source with the files that hold it. Sets of the Hub go by their reference. A source that cannot be had yet has no
-   * files: the step that reads it will say why.
+   * A named source or a set of the Hub, with the files that hold it. One that cannot be had yet has no files: the step that
+   * reads it will say why.
    */
   async source(reference: string): Promise<SourceRef> {
-    if (!findSource(reference)) return { source: reference };
-    const { dataDir, fetchMissing, say, signal } = this.options;
+    if (!findSource(reference) && !reference.startsWith("hf:")) return { source: reference };
+    const files = await this.whereAtHand(async () => (await locateData(reference, this.options)).files);
+    return { source: reference, ...(files ? { files } : {}) };
+  }
+
+  /** Files that the suites of an evaluation read and no setting names. */
+  async suiteFiles(job: EvalJob): Promise<FileRef[]> {
+    const { shots, originalPrompts, rows, judge, reference, prompt } = job;
+    const path = (ref: FileRef | undefined): string | undefined => ref && "given";
+    const found: FileRef[] = [];
+    for (const suite of expandSuites(job.suites)) {
+      const options: SuiteInputsOptions = {
+        source: this.options,
+        shots,
+        originalPrompts,
+        named: new Set(Object.keys(rows)),
+        isJudged: judge !== undefined,
+        reference: path(reference),
+        judgePrompt: path(job.judgePrompt),
+        judgeSafetyPrompt: path(job.judgeSafetyPrompt),
+      };
+      const { source: _, named, ...rest } = options;
+      const name = JSON.stringify([suite, rest, [...named]]);
+      const files = remember(this.suites, name, () => this.whereAtHand(() => suiteInputs(suite, options)));
+      found.push(...((await files) ?? []));
+    }
+    if (typeof prompt === "string" && !originalPrompts) found.push({ file: promptPath(prompt) });
+    return found;
+  }
+
+  /** Undefined when something is not there and cannot be fetched. */
+  private async whereAtHand(locate: () => Promise<string[]>): Promise<{ file: string }[] | undefined> {
     try {
-      const { files } = await locateData(reference, { dataDir, fetchMissing, say, signal });
-      return { source: reference, files: files.map((file) => ({ file })) };
+      return (await locate()).map((file) => ({ file }));
     } catch (error) {
-      if (error instanceof EvokeError) return { source: reference };
+      if (error instanceof EvokeError) return undefined;
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { EvokeError, FailureError, UsageError } from "../errors.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
@@ -45,6 +46,7 @@ export async function openExperiment(options: OpenOptions): Promise<OpenExperime
   let loaded = loadExperiment(file, { sets, smoke });
   const outOf = (): string => options.out ?? `runs/${loaded.experiment.name}${smoke ? "-smoke" : ""}`;
   let before = readExperiment(outOf());
+  refuseOther(outOf(), before, loaded.experiment.name);
   let models = await chooseModels(loaded, before, { dryRun, say, signal });
   const { model } = loaded.experiment;
   if (
@@ -68,6 +70,14 @@ export async function openExperiment(options: OpenOptions): Promise<OpenExperime
   const steps = await planExperiment(loaded, chosen, inputs);
   const hash = sha256(canonicalJson([loaded.experiment, chosen]));
   return { loaded, smoke, out: outOf(), steps, models, hash, before };
+}
+
+/** @throws UsageError when a folder holds something else. */
+function refuseOther(out: string, before: ExperimentRecord | undefined, name: string): void {
+  if (before && before.name !== name)
+    throw new UsageError(`${out}: holds the experiment "${before.name}", this one is "${name}"; use another --out`);
+  const other = ["run.json", "results.json"].find((file) => existsSync(join(out, file)));
+  if (!before && other) throw new UsageError(`${out}: holds another kind of run (${other}); use another --out`);
 }
 
 async function chooseModels(

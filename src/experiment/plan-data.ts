@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { z } from "zod";
 import { UsageError } from "../errors.js";
 import type { DataEntry, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
 import type { Layer } from "../recipe/overrides.js";
 import { parseYaml } from "../recipe/yaml-source.js";
+import { anchorSelfInstruct, selfInstructSchema } from "../self-instruct/recipe.js";
 import type { Draft, PlanContext } from "./draft.js";
 import { FINETUNING_FILE, type FileRef, ROWS_FILE, type SourceRef } from "./step.js";
 
@@ -106,12 +108,17 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
       const given = entry.model ?? recipe.model;
       const model = context.model(typeof given === "string" ? given : experiment.model!);
       const seeds = typeof recipe.seed_tasks === "string" ? recipe.seed_tasks : STARTER_SEEDS;
-      const { model: _, seed_tasks: __, out: ___, train: ____, ...rest } = recipe;
+      const parsed = selfInstructSchema.safeParse({ ...recipe, model: "model", seed_tasks: "tasks" });
+      if (!parsed.success) {
+        const [{ path, message }] = parsed.error.issues as [z.core.$ZodIssue];
+        return context.fail(at, `data.${name}.self_instruct: ${[...path, message].join(": ")}`);
+      }
+      const { model: _, seed_tasks: __, out: ___, train: ____, ...settings } = parsed.data;
       drafts.push({
         id,
-        title: `self-instruct: ${String(rest.num_instructions ?? 100)} instructions by ${String(given ?? experiment.model)}`,
+        title: `self-instruct: ${settings.num_instructions} instructions by ${String(given ?? experiment.model)}`,
         lane: context.isRemote(model) ? "remote" : "local",
-        job: { kind: "self-instruct", recipe: rest, seedTasks: await sourceOf(seeds, at), model },
+        job: { kind: "self-instruct", recipe: settings, seedTasks: await sourceOf(seeds, at), model },
       });
     }
   }
@@ -151,11 +158,7 @@ function selfInstructRecipe(given: string | Layer): Layer {
   } catch {
     throw new UsageError(`${given}: no such Self-Instruct recipe`);
   }
-  const recipe = parseYaml(text, given).data;
-  const { seed_tasks: seeds } = recipe;
-  return typeof seeds === "string" && /[./\\]/.test(seeds)
-    ? { ...recipe, seed_tasks: resolve(dirname(given), seeds) }
-    : recipe;
+  return anchorSelfInstruct(parseYaml(text, given).data, dirname(given));
 }
 
 /** The last part of a path, or a reference as it is. */

@@ -6,7 +6,7 @@ import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
 import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
 import type { DataPlan } from "./plan-data.js";
-import type { EvalJob, FileRef } from "./step.js";
+import type { EvalJob, FileRef, ModelRef } from "./step.js";
 
 /** Suites whose answers a judge reads. */
 const JUDGED: readonly string[] = ["alpaca_eval", "just_eval", ...REFUSAL_SETS];
@@ -41,20 +41,16 @@ export async function planEvaluations(
     if (against && evaluation.reference !== undefined)
       context.fail([...at, "reference"], `evaluations.${name}: has both reference and reference_arm; give one`);
     const chosen = evaluation.arms?.map((each) => armOf(each, [...at, "arms"])) ?? arms;
-    let reference: FileRef | undefined =
-      evaluation.reference === undefined ? undefined : { file: evaluation.reference };
-    if (against) {
-      const { model, seed } = against.models[0]!;
-      const id = `${armId("answers", against.name, seed)}.${name}`;
-      reference = { step: id, path: "alpaca_eval/model_outputs.json" };
+    const given: FileRef | undefined = evaluation.reference === undefined ? undefined : { file: evaluation.reference };
+    for (const { model, seed } of against?.models ?? []) {
       const job: EvalJob = {
-        ...jobOf(evaluation, against, rows),
-        ...asking(evaluation, against),
+        ...jobOf(evaluation, against!, rows),
+        ...asking(evaluation, against!),
         kind: "answers",
         model,
         suites,
       };
-      drafts.push(draftOf(id, against, seed, name, job, context));
+      drafts.push(draftOf(answersId(against!, seed, name), against!, seed, name, job, context));
     }
     for (const arm of chosen) {
       if (arm === against) continue;
@@ -62,9 +58,12 @@ export async function planEvaluations(
       if (own.length === 0) continue; // a prompt asks no multiple-choice question
       const judge = evaluation.judge === undefined ? undefined : context.model(evaluation.judge);
       const judged = own.filter((suite) => expandSuites([suite]).every((each) => JUDGED.includes(each)));
-      for (const { model, seed } of arm.models) {
+      for (const { model, seed, opponent } of matches(arm, against)) {
         const id = `${armId("eval", arm.name, seed)}.${name}`;
         const encoder = encoderOf(evaluation, context);
+        const reference: FileRef | undefined = against
+          ? { step: answersId(against, opponent, name), path: "alpaca_eval/model_outputs.json" }
+          : given;
         const write = { ...jobOf(evaluation, arm, rows), ...asking(evaluation, arm), model, encoder, suites: own };
         const judgeWith = { judge, reference, ...judging(evaluation) };
         const apart = judge && judged.length > 0 && context.isRemote(judge) && !context.isRemote(model);
@@ -72,7 +71,7 @@ export async function planEvaluations(
           drafts.push(draftOf(id, arm, seed, name, { ...write, ...judgeWith }, context));
           continue;
         }
-        const answers = `${armId("answers", arm.name, seed)}.${name}`;
+        const answers = answersId(arm, seed, name);
         drafts.push(draftOf(answers, arm, seed, name, { ...write, kind: "answers" }, context));
         const job: EvalJob = {
           ...jobOf(evaluation, arm, rows),
@@ -84,7 +83,28 @@ export async function planEvaluations(
       }
     }
   }
+  for (const { job } of drafts) if ("suites" in job) job.reads = await context.inputs.suiteFiles(job);
   return drafts;
+}
+
+const answersId = ({ name }: PlannedArm, seed: number | undefined, evaluation: string): string =>
+  `${armId("answers", name, seed)}.${evaluation}`;
+
+/**
+ * The models of an arm, each with the seed of the opponent whose answers it is compared with: its own seed where both are tuned;
+ * every one of the other's where one of the two is not.
+ */
+function matches(
+  arm: PlannedArm,
+  against: PlannedArm | undefined,
+): { model: ModelRef; seed?: number; opponent?: number }[] {
+  if (against === undefined) return arm.models;
+  return arm.models.flatMap(({ model, seed }) => {
+    const opponents = against.models.filter(
+      (each) => seed === undefined || each.seed === undefined || each.seed === seed,
+    );
+    return opponents.map((each) => ({ model, seed: seed ?? each.seed, opponent: each.seed }));
+  });
 }
 
 function draftOf(

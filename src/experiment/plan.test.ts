@@ -78,7 +78,7 @@ describe("planExperiment", () => {
     expect(steps.get("train.rt")).toMatchObject({ needs: ["data.refined"], lane: "local", arm: "rt", seed: 0 });
     expect(steps.get("eval.rt.core")).toMatchObject({ needs: ["train.rt"], lane: "local" });
     expect(steps.get("train.rt")!.job).toMatchObject({ recipe: { mode: "rt", lora: { r: 8 }, max_steps: 2 } });
-    for (const { folder: at, id, key } of steps.values()) expect(at).toBe(`steps/${id}-${key.slice(0, 12)}`);
+    for (const { folder: at, kind, key } of steps.values()) expect(at).toBe(`steps/${kind}-${key.slice(0, 16)}`);
   });
 
   it("lets a server judge beside local work, in a step of its own", async () => {

@@ -6,7 +6,7 @@ import { type Layer, mergeLayers } from "../recipe/overrides.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
 import type { Inputs } from "./inputs.js";
-import { stepKey } from "./keys.js";
+import { type KeyContext, stepKey } from "./keys.js";
 import { planData } from "./plan-data.js";
 import { planEvaluations } from "./plan-evaluations.js";
 import type { FileRef, Step } from "./step.js";
@@ -73,7 +73,7 @@ export async function planExperiment(
     });
   }
   drafts.push(...(await planEvaluations(experiment, arms, context, data.rowsOf)));
-  return withKeys(drafts, inputs);
+  return withKeys(drafts, { inputs, api: experiment.llm.api });
 }
 
 /** What all arms share: the experiment's recipe, and its cluster. */
@@ -100,7 +100,7 @@ function armRecipe(
   }
 }
 
-async function withKeys(drafts: readonly Draft[], inputs: Inputs): Promise<Step[]> {
+async function withKeys(drafts: readonly Draft[], context: Omit<KeyContext, "keyOf">): Promise<Step[]> {
   const steps = new Map<string, Step>();
   const waiting = [...drafts];
   while (waiting.length > 0) {
@@ -114,11 +114,13 @@ async function withKeys(drafts: readonly Draft[], inputs: Inputs): Promise<Step[
           .join(", ")}; look at refine and mix`,
       );
     waiting.splice(at, 1);
-    const needs = [...new Set(neededBy(draft.job))];
-    const key = await stepKey(draft.job, (id) => steps.get(id)!.key, inputs);
+    const key = await stepKey(draft.job, { ...context, keyOf: (id) => steps.get(id)!.key });
     const { id, ...rest } = draft;
-    const folder = `steps/${id}-${key.slice(0, 12)}`;
-    steps.set(id, { id, kind: draft.job.kind, needs, key, folder, ...rest });
+    // Two steps of one key are one piece of work in one folder: the second waits for the first, and finds it done.
+    const twin = [...steps.values()].find((step) => step.key === key);
+    const needs = [...new Set([...neededBy(draft.job), ...(twin ? [twin.id] : [])])];
+    const { kind } = draft.job;
+    steps.set(id, { id, kind, needs, key, folder: `steps/${kind}-${key.slice(0, 16)}`, ...rest });
   }
   return [...steps.values()];
 }

@@ -4,7 +4,7 @@
  * ```
  * OUT/
  *   experiment.json      this record, replaced in one step at every change
- *   steps/ID-KEY/        one folder a step: an ordinary run, evaluation or data folder; step.json when it is done
+ *   steps/KIND-KEY/      one folder a step: an ordinary run, evaluation or data folder; step.json when it is done
  *   ARM                  link to the run folder of a tuned arm: `evoke chat OUT/ARM`
  *   report.html .md .csv .json
  * ```
@@ -43,6 +43,8 @@ export interface StepRecord {
   startedAt?: string;
   /** Wall time of the life that finished (or failed) it. */
   seconds?: number;
+  /** With `done`: requests without an answer, which the next run asks again. */
+  open?: number;
   /** One line; with `failed` why, with `blocked` by which step. */
   error?: string;
 }
@@ -99,13 +101,19 @@ export interface StepMark {
   finishedAt: string;
   /** Counts worth reporting, such as rows, extraction rate or missing answers. */
   summary: Record<string, unknown>;
+  /** Requests without an answer; absent when there are none. The next run asks them again. */
+  open?: number;
+  /** Files that other steps or the report read, relative to the folder, with their hex SHA-256. */
+  results: Record<string, string>;
+  /** What the steps that it needed had left when it read them: a hash over `results` by their keys. */
+  read: Record<string, string>;
 }
 
-/** The mark of a finished step; undefined when the step is not done, or was done for other inputs. */
+/** The mark of a step; undefined when it has not finished, or for other inputs. */
 export function readStepMark(folder: string, key: string): StepMark | undefined {
   try {
     const mark = JSON.parse(readFileSync(join(folder, "step.json"), "utf8")) as StepMark;
-    return mark.key === key ? mark : undefined;
+    return mark.key === key && mark.results !== undefined ? mark : undefined;
   } catch {
     return undefined;
   }

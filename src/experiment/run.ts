@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:f
 import { join, relative, resolve } from "node:path";
 import { EvokeError, FailureError, InterruptedError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
+import { clearStep, finishedSteps, markStep, validMark } from "./finished.js";
 import type { OpenExperiment } from "./open.js";
-import { type ExperimentRecord, readStepMark, type StepRecord, writeExperiment, writeStepMark } from "./record.js";
+import { type ExperimentRecord, type StepRecord, writeExperiment } from "./record.js";
 import { REPORT_FILES, reportKey, writeReport } from "./report.js";
 import { schedule } from "./schedule.js";
 import { selectSteps } from "./select.js";
@@ -21,6 +22,8 @@ export interface RunExperimentOptions {
   only?: readonly string[];
   /** Steps to do again (and what needs them). */
   force?: readonly string[];
+  /** With `force`: answers in journals are asked for again as well. */
+  discard?: boolean;
   versions: Record<string, string>;
   signal: AbortSignal;
   say: (line: string) => void;
@@ -48,9 +51,8 @@ export async function runExperiment(opened: OpenExperiment, options: RunExperime
   const forced = new Set(
     options.force?.length ? selectSteps(steps, options.force, "dependents").map(({ id }) => id) : [],
   );
-  const isDone = (step: Step): boolean =>
-    !forced.has(step.id) && readStepMark(join(out, step.folder), step.key) !== undefined;
-  const done = new Set(steps.filter(isDone).map(({ id }) => id));
+  const finished = await finishedSteps(out, steps);
+  const done = new Set(steps.filter(({ id }) => finished.has(id) && !forced.has(id)).map(({ id }) => id));
   const wanted = selected.filter(({ id }) => !done.has(id));
   const before = opened.before;
   if (wanted.length === 0 && before && before.report?.key === reportKey(opened, done) && reportExists(out))
@@ -74,7 +76,7 @@ async function runLocked(
 ): Promise<RunOutcome> {
   const { out, steps } = opened;
   const { say, signal } = options;
-  for (const step of steps) if (forced.has(step.id)) rmSync(join(out, step.folder), { recursive: true, force: true });
+  for (const step of steps) if (forced.has(step.id)) clearStep(join(out, step.folder), { discard: options.discard });
   const record = startRecord(opened, options, done);
   const byId = new Map(record.steps.map((step) => [step.id, step]));
   const save = (): void => writeExperiment(out, record);
@@ -89,7 +91,10 @@ async function runLocked(
       done,
       limits: { local: 1, remote: opened.loaded.experiment.llm.steps },
       signal,
-      run: (step) => runStep(step, opened, options, began),
+      run: async (step) => {
+        const open = await runStep(step, opened, options, began);
+        byId.get(step.id)!.open = open || undefined;
+      },
       onChange: (step, now, error) => {
         const entry = byId.get(step.id)!;
         entry.status = now;
@@ -102,7 +107,8 @@ async function runLocked(
           linkArm(out, step);
         }
         if (now === "running") say(`${counted()} ${step.id}: ${step.title}`);
-        if (now === "done") say(`${counted()} ${step.id}: done in ${seconds} s`);
+        if (now === "done")
+          say(`${counted()} ${step.id}: done in ${seconds} s${entry.open ? `, ${openText(entry.open)}` : ""}`);
         if (now === "failed") say(`${step.id}: failed: ${entry.error}`);
         save();
       },
@@ -148,19 +154,24 @@ function startRecord(
   };
 }
 
+/** @returns requests that stay open. */
 async function runStep(
   step: Step,
   { out, loaded, steps }: OpenExperiment,
   options: RunExperimentOptions,
   began: Map<string, number>,
-): Promise<void> {
+): Promise<number> {
   const { signal, say, dataDir, device, threads } = options;
   began.set(step.id, performance.now());
   const folder = resolve(out, step.folder);
+  const stepOf = (id: string): Step => steps.find((each) => each.id === id)!;
+  // Another step of the same key may have done it; or what it needed was done again and is what it was.
+  const mark = await validMark(out, step, stepOf);
+  if (mark && !mark.open) return 0;
   mkdirSync(folder, { recursive: true });
-  const folderOf = (id: string): string => resolve(out, steps.find((each) => each.id === id)!.folder);
+  const folderOf = (id: string): string => resolve(out, stepOf(id).folder);
   const { runJob } = await import("./steps/index.js");
-  const summary = await runJob(step.job, {
+  const { open = 0, ...summary } = await runJob(step.job, {
     folder,
     fileOf: (ref: FileRef) => ("file" in ref ? ref.file : join(folderOf(ref.step), ref.path)),
     modelOf: (ref: ModelRef) => ("run" in ref ? folderOf(ref.run) : ref.model),
@@ -173,16 +184,11 @@ async function runStep(
     progress: options.progress(step),
   });
   signal.throwIfAborted();
-  const { id, kind, key } = step;
-  writeStepMark(folder, {
-    id,
-    kind,
-    key,
-    seconds: secondsSince(began.get(id)),
-    finishedAt: new Date().toISOString(),
-    summary,
-  });
+  await markStep(out, step, stepOf, { seconds: secondsSince(began.get(step.id)), summary, open });
+  return open;
 }
+
+const openText = (open: number): string => `${open} ${open === 1 ? "request" : "requests"} open; run again to ask them`;
 
 /** Seconds with one decimal. */
 const secondsSince = (start: number | undefined): number =>

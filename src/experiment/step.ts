@@ -1,5 +1,5 @@
-import type { Layer } from "../recipe/overrides.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
 import type { StepKind } from "./record.js";
 
 /** A file that a step reads: one of the user's, or one that an earlier step makes. */
@@ -45,8 +45,8 @@ export interface MixJob {
 
 export interface SelfInstructJob {
   kind: "self-instruct";
-  /** Fields of a Self-Instruct recipe. */
-  recipe: Layer;
+  /** A Self-Instruct recipe with its defaults; model and seed tasks are those below. */
+  recipe: Omit<SelfInstructRecipe, "model" | "seed_tasks" | "out" | "train">;
   seedTasks: SourceRef | FileRef;
   model: ModelRef;
 }
@@ -89,6 +89,8 @@ export interface EvalJob {
   /** Encoder of BERTScore; undefined: none. */
   encoder?: ModelRef;
   skipInvalid: boolean;
+  /** Files that the suites read and no setting names, for the key: benchmark rows, built-in prompts. */
+  reads?: FileRef[];
 }
 
 export type Job = PrepareJob | RefineJob | MixJob | SelfInstructJob | TrainJob | EvalJob;

@@ -127,7 +127,8 @@ export function decodeGraph(
           group.forEach((member, i) => void products.set(member, parts[i]!));
         }
         const base = products.get(name)!;
-        return adapter?.targets.includes(name) ? adapted(graph, config, layer, name, input, base, adapter) : base;
+        const linear = adapter && adapter.layers[layer]!.get(name);
+        return linear ? adapted(config, layer, name, input, base, linear.rank, adapter.dora) : base;
       },
       vector: (name, size) => {
         const vector = rotated && normsStream(config, name) ? foldedNorm(config) : stored.vectors.get(name)!;
@@ -242,21 +243,25 @@ function blockProduct(x: Value, weight: BlockWeight): Value {
   })[0]!;
 }
 
+/** Adds an adapter whose B has its scale in it. DoRA's gains multiply the product, but not its bias. */
 function adapted(
-  graph: Graph,
   config: DecoderConfig,
   layer: number,
   name: LinearName,
   x: Value,
   base: Value,
-  adapter: AdapterShape,
+  rank: number,
+  dora: boolean,
 ): Value {
+  const { graph } = x;
   const [out, width] = linearShape(config, name);
-  const a = graph.input(decodeName.factor(layer, inputName.loraA(name)), "float32", [adapter.rank, width]);
-  const b = graph.input(decodeName.factor(layer, inputName.loraB(name)), "float32", [out, adapter.rank]);
+  const input = (key: string, shape: number[]): Value => graph.input(decodeName.factor(layer, key), "float32", shape);
   // A product for one token with the factor 1 has a kernel of its own, which rounds in another order: an answer would depend
   // on its company. A power of two on one side and its inverse on the other changes no bit.
-  const inner = adapter.scaling === 0.5 ? 4 : 2;
-  const low = ops.gemm(flat(x), a, { transB: true, alpha: 1 / inner });
-  return ops.add(base, ops.reshape(ops.gemm(low, b, { transB: true, alpha: inner * adapter.scaling }), base.shape));
+  const low = ops.gemm(flat(x), input(inputName.loraA(name), [rank, width]), { transB: true, alpha: 0.5 });
+  const product = ops.gemm(low, input(inputName.loraB(name), [out, rank]), { transB: true, alpha: 2 });
+  const update = ops.reshape(product, base.shape);
+  if (!dora) return ops.add(base, update);
+  const scaled = ops.add(ops.mul(base, input(inputName.magnitude(name), [out])), update);
+  return hasBias(config, name) ? ops.add(scaled, input(inputName.bias(name), [out])) : scaled;
 }

@@ -1,6 +1,7 @@
 /** Runs decoding steps: compiled graphs per adapter shape, fed with views of the cache. */
-import type { Adapter, AdapterShape } from "../model/adapter.js";
+import { type Adapter, type AdapterShape, shapeKey } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
+import { scaledFactors } from "../model/dora.js";
 import { inputName } from "../model/layer-graph.js";
 import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
@@ -56,7 +57,7 @@ export class Decoder implements StepDecoder {
   }
 
   private segmentsFor(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
-    const key = adapter ? `${adapter.rank} ${adapter.scaling} ${adapter.targets}` : "";
+    const key = adapter ? shapeKey(adapter) : "";
     let compiled = this.compiled.get(key);
     if (!compiled) {
       compiled = this.compile(adapter);
@@ -69,7 +70,8 @@ export class Decoder implements StepDecoder {
 
   private async compile(adapter: AdapterShape | undefined): Promise<CompiledSegment[]> {
     const result: CompiledSegment[] = [];
-    const { several, rotated } = this;
+    const { several } = this;
+    const rotated = this.rotates(adapter);
     try {
       for (const segment of segments(this.weights.config, this.precision)) {
         const graph = decodeGraph(this.weights, segment, this.precision, { several, rotated, adapter });
@@ -105,7 +107,7 @@ export class Decoder implements StepDecoder {
       ...this.ropeFeeds(longest),
       ...this.biasFeeds(cache, own),
     };
-    let x: Tensor = hostTensor("float32", this.embed(tokens), [rows, hiddenSize]);
+    let x: Tensor = hostTensor("float32", this.embed(tokens, this.rotates(adapter?.shape)), [rows, hiddenSize]);
     for (const { from, to, executable } of compiled) {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
@@ -132,12 +134,17 @@ export class Decoder implements StepDecoder {
     return x.data as Float32Array;
   }
 
-  private embed(tokens: ArrayLike<number>): Float32Array {
+  /** Gains of single channels (DoRA) and a rotated basis do not go together. */
+  private rotates(adapter: AdapterShape | undefined): boolean {
+    return this.rotated && !adapter?.dora;
+  }
+
+  private embed(tokens: ArrayLike<number>, rotated: boolean): Float32Array {
     const { hiddenSize, embeddingScale } = this.weights.config;
     const x = new Float32Array(tokens.length * hiddenSize);
     this.weights.embed(tokens, x);
     if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
-    if (this.rotated) rotateStream(x);
+    if (rotated) rotateStream(x);
     return x;
   }
 
@@ -190,21 +197,37 @@ export class Decoder implements StepDecoder {
   private factors(adapter: Adapter, layer: number): Record<string, Tensor> {
     let all = this.factorFeeds.get(adapter);
     if (!all) {
-      const { rank } = adapter.shape;
-      const { config, layers } = this.weights;
-      all = adapter.layers.map((factors, index) => {
-        const feeds: Record<string, Tensor> = {};
-        for (const [name, plain] of factors) {
-          const [out, width] = linearShape(config, name);
-          const { a, b } = this.rotated ? rotateFactors(config, layers[index]!, name, plain) : plain;
-          feeds[decodeName.factor(index, inputName.loraA(name))] = hostTensor("float32", a, [rank, width]);
-          feeds[decodeName.factor(index, inputName.loraB(name))] = hostTensor("float32", b, [out, rank]);
-        }
-        return feeds;
-      });
+      all = adapter.layers.map((_, index) => this.layerFactors(adapter, index));
       this.factorFeeds.set(adapter, all);
     }
     return all[layer]!;
+  }
+
+  private layerFactors(adapter: Adapter, layer: number): Record<string, Tensor> {
+    const { config, layers } = this.weights;
+    const stored = layers[layer]!;
+    const feeds: Record<string, Tensor> = {};
+    const feed = (key: string, data: Float32Array, dims: number[]): void =>
+      void (feeds[decodeName.factor(layer, key)] = hostTensor("float32", data, dims));
+    for (const name of adapter.layers[layer]!.keys()) {
+      const [out, width] = linearShape(config, name);
+      const { rank } = adapter.shape.layers[layer]!.get(name)!;
+      const { factors, gain } = scaledFactors(stored.linear.get(name)!, [out, width], adapter, layer, name);
+      const { a, b } = this.rotates(adapter.shape) ? rotateFactors(config, stored, name, factors) : factors;
+      feed(inputName.loraA(name), a, [rank, width]);
+      feed(inputName.loraB(name), b, [out, rank]);
+      if (!gain) continue;
+      feed(inputName.magnitude(name), gain, [out]);
+      // The bias stays as it is: what the gain makes of it is put right.
+      const bias = stored.biases.get(name);
+      if (bias)
+        feed(
+          inputName.bias(name),
+          bias.map((value, i) => (1 - gain[i]!) * value),
+          [out],
+        );
+    }
+    return feeds;
   }
 
   /** Host memory that is written anew in every step of this many tokens. */

@@ -66,28 +66,36 @@ export async function describeRepo(
   endpoint: string,
 ): Promise<{ commit: string; files: HubFile[] }> {
   try {
-    const info = await modelInfo({
-      name: repo.name,
-      revision: repo.revision,
-      hubUrl: endpoint,
-      fetch: fetcher,
-      additionalFields: ["sha"],
-    });
-    if (!/^[0-9a-f]{40}$/.test(info.sha)) throw new FailureError(`hf:${repo.name}: ${endpoint} names no commit`);
+    const commit = await commitOf(repo, fetcher, endpoint);
     const files: HubFile[] = [];
     for await (const entry of listFiles({
       repo: repo.name,
-      revision: info.sha,
+      revision: commit,
       recursive: true,
       hubUrl: endpoint,
       fetch: fetcher,
     })) {
       if (entry.type === "file") files.push(hubFile(repo, entry));
     }
-    return { commit: info.sha, files };
+    return { commit, files };
   } catch (error) {
     throw explain(repo, error, endpoint);
   }
+}
+
+/** Commit of a repository's revision. */
+export async function describeCommit(repo: HubRepo, fetcher: typeof fetch, endpoint: string): Promise<string> {
+  try {
+    return await commitOf(repo, fetcher, endpoint);
+  } catch (error) {
+    throw explain(repo, error, endpoint);
+  }
+}
+
+async function commitOf({ name, revision }: HubRepo, fetcher: typeof fetch, hubUrl: string): Promise<string> {
+  const { sha } = await modelInfo({ name, revision, hubUrl, fetch: fetcher, additionalFields: ["sha"] });
+  if (!/^[0-9a-f]{40}$/.test(sha)) throw new FailureError(`hf:${name}: ${hubUrl} names no commit`);
+  return sha;
 }
 
 function hubFile(

@@ -5,6 +5,7 @@ import { writeFileAtomically } from "../files/atomic-write.js";
 import { readJsonObject } from "../files/json-object.js";
 import { type FetchOptions, whileLocked } from "./cache-folder.js";
 import {
+  describeCommit,
   describeRepo,
   type HubFile,
   type HubRepo,
@@ -64,6 +65,28 @@ export async function downloadFromHub(reference: string, options: HubOptions = {
   }
 }
 
+/**
+ * The commit that `ORG/NAME[@REVISION]` stands for now; the one in the cache when the Hub cannot be asked; undefined when neither
+ * is known.
+ */
+export async function hubCommit(
+  reference: string,
+  { signal, say }: { signal?: AbortSignal; say?: (line: string) => void } = {},
+): Promise<string | undefined> {
+  const repo = parseHubRepo(reference);
+  if (isCommit(repo.revision)) return repo.revision;
+  const { endpoint, cache, token, offline } = hubSettings();
+  const known = cachedCommit(join(cache, `models--${repo.name.replace("/", "--")}`), repo);
+  if (offline) return known;
+  try {
+    return await describeCommit(repo, hubFetch(token, signal), endpoint);
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+    if (known !== undefined) say?.(`${error.message}; using the copy in the cache`);
+    return known;
+  }
+}
+
 function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
@@ -90,13 +113,16 @@ function wantedFiles(repo: HubRepo, files: HubFile[], weights: boolean): HubFile
 
 /** The snapshot that the cache holds of this revision, when it is complete enough to load. */
 function cachedSnapshot(folder: string, repo: HubRepo, weights: boolean): string | undefined {
-  const ref = join(folder, "refs", ...repo.revision.split("/"));
-  const commit = isCommit(repo.revision)
-    ? repo.revision
-    : existsSync(ref)
-      ? readFileSync(ref, "utf8").trim()
-      : undefined;
-  return commit === undefined || !isCommit(commit) ? undefined : modelIn(join(folder, "snapshots", commit), weights);
+  const commit = cachedCommit(folder, repo);
+  return commit === undefined ? undefined : modelIn(join(folder, "snapshots", commit), weights);
+}
+
+/** The commit that the cache knows a revision by. */
+function cachedCommit(folder: string, { revision }: HubRepo): string | undefined {
+  if (isCommit(revision)) return revision;
+  const ref = join(folder, "refs", ...revision.split("/"));
+  const commit = existsSync(ref) ? readFileSync(ref, "utf8").trim() : "";
+  return isCommit(commit) ? commit : undefined;
 }
 
 /** The model of a snapshot: the folder when config and every weight file are there, or its one .gguf file. */

@@ -48,7 +48,7 @@ describe("withJournal", () => {
     first.close();
     const second = withJournal(model, path);
     expect(await second.generate(ask("b", "c", "d"))).toHaveLength(3);
-    expect(second.calls).toEqual({ reused: 2, made: 1 });
+    expect(second.calls).toEqual({ reused: 2, made: 1, failed: 0 });
     second.close();
     expect(model.asked).toEqual(["a", "b", "c", "d"]);
   });

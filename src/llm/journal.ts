@@ -12,8 +12,8 @@ import type {
 
 /** A language model whose finished calls are kept in a file; `close` when done. */
 export interface JournaledModel extends LanguageModel {
-  /** Calls answered from the file, and calls that reached the model and were answered by it. */
-  readonly calls: { reused: number; made: number };
+  /** Calls answered from the file, calls that the model answered, and calls that have no answer: they stay open. */
+  readonly calls: { reused: number; made: number; failed: number };
   /** Whether this very request has been answered before. */
   isFinished(request: GenerateRequest): boolean;
   close(): void;
@@ -29,7 +29,7 @@ export interface JournaledModel extends LanguageModel {
 export function withJournal(model: LanguageModel, path: string): JournaledModel {
   const journal = JournalFile.open(path);
   const inFlight = new Map<string, Promise<GenerateResult | Error>>();
-  const calls = { reused: 0, made: 0 };
+  const calls = { reused: 0, made: 0, failed: 0 };
 
   const keep = (key: string, value: unknown): void => {
     try {
@@ -91,7 +91,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
         } catch (error) {
           failure ??= error;
         }
-      }
+      } else calls.failed++;
       inFlight.delete(key);
       release[at]!(result);
       for (const place of places) done(place, result);

@@ -1,14 +1,14 @@
 /** The forward pass of a block over a packed row, as one graph or, for long rows, around attention in blocks. */
 import { extract, type Graph, type Value } from "../graph/index.js";
 import { type Device, SessionCache, type Tensor, type TensorScope } from "../runtime/device.js";
-import type { AdapterShape } from "./adapter.js";
+import { type GraphAdapter, graphKey } from "./adapter.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { layerGraph } from "./layer-graph.js";
 import { LongAttention, ONE_GRAPH_TOKENS } from "./long-attention.js";
 import type { RowInputs } from "./row-inputs.js";
 
 export interface BlockForwardOptions {
-  adapter?: AdapterShape;
+  adapter?: GraphAdapter;
   /** Whether keys and values are wanted as well. */
   keysValues?: boolean;
 }
@@ -52,7 +52,7 @@ export class BlockForward {
   ): Promise<BlockResult> {
     const { adapter, keysValues } = options;
     const tokens = inputs.row.tokens.length;
-    const key = `${tokens} ${adapter ? JSON.stringify(adapter) : ""}`;
+    const key = `${tokens} ${adapter ? graphKey(adapter) : ""}`;
     const compiled = (part: string, graph: () => Graph, more: Record<string, Tensor>) =>
       this.sessions.use({ key: `${part} ${key}`, group: key }, graph, (executable) =>
         scope.run(executable, { ...feeds, ...more }, { y, q: "q", k: "k", v: "v" }),

@@ -1,6 +1,6 @@
 /** The graph of one decoder block over a packed row, with weights and adapter as inputs: one serves all layers. */
 import { Graph, ops, type Value } from "../graph/index.js";
-import type { AdapterShape } from "./adapter.js";
+import type { GraphAdapter } from "./adapter.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { decoderLayer, hasBias, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
 import { packedAttention } from "./packed-attention.js";
@@ -11,6 +11,10 @@ export const inputName = {
   bias: (name: LinearName): string => `${name}.bias`,
   loraA: (name: LinearName): string => `${name}.lora_A`,
   loraB: (name: LinearName): string => `${name}.lora_B`,
+  /** Factor of the adapter's output; float32 [1]. */
+  scaling: (name: LinearName): string => `${name}.lora_scaling`,
+  /** DoRA's lengths of the adapted weight's rows; float32 [out]. */
+  magnitude: (name: LinearName): string => `${name}.lora_magnitude`,
   /** 1 where an element of the adapter's input survives dropout; uint8 [tokens, in]. */
   dropout: (name: LinearName): string => `${name}.dropout`,
 };
@@ -28,7 +32,7 @@ export interface LayerGraph {
 }
 
 export interface LayerGraphOptions {
-  adapter?: AdapterShape;
+  adapter?: GraphAdapter;
   /** Adds dropout masks as inputs when the adapter has dropout. */
   training?: boolean;
   /** Leaves attention out, for rows that are too long for one graph (long-attention.ts). */
@@ -67,20 +71,27 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
       const [out, width] = linearShape(config, name);
-      const product = ops.gemm(input, parameter(inputName.weight(name), [out, width]), { transB: true });
+      const weight = parameter(inputName.weight(name), [out, width]);
+      const product = ops.gemm(input, weight, { transB: true });
       const base = hasBias(config, name) ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
-      if (!adapter?.targets.includes(name)) return base;
-      let adapted = input;
-      let factor = adapter.scaling;
-      if (options.training && adapter.dropout > 0) {
-        const mask = graph.input(inputName.dropout(name), "uint8", [tokens, width]);
-        adapted = ops.mul(input, ops.cast(mask, "float32"));
-        factor /= 1 - adapter.dropout;
-      }
-      const a = parameter(inputName.loraA(name), [adapter.rank, width]);
-      const b = parameter(inputName.loraB(name), [out, adapter.rank]);
-      const low = graph.keep(`${name}.low`, ops.gemm(adapted, a, { transB: true }));
-      return ops.add(base, ops.gemm(low, b, { transB: true, alpha: factor }));
+      const rank = adapter?.ranks.get(name);
+      if (!adapter || rank === undefined) return base;
+      const masked = options.training && adapter.dropout > 0;
+      const kept = masked
+        ? ops.mul(input, ops.cast(graph.input(inputName.dropout(name), "uint8", [tokens, width]), "float32"))
+        : input;
+      const alpha = masked ? 1 / (1 - adapter.dropout) : 1;
+      const a = parameter(inputName.loraA(name), [rank, width]);
+      const b = parameter(inputName.loraB(name), [out, rank]);
+      const scaling = graph.input(inputName.scaling(name), "float32", [1]);
+      const low = graph.keep(`${name}.low`, ops.gemm(kept, a, { transB: true, alpha }));
+      const update = ops.gemm(ops.mul(low, scaling), b, { transB: true });
+      if (!adapter.dora) return ops.add(base, update);
+      const gain = doraGain(weight, a, b, scaling, parameter(inputName.magnitude(name), [out]));
+      // As PEFT does: what is dropped from the adapter's input is dropped from its share of the base's product too.
+      const shared = masked ? ops.gemm(kept, weight, { transB: true, alpha }) : product;
+      const rest = ops.mul(ops.sub(gain, graph.scalar(1)), shared);
+      return ops.add(base, ops.add(rest, ops.mul(gain, update)));
     },
     vector: (name, size) => parameter(name, [size]),
     rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
@@ -88,4 +99,11 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
     keep: (name, value) => graph.keep(name, ops.beforeReshape(value)),
   });
   return { graph, x, y, parameters, attention: outside };
+}
+
+/** What DoRA multiplies each output by: its trained length over that of the row of W + scaling · B·A, a constant. */
+function doraGain(weight: Value, a: Value, b: Value, scaling: Value, magnitude: Value): Value {
+  const adapted = ops.add(weight, ops.mul(ops.gemm(b, a), scaling));
+  const lengths = ops.sqrt(ops.reduceSumSquare(adapted, [1]));
+  return ops.div(magnitude, weight.graph.keep(`${magnitude.inputName}.norm`, ops.detach(lengths)));
 }

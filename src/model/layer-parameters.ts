@@ -1,7 +1,6 @@
 /** Turns stored weights into the tensors that a block graph is fed with. */
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
-import { hostTensor, type Tensor, TensorScope } from "../runtime/device.js";
-import type { Adapter } from "./adapter.js";
+import { type Tensor, TensorScope } from "../runtime/device.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { inputName } from "./layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredWeight } from "./weights.js";
@@ -21,19 +20,14 @@ export class LayerParameters {
   ) {}
 
   /**
-   * Runs `use` with the feeds of a block's frozen weights, together with those of an adapter. Quantised weights are decoded
-   * into buffers that belong to this call until `use` has settled: other calls wait for their turn.
+   * Runs `use` with the feeds of a block's frozen weights. Quantised weights are decoded into buffers that belong to this
+   * call until `use` has settled: other calls wait for their turn.
    */
-  async lend<T>(
-    layer: number,
-    adapter: Adapter | undefined,
-    use: (feeds: Record<string, Tensor>) => Promise<T>,
-  ): Promise<T> {
-    const factors = adapter ? this.adapterFeeds(adapter, layer) : {};
+  async lend<T>(layer: number, use: (feeds: Record<string, Tensor>) => Promise<T>): Promise<T> {
     const run = async (): Promise<T> => {
       const scope = new TensorScope(this.scope.device);
       try {
-        return await use({ ...(await this.feeds(layer, scope)), ...factors });
+        return await use(await this.feeds(layer, scope));
       } finally {
         scope.close();
       }
@@ -85,17 +79,6 @@ export class LayerParameters {
     for (const [name, weight] of stored.linear)
       if (weight.kind === "float32")
         feeds[inputName.weight(name)] = await this.scope.upload("float32", weight.data, linearShape(config, name));
-    return feeds;
-  }
-
-  /** Feeds for a block's adapter factors. */
-  adapterFeeds(adapter: Adapter, layer: number): Record<string, Tensor> {
-    const feeds: Record<string, Tensor> = {};
-    for (const [name, { a, b }] of adapter.layers[layer]!) {
-      const [out, width] = linearShape(this.weights.config, name);
-      feeds[inputName.loraA(name)] = hostTensor("float32", a, [adapter.shape.rank, width]);
-      feeds[inputName.loraB(name)] = hostTensor("float32", b, [out, adapter.shape.rank]);
-    }
     return feeds;
   }
 }

@@ -12,7 +12,8 @@ import {
   TensorPool,
   TensorScope,
 } from "../runtime/device.js";
-import type { Adapter } from "./adapter.js";
+import type { Adapter, AdapterShape } from "./adapter.js";
+import { AdapterFeeds } from "./adapter-feeds.js";
 import { BlockForward } from "./block-forward.js";
 import { normalise } from "./decoder-layer.js";
 import { LayerParameters } from "./layer-parameters.js";
@@ -46,6 +47,7 @@ export class PackedModel {
   private readonly scope: TensorScope;
   private readonly blocks: BlockForward;
   private readonly heads: SessionCache;
+  private readonly feedsOf = new WeakMap<AdapterShape, AdapterFeeds>();
   private readonly ropeTables = new RopeTableStore();
   private readonly ropeFeeds = new Map<Rope, { tables: RopeTables; feeds: Record<string, Tensor> }>();
 
@@ -94,20 +96,28 @@ export class PackedModel {
     this.ropeFeeds.set(rope, { tables, feeds: { cos, sin } });
   }
 
+  private adapterFeeds({ shape }: Adapter): AdapterFeeds {
+    let feeds = this.feedsOf.get(shape);
+    if (!feeds) this.feedsOf.set(shape, (feeds = new AdapterFeeds(this.weights, shape)));
+    return feeds;
+  }
+
   /** The last layer's output [tokens, hidden] in host memory, before the final norm. */
   async hidden(row: PackedRow, options: ForwardOptions = {}): Promise<Tensor> {
     const { hiddenSize, layers } = this.config;
     const dims = [row.tokens.length, hiddenSize];
     const { adapter, onKeysValues, signal } = options;
     const inputs = await this.rowInputs(row);
+    const factors = adapter && this.adapterFeeds(adapter);
+    const wanted = { adapter: factors?.graph, keysValues: onKeysValues !== undefined };
     const scope = new TensorScope(this.device, new TensorPool(this.device));
     try {
       let x = await scope.upload("float32", this.embed(row), dims);
       for (let layer = 0; layer < layers; layer++) {
         signal?.throwIfAborted();
-        const wanted = { adapter: adapter?.shape, keysValues: onKeysValues !== undefined };
-        const { y, k, v } = await this.parameters.lend(layer, adapter, (feeds) =>
-          this.blocks.run(scope, inputs, layer, { ...feeds, x }, `y${layer % 2}`, wanted),
+        const own = adapter && factors?.of(adapter, layer);
+        const { y, k, v } = await this.parameters.lend(layer, (feeds) =>
+          this.blocks.run(scope, inputs, layer, { ...feeds, ...own, x }, `y${layer % 2}`, wanted),
         );
         scope.free(x);
         x = y;

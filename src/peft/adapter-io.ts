@@ -9,72 +9,88 @@ import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { FailureError, UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
 import { readJsonObject } from "../files/json-object.js";
-import type { Adapter, AdapterFactors, AdapterShape } from "../model/adapter.js";
+import type { Adapter, AdapterFactors, AdapterShape, LinearAdapter } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, linearShape } from "../model/decoder-layer.js";
+import { type LinearName, linearShape } from "../model/decoder-layer.js";
+import { type LoraConfig, readLoraConfig } from "./lora-config.js";
+import { moduleName, shapeOf } from "./targets.js";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
-const TENSOR = /^base_model\.model\.model\.layers\.(\d+)\.(.+)\.lora_(A|B)\.weight$/;
 
-function tensorName(layer: number, name: LinearName, factor: "A" | "B"): string {
-  return `base_model.model.model.layers.${layer}.${name}.lora_${factor}.weight`;
+type Part = keyof AdapterFactors;
+const SUFFIX: Record<Part, string> = { a: "lora_A.weight", b: "lora_B.weight", magnitude: "lora_magnitude_vector" };
+
+const tensorName = (layer: number, name: LinearName, part: Part): string =>
+  `base_model.model.${moduleName(layer, name)}.${SUFFIX[part]}`;
+
+/** The tensors of an adapted layer and their shapes. */
+function partShapes(config: DecoderConfig, name: LinearName, { rank }: LinearAdapter, dora: boolean) {
+  const [out, width] = linearShape(config, name);
+  const shapes: [Part, number[]][] = [
+    ["a", [rank, width]],
+    ["b", [out, rank]],
+  ];
+  if (dora) shapes.push(["magnitude", [out]]);
+  return shapes;
+}
+
+/** A model as PEFT names it: `ORG/NAME` on the Hub, with a revision or without, or a folder. */
+export interface PeftBase {
+  name: string;
+  revision?: string;
 }
 
 export interface SaveAdapterOptions {
-  /** Reference of the model it was made for. Default: what the adapter says itself. */
-  baseModel?: string;
+  /** The model it was made for. Default: what the adapter says itself. */
+  base?: PeftBase;
 }
 
 /** Writes an adapter folder that PEFT loads: factors in float32. */
 export async function saveAdapter(folder: string, adapter: Adapter, options: SaveAdapterOptions = {}): Promise<void> {
-  const { shape, layers } = adapter;
-  const tensors = layers.flatMap((factors, layer) =>
-    [...factors].flatMap(([name, { a, b }]) => [
-      {
-        name: tensorName(layer, name, "A"),
-        shape: [shape.rank, a.length / shape.rank],
+  const tensors = adapter.layers.flatMap((layer, index) =>
+    [...layer].flatMap(([name, factors]) => {
+      const { rank } = adapter.shape.layers[index]!.get(name)!;
+      const tensor = (part: Part, data: Float32Array, shape: number[]) => ({
+        name: tensorName(index, name, part),
+        shape,
         dtype: "F32" as const,
-        data: a,
-      },
-      {
-        name: tensorName(layer, name, "B"),
-        shape: [b.length / shape.rank, shape.rank],
-        dtype: "F32" as const,
-        data: b,
-      },
-    ]),
+        data,
+      });
+      const { a, b, magnitude } = factors;
+      return [
+        tensor("a", a, [rank, a.length / rank]),
+        tensor("b", b, [b.length / rank, rank]),
+        ...(magnitude ? [tensor("magnitude", magnitude, [magnitude.length])] : []),
+      ];
+    }),
   );
   mkdirSync(folder, { recursive: true });
   await writeSafetensors(join(folder, WEIGHTS), tensors, { format: "pt" });
   writeFileAtomically(join(folder, CONFIG), `${JSON.stringify(peftConfig(adapter, options), null, 2)}\n`);
 }
 
-function peftConfig({ shape, baseModel }: Adapter, options: SaveAdapterOptions): Record<string, unknown> {
+function peftConfig({ shape, baseModel }: Adapter, { base }: SaveAdapterOptions): Record<string, unknown> {
   return {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
-    base_model_name_or_path: options.baseModel ?? baseModel ?? "",
+    base_model_name_or_path: base?.name ?? baseModel ?? "",
+    revision: base?.revision ?? null,
     inference_mode: true,
-    r: shape.rank,
-    lora_alpha: shape.alpha,
+    ...shape.settings,
     lora_dropout: shape.dropout,
-    target_modules: shape.targets.map((name) => name.slice(name.indexOf(".") + 1)),
     bias: "none",
-    use_rslora: !isClose(shape.scaling, shape.alpha / shape.rank),
     fan_in_fan_out: false,
     init_lora_weights: true,
-    layers_to_transform: null,
-    layers_pattern: null,
     modules_to_save: null,
-    rank_pattern: {},
-    alpha_pattern: {},
-    revision: null,
   };
 }
 
-function isClose(a: number, b: number): boolean {
-  return Math.abs(a - b) <= 1e-6 * Math.abs(b);
+/** The settings of an adapter folder. @throws as `loadAdapter`. */
+export function readAdapterConfig(folder: string): LoraConfig {
+  const path = join(folder, CONFIG);
+  if (!existsSync(path)) throw new UsageError(`${folder}: no adapter here (${CONFIG} is missing)`);
+  return readLoraConfig(path, readJsonObject(path));
 }
 
 /**
@@ -84,108 +100,89 @@ function isClose(a: number, b: number): boolean {
  * FailureError when its files are damaged.
  */
 export async function loadAdapter(folder: string, config: DecoderConfig): Promise<Adapter> {
-  const path = join(folder, CONFIG);
-  if (!existsSync(path)) throw new UsageError(`${folder}: no adapter here (${CONFIG} is missing)`);
-  const fields = readJsonObject(path);
-  const { rank, alpha, scaling, dropout } = readConfig(path, fields);
+  const settings = readAdapterConfig(folder);
   if (!existsSync(join(folder, WEIGHTS))) {
     const pickle = existsSync(join(folder, "adapter_model.bin"));
     const why = pickle ? "adapter_model.bin is PyTorch's pickle format; save the adapter as safetensors" : "is missing";
     throw new UsageError(`${folder}: ${pickle ? why : `${WEIGHTS} ${why}`}`);
   }
-  const baseModel = typeof fields.base_model_name_or_path === "string" ? fields.base_model_name_or_path : undefined;
+  const { baseModel } = settings;
   const file = new SafetensorsFile(join(folder, WEIGHTS));
   try {
-    const layers = readFactors(file, config, rank, baseModel);
-    const shape: AdapterShape = { rank, alpha, scaling, dropout, targets: sameTargets(file.path, layers) };
+    checkNames(file, settings, config);
+    const shape = shapeOf(config, settings.settings, settings.dropout, join(folder, CONFIG));
+    const layers = readFactors(file, config, shape, baseModel);
     return { shape, layers, ...(baseModel ? { baseModel } : {}) };
   } finally {
     file.close();
   }
 }
 
-function readConfig(path: string, fields: Record<string, unknown>) {
-  const unsupported = (what: string): never => {
-    throw new UsageError(`${path}: ${what} is not supported; plain LoRA on the linear layers is`);
-  };
-  if (fields.peft_type !== "LORA") unsupported(`peft_type ${JSON.stringify(fields.peft_type)}`);
-  if (fields.use_dora) unsupported("use_dora (DoRA)");
-  if (fields.bias !== undefined && fields.bias !== "none") unsupported(`bias ${JSON.stringify(fields.bias)}`);
-  for (const name of ["lora_bias", "fan_in_fan_out", "use_qalora"]) if (fields[name]) unsupported(name);
-  for (const name of [
-    "rank_pattern",
-    "alpha_pattern",
-    "modules_to_save",
-    "layers_to_transform",
-    "layer_replication",
-    "target_parameters",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
-  ]) {
-    const value = fields[name];
-    if (typeof value === "object" ? value && Object.keys(value).length > 0 : value !== undefined) unsupported(name);
+const FACTOR = /^base_model\.model\.model\.layers\.(\d+)\..+\.lora_(A\.weight|B\.weight|magnitude_vector)$/;
+
+/** Refuses files that hold more than the factors of linear layers, and says which of PEFT's options put it there. */
+function checkNames(file: SafetensorsFile, { bias, baseModel }: LoraConfig, config: DecoderConfig): void {
+  let factors = 0;
+  for (const name of file.entries.keys()) {
+    const match = FACTOR.exec(name);
+    if (match) {
+      factors++;
+      if (Number(match[1]) >= config.layers)
+        throw otherBase(file, baseModel, `it adapts layer ${match[1]}, the model has ${config.layers} layers`);
+      continue;
+    }
+    throw new UsageError(`${file.path}: ${name} ${whyNot(name, bias)}`);
   }
-  const positive = (name: string): number => {
-    const value = fields[name];
-    if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value))
-      throw new FailureError(`${path}: ${name} must be a number above 0, found ${JSON.stringify(value)}`);
-    return value;
-  };
-  const rank = positive("r");
-  if (!Number.isInteger(rank)) throw new FailureError(`${path}: r must be a whole number, found ${rank}`);
-  const alpha = positive("lora_alpha");
-  const dropout = typeof fields.lora_dropout === "number" ? fields.lora_dropout : 0;
-  // Rank-stabilised LoRA (arXiv 2312.03732) divides by √r.
-  return { rank, alpha, dropout, scaling: alpha / (fields.use_rslora ? Math.sqrt(rank) : rank) };
+  if (factors === 0) throw new FailureError(`${file.path}: holds no adapter weights`);
 }
+
+function whyNot(name: string, bias: string): string {
+  if (/\.lora_B\.bias$/.test(name)) return "is a bias of an adapter (lora_bias), which is not supported";
+  if (/\.bias$/.test(name)) return `is a trained bias (bias ${JSON.stringify(bias)}), which is not supported`;
+  if (/lm_head|embed_tokens|lora_embedding/.test(name))
+    return (
+      "adapts or replaces embeddings or the output head (target_modules, modules_to_save, trainable_token_indices or " +
+      "save_embedding_layers), which is not supported; merge it with PEFT first"
+    );
+  return "adapts what cannot be adapted here";
+}
+
+const otherBase = (file: SafetensorsFile, baseModel: string | undefined, what: string): UsageError =>
+  new UsageError(
+    `${file.path}: the adapter is for another base model${baseModel ? ` (${baseModel})` : ""}: ${what}; give its own base`,
+  );
 
 function readFactors(
   file: SafetensorsFile,
   config: DecoderConfig,
-  rank: number,
+  shape: AdapterShape,
   baseModel: string | undefined,
 ): Map<LinearName, AdapterFactors>[] {
-  const otherBase = (what: string): UsageError =>
-    new UsageError(
-      `${file.path}: the adapter is for another base model${baseModel ? ` (${baseModel})` : ""}: ${what}; give its own base`,
-    );
-  const layers = Array.from({ length: config.layers }, () => new Map<LinearName, AdapterFactors>());
-  for (const tensor of file.entries.keys()) {
-    const [, layerText, name, factor] = TENSOR.exec(tensor) ?? [];
-    const linear = LINEAR_LAYERS.find((known) => known === name);
-    if (!linear) throw new UsageError(`${file.path}: ${tensor} adapts what cannot be adapted here`);
-    const layer = Number(layerText);
-    if (layer >= config.layers) throw otherBase(`it adapts layer ${layer}, the model has ${config.layers} layers`);
-    const [out, width] = linearShape(config, linear);
-    const wanted = factor === "A" ? [rank, width] : [out, rank];
-    const { shape, values } = file.entry(tensor);
-    if (shape.length !== 2 || shape[0] !== wanted[0] || shape[1] !== wanted[1])
-      throw otherBase(`${tensor} is [${shape.join(", ")}], the model needs [${wanted.join(", ")}]`);
-    const data = new Float32Array(values);
-    file.decode(tensor, 0, values, data);
-    const factors = layers[layer]!.get(linear) ?? { a: new Float32Array(0), b: new Float32Array(0) };
-    factors[factor === "A" ? "a" : "b"] = data;
-    layers[layer]!.set(linear, factors);
-  }
-  layers.forEach((factors, layer) => {
-    for (const [name, { a, b }] of factors) {
-      if (a.length > 0 && b.length > 0) continue;
-      throw new FailureError(`${file.path}: ${tensorName(layer, name, a.length ? "B" : "A")} is missing`);
+  const unread = new Set(file.entries.keys());
+  const layers = shape.layers.map((adapted, layer) => {
+    const result = new Map<LinearName, AdapterFactors>();
+    for (const [name, linear] of adapted) {
+      const factors: Partial<AdapterFactors> = {};
+      for (const [part, wanted] of partShapes(config, name, linear, shape.dora)) {
+        const tensor = tensorName(layer, name, part);
+        if (!file.entries.has(tensor)) throw new FailureError(`${file.path}: ${tensor} is missing`);
+        const found = file.entry(tensor);
+        if (found.shape.join() !== wanted.join())
+          throw otherBase(
+            file,
+            baseModel,
+            `${tensor} is [${found.shape.join(", ")}], the model needs [${wanted.join(", ")}]`,
+          );
+        const data = new Float32Array(found.values);
+        file.decode(tensor, 0, found.values, data);
+        factors[part] = data;
+        unread.delete(tensor);
+      }
+      result.set(name, factors as AdapterFactors);
     }
+    return result;
   });
+  for (const tensor of unread)
+    throw new UsageError(`${file.path}: ${tensor} is of a layer that ${CONFIG} does not name or that is not linear`);
   return layers;
-}
-
-/** The adapted layers, which must be the same in every block. */
-function sameTargets(path: string, layers: readonly Map<LinearName, AdapterFactors>[]): LinearName[] {
-  const of = (layer: number): LinearName[] => LINEAR_LAYERS.filter((name) => layers[layer]!.has(name));
-  const first = of(0);
-  if (first.length === 0 && layers.every((factors) => factors.size === 0))
-    throw new FailureError(`${path}: holds no adapter weights`);
-  for (let layer = 1; layer < layers.length; layer++)
-    if (of(layer).join() !== first.join())
-      throw new UsageError(
-        `${path}: adapts other layers in block ${layer} than in block 0, which is not supported (or the base has more blocks)`,
-      );
-  return first;
 }

@@ -8,6 +8,7 @@ import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { type LinearName, linearShape } from "../model/decoder-layer.js";
+import { addUpdate, type LinearUpdate, rowLength } from "../model/dora.js";
 
 export interface MergeOptions {
   /** Precision of the written weights. Default BF16. */
@@ -44,14 +45,8 @@ export function mergeAdapter(
       if (!factors || !linear) return { name, shape, dtype, data: () => checkpoint.read(name) };
       const data = (): Float32Array => {
         const weight = checkpoint.read(name).slice();
-        addProduct(
-          weight,
-          factors.a,
-          factors.b,
-          linearShape(config, linear),
-          adapter.shape.rank,
-          adapter.shape.scaling,
-        );
+        const { rank, scaling } = adapter.shape.layers[Number(match![1])]!.get(linear)!;
+        mergeInto(weight, linearShape(config, linear), { factors, rank, scaling });
         return weight;
       };
       return { name, shape, dtype, data };
@@ -65,24 +60,15 @@ export function mergeAdapter(
   }
 }
 
-/** weight [out, in] += scaling · b [out, rank] · a [rank, in]. */
-function addProduct(
-  weight: Float32Array,
-  a: Float32Array,
-  b: Float32Array,
-  [out, width]: [number, number],
-  rank: number,
-  scaling: number,
-): void {
+/** weight [out, in] += scaling · b · a; under DoRA each row is then brought to its trained length. */
+function mergeInto(weight: Float32Array, [out, width]: [number, number], update: LinearUpdate): void {
+  const { magnitude } = update.factors;
   const row = new Float64Array(width);
   for (let o = 0; o < out; o++) {
-    row.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = scaling * b[o * rank + r]!;
-      if (factor === 0) continue;
-      const from = r * width;
-      for (let i = 0; i < width; i++) row[i]! += factor * a[from + i]!;
-    }
-    for (let i = 0; i < width; i++) weight[o * width + i]! += row[i]!;
+    const target = weight.subarray(o * width, (o + 1) * width);
+    row.set(target);
+    addUpdate(row, o, update);
+    const gain = magnitude ? magnitude[o]! / rowLength(row) : 1;
+    for (let i = 0; i < width; i++) target[i] = row[i]! * gain;
   }
 }

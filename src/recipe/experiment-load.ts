@@ -147,9 +147,15 @@ function anchorExperiment(layer: Layer, folder: string): Layer {
   const rows = (value: unknown): unknown =>
     isMap(value) ? Object.fromEntries(Object.entries(value).map(([suite, path]) => [suite, pathLike(path)])) : value;
   const selfInstruct = (value: unknown): unknown =>
-    isMap(value) ? within(value, { seed_tasks: pathLike, prompts: file, model: reference }) : file(value);
+    isMap(value)
+      ? within(value, { seed_tasks: pathLike, prompts: file, adapter: file, model: reference })
+      : file(value);
+
+  const recipe = (value: unknown): unknown =>
+    within(value, { adapter: file, data: (data) => within(data, { validation: file }) });
 
   const result: Layer = { ...layer };
+  if (layer.recipe !== undefined) result.recipe = recipe(layer.recipe);
   if (isMap(layer.models))
     result.models = Object.fromEntries(Object.entries(layer.models).map(([key, value]) => [key, reference(value)]));
   result.data = each(layer.data, {
@@ -161,13 +167,14 @@ function anchorExperiment(layer: Layer, folder: string): Layer {
     model: reference,
     self_instruct: selfInstruct,
   });
-  result.arms = each(layer.arms, { model: reference, prompt: pathLike });
+  result.arms = each(layer.arms, { model: reference, prompt: pathLike, set: recipe });
   result.evaluations = each(layer.evaluations, {
     judge: reference,
     judge_prompt: file,
     judge_safety_prompt: file,
     reference: file,
     difficulty: file,
+    bertscore: reference,
     rows,
   });
   for (const block of NAMED) if (result[block] === undefined) delete result[block];

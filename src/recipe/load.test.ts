@@ -56,7 +56,7 @@ describe("loadRecipe", () => {
     ]);
     expect(recipe.schedule).toEqual({ type: "cosine", warmup_steps: 100, warmup_ratio: 0 });
     expect(recipe.quantization.type).toBe("int8");
-    expect(recipe.lora).toEqual({ r: 16, alpha: 16, dropout: 0.1, target_modules: ["q_proj", "v_proj"] });
+    expect(recipe.lora).toMatchObject({ r: 16, alpha: 16, dropout: 0.1, target_modules: ["q_proj", "v_proj"] });
     expect(recipe.batch).toEqual({ micro: 2, accumulation: 8 });
     expect(recipe.optimizer.lr).toBe(5e-5);
     expect(recipe.max_grad_norm).toBeNull();

@@ -50,7 +50,7 @@ function checkRecipe(given: Layer, locate: Locate): TrainingRecipe {
     // A mistyped key explains a missing one, so it is told first.
     fail(problems.sort((a, b) => Number(b.message.startsWith("unknown")) - Number(a.message.startsWith("unknown"))));
   }
-  const { recipe, problem } = settleRecipe(parsed.data!);
+  const { recipe, problem } = settleRecipe(parsed.data!, given);
   if (problem) fail([problem]);
   return recipe;
 }

@@ -1,16 +1,25 @@
 import type { z } from "zod";
+import type { Layer } from "./overrides.js";
 import type { Problem } from "./problems.js";
 import type { TrainingRecipe, trainingRecipeSchema } from "./schema.js";
 
 /** Fills the defaults that depend on other fields and looks for fields that contradict each other. */
-export function settleRecipe(parsed: z.output<typeof trainingRecipeSchema>): {
+export function settleRecipe(
+  parsed: z.output<typeof trainingRecipeSchema>,
+  given: Layer,
+): {
   recipe: TrainingRecipe;
   problem?: Problem;
 } {
   // The type always comes last: a run's identity must not tell a given default from a filled one.
-  const { type: given, ...storage } = parsed.quantization;
-  const type = given ?? (parsed.method === "qlora" ? "nf4" : "none");
+  const { type: named, ...storage } = parsed.quantization;
+  const type = named ?? (parsed.method === "qlora" ? "nf4" : "none");
   const recipe: TrainingRecipe = { ...parsed, quantization: { ...storage, type } };
+  // An adapter that is continued has settings of its own: neither defaults nor a preset may contradict them.
+  if (parsed.adapter !== undefined) {
+    const own = Object.keys((given.lora ?? {}) as Layer);
+    recipe.lora = Object.fromEntries(Object.entries(parsed.lora).filter(([key]) => own.includes(key)));
+  }
   const problem = contradiction(recipe);
   return problem ? { recipe, problem } : { recipe };
 }

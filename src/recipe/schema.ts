@@ -50,6 +50,14 @@ const loraSchema = z.strictObject({
     .describe(
       "all-linear (every linear layer but the output head), or a list of module names such as [q_proj, v_proj].",
     ),
+  use_rslora: z
+    .boolean()
+    .default(false)
+    .describe("Rank-stabilised LoRA: the update is multiplied by alpha / √r, so that large ranks keep learning."),
+  use_dora: z
+    .boolean()
+    .default(false)
+    .describe("DoRA: the length of each row of the adapted weights is trained apart from its direction."),
 });
 
 const quantizationSchema = z.strictObject({
@@ -169,7 +177,11 @@ export const trainingRecipeSchema = z.strictObject({
       "Also take the loss on the newline that follows the end-of-sequence token, as the paper's reference code does.",
     ),
   data: dataSchema.describe("Training and validation rows."),
-  lora: loraSchema.prefault({}).describe("Adapter (methods qlora and lora)."),
+  lora: loraSchema
+    .prefault({})
+    .describe(
+      "Adapter (methods qlora and lora). With `adapter`, that one keeps its own shape: leave this out, or repeat it.",
+    ),
   quantization: quantizationSchema.prefault({}).describe("Storage of the frozen base weights."),
   optimizer: optimizerSchema.prefault({}).describe("AdamW."),
   schedule: scheduleSchema.prefault({}).describe("Learning rate over the run."),
@@ -211,7 +223,9 @@ export const trainingRecipeSchema = z.strictObject({
 });
 
 /** A recipe with every default filled in. Keys are those of the YAML file. */
-export type TrainingRecipe = z.output<typeof trainingRecipeSchema> & {
+export type TrainingRecipe = Omit<z.output<typeof trainingRecipeSchema>, "lora"> & {
+  /** Complete for a new adapter; with `adapter`, only what the recipe itself says, to be compared with that one. */
+  lora: Partial<z.output<typeof loraSchema>>;
   quantization: { type: "nf4" | "int8" | "none" };
 };
 

@@ -36,6 +36,25 @@ export interface SelfInstructPrompts {
   encoding: { withInput: EncodingTemplate[]; withoutInput: EncodingTemplate[] };
 }
 
+const FILES = [
+  "bootstrap.txt",
+  "bootstrap-classification.txt",
+  "classify.txt",
+  "instances-classification.txt",
+  "instances-generation.txt",
+  "encoding.json",
+] as const;
+
+/** Where each prompt is: in `folder` when it has a file of that name, else among the built-in ones. */
+export function promptFiles(folder?: string): Record<string, string> {
+  if (folder !== undefined && !existsSync(folder)) throw new UsageError(`${folder}: no such folder of prompts`);
+  const pathOf = (name: string): string => {
+    const own = folder === undefined ? undefined : join(folder, name);
+    return own && existsSync(own) ? own : join(BUILT_IN, name);
+  };
+  return Object.fromEntries(FILES.map((name) => [name, pathOf(name)]));
+}
+
 /**
  * Reads the prompts.
  *
@@ -43,13 +62,10 @@ export interface SelfInstructPrompts {
  * @throws UsageError when a file lacks its placeholder.
  */
 export function loadPrompts(folder?: string): SelfInstructPrompts {
-  if (folder !== undefined && !existsSync(folder)) throw new UsageError(`${folder}: no such folder of prompts`);
-  const pathOf = (name: string): string => {
-    const own = folder === undefined ? undefined : join(folder, name);
-    return own && existsSync(own) ? own : join(BUILT_IN, name);
-  };
-  const read = (name: string): string => strip(readFileSync(pathOf(name), "utf8"));
-  const fewShot = (name: string): string => {
+  const paths = promptFiles(folder);
+  const pathOf = (name: (typeof FILES)[number]): string => paths[name]!;
+  const read = (name: (typeof FILES)[number]): string => strip(readFileSync(pathOf(name), "utf8"));
+  const fewShot = (name: (typeof FILES)[number]): string => {
     const text = read(name);
     if (text.split("{instruction}").length !== 2)
       throw new UsageError(`${pathOf(name)}: the placeholder {instruction} must be there exactly once`);

@@ -90,8 +90,9 @@ function selfInstructJsonSchema(): object {
 export function loadSelfInstructRecipe(path: string, sets: readonly string[] = []): SelfInstructRecipe {
   const file = readYaml(path);
   const overrides = sets.map(parseOverride);
-  let merged = anchor(file.data, resolve(dirname(path)));
-  for (const override of overrides) merged = mergeLayers(merged, anchor(overrideLayer(override), resolve(".")));
+  let merged = anchorSelfInstruct(file.data, resolve(dirname(path)));
+  for (const override of overrides)
+    merged = mergeLayers(merged, anchorSelfInstruct(overrideLayer(override), resolve(".")));
   const parsed = selfInstructSchema.safeParse(merged);
   if (parsed.success) return parsed.data;
   const problems = describeIssues(parsed.error.issues, selfInstructJsonSchema(), (keys) => valueAt(merged, keys));
@@ -104,7 +105,7 @@ export function loadSelfInstructRecipe(path: string, sets: readonly string[] = [
 }
 
 /** Makes the paths of a layer absolute; names of data sets and model references stay. */
-function anchor(layer: Layer, folder: string): Layer {
+export function anchorSelfInstruct(layer: Layer, folder: string): Layer {
   const result: Layer = { ...layer };
   for (const key of ["seed_tasks", "prompts", "train", "adapter"]) {
     const value = result[key];

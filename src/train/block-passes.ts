@@ -1,6 +1,7 @@
 /** Forward and backward passes of one decoder block, compiled once for each row length in use. */
 import { differentiate, extract, type Graph, type Value } from "../graph/index.js";
-import type { AdapterShape } from "../model/adapter.js";
+import type { GraphAdapter } from "../model/adapter.js";
+import { isTrained } from "../model/adapter-feeds.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { type LayerGraph, layerGraph } from "../model/layer-graph.js";
 import type { RowInputs } from "../model/row-inputs.js";
@@ -10,7 +11,7 @@ import type { ParameterGroup } from "./parameter-store.js";
 
 export interface PassOptions {
   /** Adapter to train; undefined trains the block's own weights. */
-  adapter?: AdapterShape;
+  adapter?: GraphAdapter;
 }
 
 /** One block at work on one row. */
@@ -118,7 +119,7 @@ export const savedName = (name: string): string => `kept.${name}`;
 
 export function trainedNames(names: Iterable<string>, { adapter }: PassOptions): string[] {
   const all = [...names];
-  return adapter ? all.filter((name) => name.endsWith(".lora_A") || name.endsWith(".lora_B")) : all;
+  return adapter ? all.filter(isTrained) : all;
 }
 
 /**

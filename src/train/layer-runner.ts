@@ -1,5 +1,6 @@
 /** Hidden states through all blocks and their gradient back, block by block. */
-import type { AdapterShape } from "../model/adapter.js";
+import type { AdapterShape, GraphAdapter } from "../model/adapter.js";
+import { AdapterFeeds } from "../model/adapter-feeds.js";
 import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { LongAttention } from "../model/long-attention.js";
@@ -39,6 +40,7 @@ export interface ForwardTrace {
 export class LayerRunner {
   private readonly sessions: SessionCache;
   private readonly attention: LongAttention;
+  private readonly adapter: AdapterFeeds | undefined;
 
   constructor(
     private readonly model: PackedModel,
@@ -47,6 +49,7 @@ export class LayerRunner {
     private readonly options: LayerRunnerOptions,
   ) {
     this.sessions = new SessionCache(model.device, options.compiledTokens);
+    this.adapter = options.adapter && new AdapterFeeds(model.weights, options.adapter);
     this.attention = new LongAttention(model.config, model.device);
   }
 
@@ -100,10 +103,16 @@ export class LayerRunner {
     return dy;
   }
 
+  /** The adapter as the graphs take it. */
+  get graphAdapter(): GraphAdapter | undefined {
+    return this.adapter?.graph;
+  }
+
   /** A block's weights as feeds, the trained values among them. */
   async weightFeeds(layer: number, weights: TensorScope): Promise<Record<string, Tensor>> {
     const own = Object.fromEntries(this.groups[layer]!.parameters.map(({ name, value }) => [name, value]));
-    return this.options.adapter ? { ...(await this.model.parameters.feeds(layer, weights)), ...own } : own;
+    if (!this.adapter) return own;
+    return { ...(await this.model.parameters.feeds(layer, weights)), ...this.adapter.fixed(layer), ...own };
   }
 
   /** Decoded weights are on the device as long as their block is at work. */
@@ -117,7 +126,8 @@ export class LayerRunner {
   }
 
   private passesFor(tokens: number): BlockPasses {
-    const { adapter, oneGraphTokens } = this.options;
+    const { oneGraphTokens } = this.options;
+    const adapter = this.adapter?.graph;
     return tokens > oneGraphTokens
       ? new LongBlockPasses(this.model.config, tokens, { adapter }, this.sessions, this.attention)
       : new WholeBlockPasses(this.model.config, tokens, { adapter }, this.sessions);
@@ -130,11 +140,11 @@ export class LayerRunner {
 
   /** One mask per adapted layer, drawn for each document apart, so that it does not depend on the batching. */
   private dropoutMasks(batch: TrainingRow, layer: number, key: DropoutKey): Record<string, Tensor> {
-    const { adapter } = this.options;
     const feeds: Record<string, Tensor> = {};
+    const adapter = this.adapter?.graph;
     if (!adapter || adapter.dropout === 0) return feeds;
     const tokens = batch.row.tokens.length;
-    for (const name of adapter.targets) {
+    for (const name of adapter.ranks.keys()) {
       const width = linearShape(this.model.config, name)[1];
       const mask = this.pool.hostBytes(this.keeps(layer) ? `${name} ${layer}` : name, tokens * width);
       mask.fill(0, batch.row.used * width);

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { fixtureWeights } from "../../tests/support/fixture-model.js";
 import { BlockForward } from "../model/block-forward.js";
-import { LINEAR_LAYERS } from "../model/decoder-layer.js";
 import { PackedModel } from "../model/packed-model.js";
+import { adapterShape } from "../peft/targets.js";
 import { Random } from "../random/counter.js";
 import { Device, TensorPool, TensorScope } from "../runtime/device.js";
 import { trainingRow } from "./examples.js";
@@ -39,8 +39,15 @@ async function step(name: string, options: Omit<TrainingModelOptions, "keptLayer
 
 describe("a row whose attention goes block by block", () => {
   const adapter = (name: string) => {
-    const shape = { rank: 4, alpha: 8, scaling: 2, dropout: 0.1, targets: LINEAR_LAYERS };
-    const made = newAdapter(fixtureWeights(name), shape, 7);
+    const weights = fixtureWeights(name);
+    const settings = {
+      r: 4,
+      alpha: 8,
+      dropout: 0.1,
+      target_modules: "all-linear",
+      use_dora: name === "qwen3",
+    } as const;
+    const made = newAdapter(weights, adapterShape(weights.config, settings), 7);
     for (const factors of made.layers)
       for (const { b } of factors.values()) b.forEach((_, i) => void (b[i] = Math.sin(i)));
     return made;

@@ -2,7 +2,7 @@
 import { freemem } from "node:os";
 import { FailureError } from "../errors.js";
 import type { AdapterShape } from "../model/adapter.js";
-import { adapterParameters } from "../model/adapter.js";
+import { adapterParameters, graphAdapter } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
 import { longestRow } from "./examples.js";
@@ -48,9 +48,10 @@ function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): numbe
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
   const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
   if (!adapter) return 4 * floats;
-  const widths = adapter.targets.reduce((sum, name) => sum + linearShape(config, name)[1], 0);
-  const masks = adapter.dropout > 0 ? widths : 0;
-  return 4 * (floats + adapter.targets.length * adapter.rank) + masks;
+  const { ranks, dropout } = graphAdapter(adapter);
+  const widths = [...ranks.keys()].reduce((sum, name) => sum + linearShape(config, name)[1], 0);
+  const low = [...ranks.values()].reduce((sum, rank) => sum + rank, 0);
+  return 4 * (floats + low) + (dropout > 0 ? widths : 0);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The trainable tensors of a run, in groups that are updated together: one per block, one for the rest. */
-import type { Adapter, AdapterShape } from "../model/adapter.js";
+import { type Adapter, type AdapterShape, cut, graphAdapter, padded } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
+import { rowNorms } from "../model/dora.js";
 import { inputName } from "../model/layer-graph.js";
 import type { DecoderWeights } from "../model/weights.js";
 import { Random } from "../random/counter.js";
@@ -29,36 +30,47 @@ async function parameter(
   };
 }
 
-/** A new adapter as PEFT initialises it: A uniform in ±1/√in (Kaiming, a = √5), B zero. */
-export function newAdapter(weights: Pick<DecoderWeights, "config">, shape: AdapterShape, seed: number): Adapter {
+/** A new adapter as PEFT initialises it: A uniform in ±1/√in (Kaiming, a = √5), B zero, DoRA's lengths those of W. */
+export function newAdapter(
+  weights: Pick<DecoderWeights, "config"> & Partial<Pick<DecoderWeights, "layers">>,
+  shape: AdapterShape,
+  seed: number,
+): Adapter {
   const { config } = weights;
-  const layers = Array.from({ length: config.layers }, (_, layer) => {
+  const layers = shape.layers.map((adapted, layer) => {
     const factors: Adapter["layers"][number] = new Map();
-    for (const name of shape.targets) {
+    for (const [name, { rank }] of adapted) {
       const [out, width] = linearShape(config, name);
       const random = new Random("lora-init", seed, layer, name);
       const bound = 1 / Math.sqrt(width);
-      const a = Float32Array.from({ length: shape.rank * width }, () => (2 * random.uniform() - 1) * bound);
-      factors.set(name, { a, b: new Float32Array(out * shape.rank) });
+      const a = Float32Array.from({ length: rank * width }, () => (2 * random.uniform() - 1) * bound);
+      const magnitude = shape.dora && rowNorms(weights.layers![layer]!.linear.get(name)!, [out, width]);
+      factors.set(name, { a, b: new Float32Array(out * rank), ...(magnitude && { magnitude }) });
     }
     return factors;
   });
   return { shape, layers };
 }
 
-/** Parameters of an adapter. */
+/** Parameters of an adapter, as large as `graphAdapter` makes them. */
 export async function adapterGroups(
   device: Device,
   weights: DecoderWeights,
   adapter: Adapter,
 ): Promise<ParameterGroup[]> {
   const groups: ParameterGroup[] = [];
+  const { ranks } = graphAdapter(adapter.shape);
   for (const [layer, factors] of adapter.layers.entries()) {
     const parameters: Parameter[] = [];
-    for (const [name, { a, b }] of factors) {
+    const add = async (name: string, dims: number[], data: Float32Array): Promise<void> =>
+      void parameters.push(await parameter(device, name, dims, data));
+    for (const [name, { a, b, magnitude }] of factors) {
       const [out, width] = linearShape(weights.config, name);
-      parameters.push(await parameter(device, inputName.loraA(name), [adapter.shape.rank, width], a.slice()));
-      parameters.push(await parameter(device, inputName.loraB(name), [out, adapter.shape.rank], b.slice()));
+      const { rank } = adapter.shape.layers[layer]!.get(name)!;
+      const full = ranks.get(name)!;
+      await add(inputName.loraA(name), [full, width], padded(a, width, full, width).slice());
+      await add(inputName.loraB(name), [out, full], padded(b, rank, out, full).slice());
+      if (magnitude) await add(inputName.magnitude(name), [out], magnitude.slice());
     }
     groups.push({ id: `layers.${layer}`, parameters });
   }
@@ -99,13 +111,22 @@ export async function readAdapter(
   groups: readonly ParameterGroup[],
   shape: AdapterShape,
 ): Promise<Adapter> {
+  const { ranks } = graphAdapter(shape);
   const layers: Adapter["layers"] = [];
-  for (const { parameters } of groups) {
-    const byName = new Map(parameters.map((p) => [p.name, p]));
+  for (const [layer, adapted] of shape.layers.entries()) {
+    const byName = new Map(groups[layer]!.parameters.map((p) => [p.name, p]));
+    const read = async (key: string) => (await device.download(byName.get(key)!.value)) as Float32Array;
     const factors: Adapter["layers"][number] = new Map();
-    for (const name of shape.targets) {
-      const read = async (key: string) => (await device.download(byName.get(key)!.value)) as Float32Array;
-      factors.set(name, { a: await read(inputName.loraA(name)), b: await read(inputName.loraB(name)) });
+    for (const [name, { rank }] of adapted) {
+      const b = await read(inputName.loraB(name));
+      const a = await read(inputName.loraA(name));
+      const full = ranks.get(name)!;
+      const magnitude = shape.dora ? { magnitude: (await read(inputName.magnitude(name))).slice() } : {};
+      factors.set(name, {
+        a: cut(a, a.length / full, rank, a.length / full),
+        b: cut(b, full, b.length / full, rank),
+        ...magnitude,
+      });
     }
     layers.push(factors);
   }

@@ -10,10 +10,11 @@ import { acquireRunLock } from "../files/run-lock.js";
 import { sha256OfFile } from "../files/sha256.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter, AdapterShape } from "../model/adapter.js";
-import { adapterShape } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
-import { loadDecoderWeights, type Precision } from "../model/weights.js";
+import { type DecoderWeights, loadDecoderWeights, type Precision } from "../model/weights.js";
 import { loadAdapter, saveAdapter } from "../peft/adapter-io.js";
+import { peftBase } from "../peft/base-model.js";
+import { trainedShape } from "../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { EventFileWriter } from "../report/tensorboard.js";
 import { Device } from "../runtime/device.js";
@@ -63,7 +64,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
 
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
-  const shape = recipe.method === "full" ? undefined : adapterShape(recipe.lora);
+  const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
   const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
   const device = await Device.open({
@@ -133,7 +134,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     folder.write(record);
     folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.length} examples, ${steps} steps`);
     const weights = loadDecoderWeights(checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
-    const start = shape && (await startingAdapter(recipe, weights.config, shape));
+    const start = shape && (await startingAdapter(recipe, weights, shape));
     const model = await TrainingModel.create(device, weights, {
       adapter: start,
       keptLayers: plan.keptLayers,
@@ -151,7 +152,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       await mkdir(temporary, { recursive: true });
       if (shape) {
         await saveAdapter(temporary, await readAdapter(device, model.groups.slice(0, config.layers), shape), {
-          baseModel: recipe.model,
+          base: peftBase(recipe.model, modelPath),
         });
       } else {
         const chat = chatFiles(tokenizer, recipe.template);
@@ -249,12 +250,8 @@ function diskFull(error: unknown): FailureError | undefined {
   return new FailureError("the disk is full; free some space and run again with --resume", { cause: error });
 }
 
-async function startingAdapter(
-  recipe: TrainingRecipe,
-  config: ReturnType<typeof decoderConfig>,
-  shape: AdapterShape,
-): Promise<Adapter> {
-  if (recipe.adapter === undefined) return newAdapter({ config }, shape, recipe.seed);
-  const loaded = await loadAdapter(recipe.adapter, config);
-  return { ...loaded, shape: { ...loaded.shape, dropout: shape.dropout } };
+async function startingAdapter(recipe: TrainingRecipe, weights: DecoderWeights, shape: AdapterShape): Promise<Adapter> {
+  if (recipe.adapter === undefined) return newAdapter(weights, shape, recipe.seed);
+  const loaded = await loadAdapter(recipe.adapter, weights.config);
+  return { ...loaded, shape };
 }

@@ -92,7 +92,7 @@ export class TrainingModel {
   evaluate(batch: TrainingRow): Promise<{ loss: number; targets: number }> {
     const { row, targets } = batch;
     const { layers, hiddenSize } = this.weights.config;
-    const adapter = this.options.adapter?.shape;
+    const adapter = this.runner.graphAdapter;
     return this.inScope(async (scope) => {
       const inputs = await this.model.rowInputs(row);
       let x = await scope.upload("float32", await this.embed(row), [row.tokens.length, hiddenSize]);

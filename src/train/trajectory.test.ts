@@ -99,6 +99,23 @@ describe("training trajectories", () => {
       expect(Math.max(...differences(logits.flat(), [...found]))).toBeLessThan(1e-3);
     });
 
+  it.each(["dora", "rslora-patterns", "dora-layers"])("%s: 20 steps as PEFT", async (name) => {
+    const g = golden(name);
+    for (const keptLayers of [0, 2]) {
+      const weights = base(name, "float32");
+      const { losses, norms, model, device } = await train(name, weights, { rowsOf: 4, keptLayers }, `${name}-init`);
+      expect(Math.max(...differences(losses, g.losses))).toBeLessThan(1e-3);
+      expect(Math.max(...norms.map((x, i) => Math.abs(x / g.gradNorms[i]! - 1)))).toBeLessThan(0.01);
+      const { shape } = await loadAdapter(fixture(`${name}-init`), weights.config);
+      const adapter = await readAdapter(device, model.groups, shape);
+      const { ids, logits } = g.final;
+      const forward = new PackedModel(weights, device);
+      const hidden = await forward.hidden(packRow([ids]), { adapter });
+      const found = await forward.logits(hidden, [ids.length - 3, ids.length - 2, ids.length - 1]);
+      expect(Math.max(...differences(logits.flat(), [...found]))).toBeLessThan(1e-3);
+    }
+  });
+
   it("full: 20 steps as PyTorch", async () => {
     const g = golden("full");
     const { losses, norms } = await train("full", base("full", "float32"), { rowsOf: 4, keptLayers: 1 });

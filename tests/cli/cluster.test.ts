@@ -1,10 +1,12 @@
 /** `evoke train --on` and `evoke jobs` from outside, against a played Ray head. */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decoderConfig } from "../../src/model/architectures/index.js";
 import { saveAdapter } from "../../src/peft/adapter-io.js";
+import { adapterShape } from "../../src/peft/targets.js";
 import { newAdapter } from "../../src/train/parameter-store.js";
 import { evoke } from "../program.js";
 import { RayHead } from "../support/ray-head.js";
@@ -23,9 +25,10 @@ beforeAll(async () => {
     "model: ./model\nmethod: lora\nmode: it\ndata: {path: rows.jsonl}\nlora: {r: 2}\nbatch: {micro: 4, accumulation: 1}\nmax_steps: 2\ncluster: {workers: 2}\n",
   );
   const fields = JSON.parse(readFileSync(join(folder, "model", "config.json"), "utf8")) as Record<string, unknown>;
-  const shape = { rank: 2, alpha: 4, scaling: 2, dropout: 0, targets: ["self_attn.q_proj"] as const };
-  const adapter = newAdapter({ config: decoderConfig(fields, "test") }, shape, 0);
-  await saveAdapter(join(folder, "result"), adapter, { baseModel: "model" });
+  const config = decoderConfig(fields, "test");
+  const shape = adapterShape(config, { r: 2, alpha: 4, dropout: 0, target_modules: ["q_proj"] });
+  const adapter = newAdapter({ config }, shape, 0);
+  await saveAdapter(join(folder, "result"), adapter, { base: { name: "model" } });
   head = await RayHead.start();
 });
 afterAll(async () => {

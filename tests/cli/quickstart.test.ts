@@ -28,21 +28,21 @@ describe.skipIf(withoutWeights)("evoke quickstart (needs models/mini/model.safet
     const { code, stdout, stderr } = await evoke([...args, "--out", out]);
     expect(code, stderr).toBe(0);
     const { report, done } = JSON.parse(stdout) as Result;
-    expect(done).toBe(5);
+    expect(done).toBe(10);
     expect(report.losses.map(({ arm, points }) => [arm, points.length])).toEqual([
       ["it", 3],
       ["rt", 3],
     ]);
-    expect(report.questions).toHaveLength(100);
+    expect(report.questions).toHaveLength(60);
     for (const { answers, expected } of report.questions) {
       expect(answers.map(({ arm }) => arm)).toEqual(["base", "it", "rt"]);
       expect(expected).not.toBe("");
     }
     const exact = report.scores.filter(({ metric }) => metric === "exact");
     expect(exact.map(({ arm, n }) => [arm, n])).toEqual([
-      ["base", 100],
-      ["it", 100],
-      ["rt", 100],
+      ["base", 60],
+      ["it", 60],
+      ["rt", 60],
     ]);
     for (const name of ["it/adapter/adapter_model.safetensors", "rt/metrics.jsonl", "report.html", "report.md"])
       expect(existsSync(join(out, name)), name).toBe(true);
@@ -52,7 +52,7 @@ describe.skipIf(withoutWeights)("evoke quickstart (needs models/mini/model.safet
     const report = readFileSync(join(out, "report.html"));
     const { code, stderr, stdout } = await evoke([...args, "--out", out]);
     expect(code).toBe(0);
-    expect(stderr).toContain("nothing to do: all 5 steps are done");
+    expect(stderr).toContain("nothing to do: all 10 steps are done");
     expect((JSON.parse(stdout) as Result).done).toBe(0);
     expect(readFileSync(join(out, "report.html"))).toEqual(report);
   });

@@ -171,7 +171,7 @@ describe("an interrupted experiment", () => {
   });
 
   function trainingSteps(out: string): number {
-    const run = readdirSync(join(out, "steps")).find((name) => name.startsWith("train.it"));
+    const run = readdirSync(join(out, "steps")).find((name) => name.startsWith("train-"));
     const path = run && join(out, "steps", run, "metrics.jsonl");
     return path && existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").length : 0;
   }

@@ -1,4 +1,5 @@
 /** The tiny fixture models of the forward pass, and a tokenizer for them that needs no files. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../src/checkpoint/open.js";
@@ -7,6 +8,7 @@ import type { Adapter, AdapterFactors } from "../../src/model/adapter.js";
 import type { DecoderConfig } from "../../src/model/decoder-config.js";
 import { type LinearName, linearShape } from "../../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../../src/model/weights.js";
+import { adapterShape } from "../../src/peft/targets.js";
 import { Random } from "../../src/random/counter.js";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 
@@ -83,7 +85,7 @@ export function randomAdapter(config: DecoderConfig, targets: LinearName[], rank
   const random = new Random("adapter", key);
   const fill = (size: number): Float32Array => Float32Array.from({ length: size }, () => random.normal() * 0.3);
   return {
-    shape: { rank, alpha: 2 * rank, scaling: 2, dropout: 0, targets },
+    shape: adapterShape(config, { r: rank, alpha: 2 * rank, dropout: 0, target_modules: targets }),
     layers: Array.from({ length: config.layers }, () => {
       const factors = new Map<LinearName, AdapterFactors>();
       for (const name of targets) {

@@ -147,6 +147,7 @@ export function writeReport(folder: string): void {
   const report: ExperimentReport = {
     name: "comparison",
     title: "Base, IT and RT",
+    notes: [],
     smoke: false,
     facts: [["model", "bundled:mini"]],
     absent: [],

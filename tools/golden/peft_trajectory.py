@@ -4,6 +4,7 @@ Writes src/train/fixtures/:
   lora.json, lora-init/, lora-final/     50 steps on src/model/fixtures/llama
   qlora.json, qlora-base/, qlora-init/, qlora-final/   50 steps on an NF4 double-quantised base
   full.json                              20 steps on src/model/fixtures/llama-tied-rope3
+  VARIANT.json, VARIANT-init/            20 steps of DoRA and of rank-stabilised LoRA with patterns
 
 Every trajectory is run a second time in fp64; the distance is recorded, so that a test knows how much of a
 difference is arithmetic noise.
@@ -206,6 +207,34 @@ def lora_run(name: str, base: Path, *, quantised: bool, seed: int) -> None:
     print(f"{name}: loss {losses[0]:.4f} -> {losses[-1]:.4f}, norm {norms[0]:.3f} -> {norms[-1]:.3f}, fp64 distance {error}")
 
 
+def variant_run(name: str, base: Path, options: dict[str, Any], seed: int) -> None:
+    """Twenty steps of a kind of LoRA: its starting adapter, the losses and the final logits."""
+    batches = make_batches(json.loads((base / "config.json").read_text())["vocab_size"], seed)
+    init = OUT / f"{name}-init"
+    shutil.rmtree(init, ignore_errors=True)
+    torch.manual_seed(seed)
+    lora = LoraConfig(**{"r": 4, "lora_alpha": 8, "target_modules": LINEARS, "task_type": "CAUSAL_LM", **options})
+    get_peft_model(load(base, torch.float32), lora).save_pretrained(init)
+    tidy(init)
+    (init / "adapter_model.safetensors").chmod(0o644)
+    model = PeftModel.from_pretrained(load(base, torch.float32), init, is_trainable=True)
+    losses, norms = train(model, batches, 20)
+    assert losses[10] < losses[0], "nothing was learnt"
+    write_json(
+        OUT / f"{name}.json",
+        {
+            "base": str(base.relative_to(ROOT)),
+            "versions": versions("torch", "transformers", "peft"),
+            "optimiser": OPTIMISER,
+            "batches": batches,
+            "losses": seven(losses),
+            "gradNorms": seven(norms),
+            "final": {"ids": batches[0][0]["ids"], "logits": seven(last_logits(model, batches[0][0]["ids"]))},
+        },
+    )
+    print(f"{name}: loss {losses[0]:.4f} -> {losses[-1]:.4f}")
+
+
 def full_run(base: Path, seed: int) -> None:
     config = json.loads((base / "config.json").read_text())
     batches = make_batches(config["vocab_size"], seed)
@@ -274,3 +303,7 @@ if __name__ == "__main__":
     make_qlora_base(OUT / "qlora-base")
     lora_run("qlora", OUT / "qlora-base", quantised=True, seed=12)
     full_run(MODELS / "llama-tied-rope3", seed=13)
+    variant_run("dora", MODELS / "llama-bias", {"use_dora": True}, seed=14)
+    patterns = {"rank_pattern": {"q_proj": 2, "0.mlp.down_proj": 6}, "alpha_pattern": {"up_proj": 2}}
+    variant_run("rslora-patterns", MODELS / "llama", {"use_rslora": True, **patterns, "exclude_modules": r".*\.1\..*v_proj"}, seed=15)
+    variant_run("dora-layers", MODELS / "llama", {"use_dora": True, "layers_to_transform": [1]}, seed=16)

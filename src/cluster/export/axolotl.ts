@@ -54,17 +54,19 @@ function quantization({ recipe }: TrainingPlan): Record<string, unknown> {
   return type === "int8" ? { load_in_8bit: true } : {};
 }
 
-function adapter({ recipe, targetModules }: TrainingPlan): Record<string, unknown> {
-  if (recipe.method === "full") return {};
-  const { r, alpha, dropout } = recipe.lora;
+function adapter({ recipe, adapter }: TrainingPlan): Record<string, unknown> {
+  if (!adapter) return {};
+  const { settings, dropout } = adapter;
   return {
     // Axolotl calls an adapter over a 4-bit base qlora and all others lora.
     adapter: recipe.quantization.type === "nf4" ? "qlora" : "lora",
     ...(recipe.adapter ? { lora_model_dir: recipe.adapter } : {}),
-    lora_r: r,
-    lora_alpha: alpha,
+    lora_r: settings.r,
+    lora_alpha: settings.lora_alpha,
     lora_dropout: dropout,
-    lora_target_modules: targetModules,
+    lora_target_modules: settings.target_modules,
+    ...(settings.use_rslora ? { peft_use_rslora: true } : {}),
+    ...(settings.use_dora ? { peft_use_dora: true } : {}),
   };
 }
 

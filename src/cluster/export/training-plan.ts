@@ -5,7 +5,7 @@ import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { resolveModel } from "../../hub/resolve-model.js";
-import { adapterShape, moduleNames } from "../../model/adapter.js";
+import { type TrainedSettings, trainedSettings } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { plannedSteps } from "../../train/trainer.js";
@@ -14,8 +14,8 @@ export interface TrainingPlan {
   recipe: TrainingRecipe;
   /** Folder or Hub name that the other tool loads. */
   model: { name: string; revision?: string };
-  /** Module names such as q_proj. */
-  targetModules: string[];
+  /** Undefined when all weights are trained. */
+  adapter?: TrainedSettings;
   /** Optimiser steps in all and of one pass over the rows. */
   steps: number;
   stepsPerEpoch: number;
@@ -38,7 +38,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   const { type, block_size } = recipe.quantization;
   if (type === "nf4" && block_size !== 64)
     throw new UsageError(`quantization.block_size: bitsandbytes uses blocks of 64, not ${block_size}`);
-  const targetModules = moduleNames(adapterShape(recipe.lora));
+  const adapter = recipe.method === "full" ? undefined : trainedSettings(recipe);
   const path = await resolveModel(recipe.model, { say, weights: false });
   const tokenizer = await loadTokenizer(path);
   const { train, validation } = await loadTrainingExamples(recipe, tokenizer, say);
@@ -50,7 +50,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   return {
     recipe,
     model: options.model === undefined ? modelAt(recipe.model, path) : namedModel(options.model),
-    targetModules,
+    adapter,
     steps,
     stepsPerEpoch: perEpoch,
     warmupSteps: recipe.schedule.warmup_steps || Math.ceil(recipe.schedule.warmup_ratio * steps),

@@ -44,15 +44,17 @@ function quantization({ recipe }: TrainingPlan): Record<string, unknown> {
   return type === "int8" ? { load_in_8bit: true } : {};
 }
 
-function adapter({ recipe, targetModules }: TrainingPlan): Record<string, unknown> {
-  if (recipe.method === "full") return {};
-  const { r, alpha, dropout } = recipe.lora;
+function adapter({ adapter }: TrainingPlan): Record<string, unknown> {
+  if (!adapter) return {};
+  const { settings, dropout } = adapter;
   return {
     use_peft: true,
-    lora_r: r,
-    lora_alpha: alpha,
+    lora_r: settings.r,
+    lora_alpha: settings.lora_alpha,
     lora_dropout: dropout,
-    lora_target_modules: targetModules,
+    lora_target_modules: settings.target_modules,
+    ...(settings.use_rslora ? { use_rslora: true } : {}),
+    ...(settings.use_dora ? { use_dora: true } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decoderConfig } from "../../model/architectures/index.js";
-import { LINEAR_LAYERS } from "../../model/decoder-layer.js";
+import { adapterShape } from "../../peft/targets.js";
 import { planMemory } from "../../train/memory-plan.js";
 import { advise } from "./advise.js";
 import { localGpus, parseClusterShape } from "./gpus.js";
@@ -24,7 +24,7 @@ const config = decoderConfig(
   },
   "8b",
 );
-const adapter = { rank: 64, alpha: 16, scaling: 0.25, dropout: 0.1, targets: LINEAR_LAYERS };
+const adapter = adapterShape(config, { r: 64, alpha: 16, dropout: 0.1, target_modules: "all-linear" });
 const qlora: Workload = {
   config,
   adapter,

@@ -4,8 +4,8 @@ import { loadTrainingData } from "../../data/training-data.js";
 import { rowEncoding } from "../../data/training-examples.js";
 import { Graph, ops } from "../../graph/index.js";
 import { resolveModel } from "../../hub/resolve-model.js";
-import { adapterShape } from "../../model/adapter.js";
 import { modelShape } from "../../model/model-shape.js";
+import { trainedShape } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { Device, hostTensor } from "../../runtime/device.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
@@ -35,7 +35,7 @@ export async function recipeWork(recipe: TrainingRecipe, assumeRows: boolean, sa
   });
   const work: Workload = {
     config,
-    ...(recipe.method === "full" ? {} : { adapter: adapterShape(recipe.lora) }),
+    ...(recipe.method === "full" ? {} : { adapter: trainedShape(config, recipe) }),
     base: recipe.quantization.type,
     ...rows,
     microBatch: Math.min(micro, rows.lengths.length),

@@ -5,8 +5,9 @@ import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { sha256, sha256OfFile } from "../../files/sha256.js";
 import { resolveModel } from "../../hub/resolve-model.js";
-import { adapterParameters, adapterShape, moduleNames } from "../../model/adapter.js";
+import { adapterParameters } from "../../model/adapter.js";
 import { modelShape } from "../../model/model-shape.js";
+import { trainedSettings, trainedShape } from "../../peft/trained-adapter.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
@@ -56,7 +57,7 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = moduleNames(adapterShape(recipe.lora));
+  const targets = recipe.method === "full" ? [] : trainedSettings(recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
   const identity = runIdentity(recipe, train, validation);
@@ -121,7 +122,8 @@ function checkResultSize(recipe: TrainingRecipe, cluster: ClusterSettings, model
   const elsewhere = "set cluster.storage to a shared folder, s3://BUCKET/PREFIX or hf:ORG/NAME";
   if (recipe.method === "full")
     throw new UsageError(`cluster.storage: a fully tuned model does not fit into the job's output; ${elsewhere}`);
-  const bytes = 4 * adapterParameters(modelShape(modelPath), adapterShape(recipe.lora));
+  const config = modelShape(modelPath);
+  const bytes = 4 * adapterParameters(config, trainedShape(config, recipe));
   if (bytes > OUTPUT_LIMIT)
     throw new UsageError(
       `cluster.storage: the adapter takes ${Math.round(bytes / 1e6)} MB, too much for the job's output (64); ${elsewhere}`,

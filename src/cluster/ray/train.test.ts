@@ -1,4 +1,5 @@
 /** Runs on a cluster, whatever happens on the way: the head is played, the run folder is real. */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { writeTinyModel, writeTinyRows } from "../../../tests/support/tiny-model
 import { FailureError, InterruptedError, UsageError } from "../../errors.js";
 import { decoderConfig } from "../../model/architectures/index.js";
 import { saveAdapter } from "../../peft/adapter-io.js";
+import { adapterShape } from "../../peft/targets.js";
 import { loadRecipe } from "../../recipe/load.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { newAdapter } from "../../train/parameter-store.js";
@@ -32,8 +34,9 @@ beforeAll(async () => {
     "model: ./model\nmethod: lora\nmode: rt\ndata: {path: rows.jsonl, validation: 0.2}\nlora: {r: 2, alpha: 4, dropout: 0}\nbatch: {micro: 2, accumulation: 2}\nmax_steps: 6\n",
   );
   const fields = JSON.parse(readFileSync(join(folder, "model", "config.json"), "utf8")) as Record<string, unknown>;
-  const shape = { rank: 2, alpha: 4, scaling: 2, dropout: 0, targets: ["self_attn.q_proj"] as const };
-  await saveAdapter(adapter, newAdapter({ config: decoderConfig(fields, "test") }, shape, 0), { baseModel: "model" });
+  const config = decoderConfig(fields, "test");
+  const shape = adapterShape(config, { r: 2, alpha: 4, dropout: 0, target_modules: ["q_proj"] });
+  await saveAdapter(adapter, newAdapter({ config }, shape, 0), { base: { name: "model" } });
 });
 
 beforeEach(async () => {

@@ -72,6 +72,9 @@ const SETS: Readonly<Record<RefusalSet, readonly Part[]>> = {
   ],
 };
 
+/** Files of a set: those that a run names, or the set's own. */
+export const refusalFiles = (set: RefusalSet): readonly { key: string; file: EvalFile }[] => SETS[set];
+
 /** Prompts of a set, in file order, the first `limit` of each file; with the number of malformed rows left out. */
 export async function loadRefusalPrompts(set: RefusalSet, context: SuiteContext): Promise<ReadCases<RefusalPrompt>> {
   const all: ReadCases<RefusalPrompt> = { cases: [], invalid: 0, files: [] };

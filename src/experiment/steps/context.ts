@@ -22,8 +22,8 @@ export interface StepContext {
   progress(label: string, total: number, unit?: string): (done?: number, note?: string) => void;
 }
 
-/** Counts worth reporting. */
-export type StepSummary = Record<string, unknown>;
+/** Counts worth reporting; `open`: requests that have no answer and shall be asked again. */
+export type StepSummary = Record<string, unknown> & { open?: number };
 
 export const isSource = (ref: SourceRef | FileRef): ref is SourceRef => "source" in ref;
 

@@ -63,7 +63,7 @@ export async function runRefine(job: RefineJob, context: StepContext): Promise<S
       writeJsonl(join(context.folder, ROWS_FILE), refined.rows);
       const { counts } = refined;
       const rate = counts.rows > 0 ? counts.extracted / counts.rows : 0;
-      return { ...counts, extraction_rate: rate, errors: refined.errors.slice(0, 10) };
+      return { ...counts, extraction_rate: rate, errors: refined.errors.slice(0, 10), open: counts.failed };
     } finally {
       progress();
       journal.close();
@@ -115,7 +115,8 @@ export async function runSelfInstructStep(job: SelfInstructJob, context: StepCon
           },
         });
         const errors = [...(classify?.errors ?? []), ...(instances?.errors ?? [])].slice(0, 10);
-        return { ...prepare, proposed: bootstrap?.proposed, too_similar: bootstrap?.tooSimilar, errors };
+        const open = (classify?.failed ?? 0) + (instances?.failed ?? 0);
+        return { ...prepare, open, proposed: bootstrap?.proposed, too_similar: bootstrap?.tooSimilar, errors };
       } finally {
         progress?.();
       }

@@ -101,6 +101,7 @@ async function evaluate(
     if (job.kind === "answers") await collectAnswers(folder);
     return {
       suites: Object.fromEntries(Object.entries(results).map(([name, { n, missing }]) => [name, { n, missing }])),
+      open: opened.reduce((sum, { calls }) => sum + calls.failed, 0),
     };
   } finally {
     for (const each of opened) each.close();

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { fixtureNames, fixtureWeights, golden, randomAdapter } from "../../../tests/support/fixture-model.js";
 import { assemble } from "../../../tools/wasm/assemble.js";
 import { FailureError } from "../../errors.js";
-import type { Adapter } from "../../model/adapter.js";
+import { type Adapter, largestRank } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { LINEAR_LAYERS, linearShape } from "../../model/decoder-layer.js";
 import type { DecoderWeights } from "../../model/weights.js";
@@ -48,7 +48,7 @@ function rounded(weights: DecoderWeights): DecoderWeights {
 function roundedAdapter(config: DecoderConfig, adapter: Adapter): Adapter {
   const round = (data: Float32Array, shape: [number, number]): Float32Array =>
     dequantizeBlocks(quantizeBlocks(data, shape, 8, blocking(shape[1]).block));
-  const { rank } = adapter.shape;
+  const rank = largestRank(adapter.shape);
   const layers = adapter.layers.map(
     (factors) =>
       new Map(

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FailureError } from "../../errors.js";
-import type { Adapter } from "../../model/adapter.js";
+import { type Adapter, largestRank } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { linearShape, NORM_NAMES } from "../../model/decoder-layer.js";
 import { RopeTableStore } from "../../model/rope.js";
@@ -95,7 +95,8 @@ export class SoloDecoder implements StepDecoder {
   async step(cache: KvCache, tokens: ArrayLike<number>, adapter?: Adapter): Promise<Float32Array> {
     // Nothing below waits for anything: timers, signals and streams get their turn here.
     await setImmediate();
-    const alone = cache.slots === 1 && tokens.length === 1 && (adapter?.shape.rank ?? 0) <= MOST_RANK;
+    const fits = adapter === undefined || (!adapter.shape.dora && largestRank(adapter.shape) <= MOST_RANK);
+    const alone = cache.slots === 1 && tokens.length === 1 && fits;
     this.opening ??= this.open();
     const opened = alone ? await this.opening : undefined;
     const room = opened && this.makeRoom(opened, cache, adapter);
@@ -281,11 +282,11 @@ function placeAdapter(memory: SoloMemory, config: DecoderConfig, { shape, layers
   return {
     shape,
     layers: layers.map(
-      (factors) =>
+      (factors, layer) =>
         new Map(
           [...factors].map(([name, { a, b }]) => {
             const [out, width] = linearShape(config, name);
-            const [rank, scaling] = [shape.rank, shape.scaling];
+            const { rank, scaling } = shape.layers[layer]!.get(name)!;
             return [name, { a: memory.linear(a, [rank, width]), b: memory.linear(b, [out, rank], undefined, scaling) }];
           }),
         ),

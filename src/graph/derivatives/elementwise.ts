@@ -39,6 +39,8 @@ defineVjp("Div", (node, [g], needs) => {
   ];
 });
 
+defineVjp("Identity", () => [undefined]);
+
 defineVjp("Neg", (_, [g]) => [neg(g!)]);
 
 defineVjp("Exp", (node, [g]) => [mul(g!, node.outputs[0]!)]);

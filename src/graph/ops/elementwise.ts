@@ -22,6 +22,8 @@ export const sqrt = (x: Value): Value => unary("Sqrt", x);
 export const tanh = (x: Value): Value => unary("Tanh", x);
 export const sigmoid = (x: Value): Value => unary("Sigmoid", x);
 export const erf = (x: Value): Value => unary("Erf", x);
+/** x itself, as a constant for differentiation: no gradient flows back through it. */
+export const detach = (x: Value): Value => unary("Identity", x);
 export const lessOrEqual = (a: Value, b: Value): Value => binary("LessOrEqual", a, b, "bool");
 export const and = (a: Value, b: Value): Value => binary("And", a, b);
 export const or = (a: Value, b: Value): Value => binary("Or", a, b);

@@ -1,6 +1,7 @@
 import { type Html, html, htmlPage } from "../html.js";
 import { applicationChart, colourOf, dashOf, lengthChart, lossChart, wordsChart } from "./charts.js";
 import { publishedText, resultTables, shownValue, styleOf } from "./figures.js";
+import { findingOf } from "./finding.js";
 import { colourKey, scrolling } from "./html-parts.js";
 import { EXPERIMENT_SCRIPT, EXPERIMENT_STYLE } from "./page.js";
 import { publishedSection } from "./published-section.js";
@@ -30,6 +31,8 @@ export function experimentHtml(report: ExperimentReport): string {
   const body = html`<header>
 <h1>${report.title}</h1>
 ${report.description ? html`<p class="lead">${report.description}</p>` : undefined}
+${findingNote(report)}
+${report.notes.map((note) => html`<p class="note">${note}</p>`)}
 ${report.smoke ? html`<p class="note"><b>Smoke variant.</b> Small models and few rows: the figures show that the experiment works, not what the methods can do.</p>` : undefined}
 ${absentNote(report)}
 <dl>${report.facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${name === COMMAND_FACT ? html`<code>${value}</code>` : value}</dd></div>`)}</dl>
@@ -45,6 +48,11 @@ ${content}
 )}
 </main>`;
   return htmlPage({ title: report.title, body, style: EXPERIMENT_STYLE, script: EXPERIMENT_SCRIPT });
+}
+
+function findingNote(report: ExperimentReport): Html | undefined {
+  const sentences = findingOf(report);
+  return sentences.length ? html`<p class="lead"><b>Found:</b> ${sentences.join(" ")}</p>` : undefined;
 }
 
 /** Steps without a result that are named one by one. */

@@ -56,8 +56,10 @@ export const EXPERIMENT_SCRIPT = `
 const cards = [...document.querySelectorAll(".question")].map((card) => [card, card.textContent.toLowerCase()]);
 const words = document.getElementById("words");
 const suite = document.getElementById("suite");
+const more = document.getElementById("more");
 const show = () => {
   const wanted = words.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  if (more && (wanted.length > 0 || suite.value !== "")) more.open = true;
   let shown = 0;
   for (const [card, text] of cards) {
     card.hidden = (suite.value !== "" && card.dataset.suite !== suite.value) || !wanted.every((word) => text.includes(word));
@@ -65,6 +67,7 @@ const show = () => {
   }
   document.getElementById("count").textContent = shown + " of " + cards.length;
 };
+if (more) addEventListener("beforeprint", () => (more.open = true));
 if (words) {
   document.getElementById("search").hidden = false;
   words.addEventListener("input", show);

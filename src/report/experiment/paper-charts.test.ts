@@ -39,6 +39,7 @@ function reportOf(arms: ReportArm[], scores: Score[], reference?: string): Exper
   return {
     name: "e",
     title: "e",
+    notes: [],
     smoke: false,
     facts: [],
     absent: [],

@@ -7,11 +7,17 @@ export function answersSection(report: ExperimentReport): Html | undefined {
   if (questions.length === 0) return undefined;
   const suites = [...new Set(questions.map(suiteOf))];
   const titles = new Map(report.arms.map(({ name, title }) => [name, title]));
+  const cards = questions.map((question, n) => questionCard(question, n, titles, suites.length > 1));
+  const folded = cards.slice(OPEN);
   return html`<p id="search" hidden><label>Search questions and answers <input type="search" id="words" autocomplete="off"></label>
 <label>of <select id="suite"><option value="">all suites</option>${suites.map((suite) => html`<option>${suite}</option>`)}</select></label>
 <span id="count" role="status"></span></p>
-${questions.map((question, n) => questionCard(question, n, titles, suites.length > 1))}`;
+${cards.slice(0, OPEN)}
+${folded.length ? html`<details id="more"><summary>${folded.length} more questions</summary>${folded}</details>` : undefined}`;
 }
+
+/** Questions that are shown at once; the others are folded, or the page would be endless. */
+const OPEN = 6;
 
 const suiteOf = ({ evaluation, suite }: Question): string =>
   evaluation === suite ? suite : `${evaluation} / ${suite}`;

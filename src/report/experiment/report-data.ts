@@ -6,6 +6,8 @@ export interface ExperimentReport {
   name: string;
   title: string;
   description?: string;
+  /** What a reader must know first, such as a model that stands in for one of another kind. */
+  notes: string[];
   /** Whether the small variant was run: its figures show that the experiment works, not what the models can do. */
   smoke: boolean;
   /** What was run and how to run it again, in order. */

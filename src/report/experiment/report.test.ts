@@ -26,6 +26,7 @@ function sample(text = "x"): ExperimentReport {
     name: "e",
     title: text,
     description: text,
+    notes: ["A <b>stand-in</b>."],
     smoke: true,
     facts: [[text, text]],
     absent: [{ id: "eval.rt.judged", status: "failed", error: text }],

@@ -1,5 +1,6 @@
 import { visible } from "../html.js";
 import { publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
+import { findingOf } from "./finding.js";
 import { COMMAND_FACT, type ExperimentReport } from "./report-data.js";
 
 /** Every figure, one a line (RFC 4180): in the units of `results.json`, so accuracies are 0 to 1. */
@@ -42,6 +43,9 @@ function csvCell(value: string | number): string {
 export function experimentMarkdown(report: ExperimentReport, shown = 10): string {
   const blocks: string[] = [`# ${escaped(report.title)}`];
   if (report.description) blocks.push(escaped(report.description));
+  const finding = findingOf(report);
+  if (finding.length > 0) blocks.push(`**Found:** ${escaped(finding.join(" "))}`);
+  blocks.push(...report.notes.map((note) => escaped(note)));
   if (report.smoke)
     blocks.push("**Smoke variant**: small models and few rows. The figures show that the experiment works, no more.");
   if (report.absent.length > 0)
@@ -129,7 +133,7 @@ export function experimentTerminal(
   report: ExperimentReport,
   { width = 80, questions = 5 }: { width?: number; questions?: number } = {},
 ): string {
-  const lines = [oneLine(report.title)];
+  const lines = [oneLine(report.title), ...[...report.notes, ...findingOf(report)].map(oneLine)];
   for (const { title, columns, rows } of resultTables(report)) {
     // One line a figure where the columns would not fit.
     const heads = columns.map(({ suite, metric }) => `${suite}: ${styleOf(metric).label}`);
