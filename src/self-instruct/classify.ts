@@ -15,6 +15,7 @@ export interface ClassifyOptions {
   prompt: string;
   /** Most tokens of an answer. */
   maxTokens: number;
+  isChosen?: (instruction: string) => boolean;
   chat?: boolean;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;

@@ -15,6 +15,7 @@ export interface InstancesOptions {
   maxInstances: number;
   maxTokens: { classification: number; generation: number };
   presencePenalty: number;
+  isChosen?: (instruction: string) => boolean;
   chat?: boolean;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
@@ -34,6 +35,7 @@ export async function generateInstances(options: InstancesOptions): Promise<AskR
     ...options,
     tasks: options.instructions,
     known: ({ instruction }) => known.get(instruction),
+    isChosen: options.isChosen && (({ instruction }) => options.isChosen!(instruction)),
     request: ({ instruction }) => {
       const kind = options.isClassification(instruction) ? "classification" : "generation";
       const stop = [`Example ${maxInstances + 1}`, "Task:"];
