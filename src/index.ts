@@ -7,7 +7,7 @@ export { encodeConversation, type TrainingExample } from "./data/encode.js";
 export { EvokeError, FailureError, InterruptedError, UsageError } from "./errors.js";
 export { Generator, type GeneratorOptions } from "./generate/generator.js";
 export { loadModel } from "./generate/load-model.js";
-export type { GenerationOptions, GenerationRequest, GenerationResult, WrittenToken } from "./generate/request.js";
+export type { GenerationOptions, GenerationResult, LocalGenerateRequest, WrittenToken } from "./generate/request.js";
 export { resolveModel } from "./hub/resolve-model.js";
 export { createEmbeddedModel } from "./llm/embedded.js";
 export { withJournal } from "./llm/journal.js";

@@ -1,3 +1,4 @@
+import type { Rule } from "../generate/rules.js";
 import type { BertScoreFlags } from "./bert-score-flags.js";
 import type { LlmFlags } from "./llm-options.js";
 
@@ -9,6 +10,7 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   shots?: number;
   k?: number;
   eosToken?: string;
+  rules?: Rule[];
   chatTemplate?: "tulu" | "model" | "none";
   prompt?: string;
   rows?: string[];

@@ -9,6 +9,7 @@ import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { resolveReference } from "./eval-reference.js";
 import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
+import { rulesOption } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -41,6 +42,7 @@ export function evalCommand(): Command {
         "rt: folders, files and names as the scripts of Response Tuning (default folder: MODEL/evals)",
       ).choices(["rt"]),
     )
+    .addOption(rulesOption())
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
     .option("--judge-safety-prompt <file>", "just_eval: the same for its rows about safety")
@@ -117,8 +119,13 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
 
 /** The template goes to the model as well, which renders conversations by it. */
 function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
-  const { weights, threads } = flags;
-  const options = { ...resolveOptions(llmFlags(flags), globals), weights, ...(threads ? { threads } : {}) };
+  const { weights, threads, rules } = flags;
+  const options = {
+    ...resolveOptions(llmFlags(flags), globals),
+    weights,
+    ...(threads ? { threads } : {}),
+    ...(rules ? { rules } : {}),
+  };
   return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
 }
 

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
 import type { SamplingOptions } from "../generate/request.js";
+import { checkRules, type Rule } from "../generate/rules.js";
 import type { EmbeddedModelOptions } from "../llm/embedded.js";
 import { parseCount, parseNumber } from "./output.js";
 
@@ -48,6 +49,20 @@ export function draftOption(most: number): Option {
     .default(most);
 }
 
+/** The flag of the commands that write text with a local model. */
+export function rulesOption(): Option {
+  return new Option(
+    "--rules <list>",
+    "rules on the next token's distribution by which a base model answers, of eos,diversity,uniform (docs/guides/instructability.md)",
+  ).argParser(parseRules);
+}
+
+function parseRules(text: string): Rule[] {
+  const rules = text.split(",").filter((name) => name !== "");
+  checkRules(rules);
+  return [...rules];
+}
+
 export function addSamplingFlags(command: Command, maxTokens: number): Command {
   return command
     .option("--max-tokens <n>", "most tokens of an answer", parseCount, maxTokens)
@@ -58,13 +73,16 @@ export function addSamplingFlags(command: Command, maxTokens: number): Command {
     .option("--repetition-penalty <x>", "divides logits of tokens already in prompt or answer", parseNumber)
     .option("--presence-penalty <x>", "subtracted from logits of tokens already in the answer", parseNumber)
     .option("--frequency-penalty <x>", "the same, once for each time", parseNumber)
+    .addOption(rulesOption())
     .option("--stop <text>", "end before this text (repeatable)", (text, all: string[]) => [...all, text], []);
 }
 
 /** The sampling settings among parsed flags, without those that were not given. */
 export function samplingOf(flags: SamplingFlags): SamplingOptions & { maxTokens: number; stop?: string[] } {
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty } = flags;
-  const all = { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty };
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, rules } =
+    flags;
+  const penalties = { repetitionPenalty, presencePenalty, frequencyPenalty };
+  const all = { maxTokens, temperature, topK, topP, minP, ...penalties, rules };
   const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   return { ...(given as typeof all), ...(flags.stop.length ? { stop: flags.stop } : {}) };
 }

@@ -4,11 +4,12 @@ import { InterruptedError, UsageError } from "../errors.js";
 import type { DecodePrecision } from "../generate/decode-graph.js";
 import { Generator } from "../generate/generator.js";
 import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
+import type { Rule } from "../generate/rules.js";
 import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
 import { startServer } from "../serve/server.js";
 import { listenForStop } from "../train/signals.js";
-import { draftOption } from "./generation-flags.js";
+import { draftOption, rulesOption } from "./generation-flags.js";
 import { type GlobalOptions, globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
@@ -23,6 +24,7 @@ interface ServeFlags {
   drain: number;
   adaptersFrom?: string;
   draft: number;
+  rules?: Rule[];
   weights: DecodePrecision;
   template?: PromptTemplate;
   engine: "evoke" | "vllm";
@@ -54,6 +56,7 @@ export function serveCommand(): Command {
     )
     .option("--adapters-from <dir>", "let clients load and unload adapters of this folder while serving")
     .addOption(draftOption(0))
+    .addOption(rulesOption())
     .addOption(
       new Option("--weights <format>", "weights of the decoding step")
         .choices(["int8", "float32", "int4"])
@@ -95,6 +98,7 @@ export function serveCommand(): Command {
           maxBatch,
           draftTokens: draft,
           template,
+          rules: flags.rules,
           say: log,
           signal: opening.signal,
         });

@@ -78,7 +78,7 @@ describe("loadConversations", () => {
     const options: LoadOptions = { columns: { instruction: "frage", output: "antwort" } };
     expect((await load(rows, options))[0]!.messages).toEqual([user("Q"), assistant("A")]);
     expect(await complaint(rows, { columns: { instruction: "frage", outptu: "antwort" } })).toContain(
-      'data.columns: "outptu" is not a field of format alpaca (those are instruction, input, output)',
+      'data.columns: "outptu" is not a field of format alpaca (those are instruction, input, output, history, system',
     );
     expect(await complaint(rows, { format: "alpaca", columns: { output: "missing", instruction: "frage" } })).toContain(
       "no response",
@@ -110,7 +110,10 @@ describe("loadConversations", () => {
         [{ messages: [user("a"), assistant(""), user("b"), assistant("c")] }],
         "rows.jsonl:1: no response (turn 2 is empty)",
       ],
-      [[{ messages: [{ role: "tool", content: "x" }] }], 'turn 1: role "tool" is not user, assistant or system'],
+      [
+        [{ messages: [{ role: "narrator", content: "x" }] }],
+        'turn 1: role "narrator" is not user, assistant, system, developer or tool',
+      ],
       [[{ conversations: [{ from: "human" }] }], 'turn 1: "value" is not text'],
       [[{ conversations: ["only a question"] }], "no response"],
       [[{ question: "a", reply: "b" }], "rows.jsonl:1: cannot tell the row format from the keys (question, reply)"],

@@ -57,18 +57,19 @@ export async function loadConversations(path: string, options: LoadOptions = {})
       const value = row[Object.hasOwn(columns, name) ? columns[name]! : name];
       return value === null ? undefined : value;
     };
-    format ??= detectFormat(field) ?? unknownFormat(`${path}:${line}`, row);
-    if (conversations.length === 0) checkColumns(columns, format);
-    const content = rowFormats[format].read(field);
+    const found: RowFormatName | undefined = format ?? detectFormat(field);
+    const content = found ? rowFormats[found].read(field) : { problem: unknownFormat(row) };
+    if (found && conversations.length === 0) checkColumns(columns, found);
     if ("problem" in content) {
       const message = `${path}:${line}: ${content.problem}`;
-      if (!skipInvalid) throw new UsageError(`${message}; correct the row or set data.skip_invalid: true`);
+      if (!skipInvalid)
+        throw new UsageError(found ? `${message}; correct the row or set data.skip_invalid: true` : message);
       skip(message);
       continue;
     }
-    const { messages, text } =
-      "text" in content ? { messages: [], text: content.text } : { messages: content.messages };
-    conversations.push({ messages, ...(text === undefined ? {} : { text }), source: path, line, index });
+    format = found;
+    const parts = "text" in content ? { messages: [], text: content.text } : content;
+    conversations.push({ ...parts, source: path, line, index });
     index++;
   }
   if (conversations.length === 0) {
@@ -77,11 +78,9 @@ export async function loadConversations(path: string, options: LoadOptions = {})
   return conversations;
 }
 
-function unknownFormat(where: string, row: object): never {
+function unknownFormat(row: object): string {
   const keys = Object.keys(row).slice(0, 12).join(", ") || "none";
-  throw new UsageError(
-    `${where}: cannot tell the row format from the keys (${keys}); set data.format and data.columns`,
-  );
+  return `cannot tell the row format from the keys (${keys}); set data.format and data.columns`;
 }
 
 function checkColumns(columns: Readonly<Record<string, string>>, format: RowFormatName): void {

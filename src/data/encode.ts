@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { EvokeError, UsageError } from "../errors.js";
 import { renderMarked, renderTulu } from "../tokenizer/chat-template.js";
 import { type ChatTemplateName, endTexts, stopTokens, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -26,6 +26,10 @@ export interface EncodeOptions {
   maxLength: number;
   /** Also count the newline behind the end-of-sequence token, as the paper's reference code does. Default false. */
   countNewlineAfterEos?: boolean;
+  /** Rows of the model's embedding; a token beyond them cannot be trained on. Unchecked when absent. */
+  vocabSize?: number;
+  /** Leave out rows that cannot be used instead of stopping at the first. */
+  skipInvalid?: boolean;
 }
 
 /** An example, or the reason why there is none. */
@@ -45,8 +49,8 @@ export interface EncodeResult {
  *
  * An example that is longer than `maxLength` is cut at its end (`truncated`). One without a single target after that
  * is left out, with a reason.
- * @throws UsageError when the row does not fit the mode (plain text for it/rt, no instruction for it), or the
- * tokenizer lacks what the template needs.
+ * @throws UsageError when the row does not fit the mode (plain text for it/rt, no instruction for it), the template does not
+ * take it, or it has a token that the model has no embedding for.
  */
 export function encodeConversation(
   conversation: Conversation,
@@ -59,6 +63,7 @@ export function encodeConversation(
   const before = tokensBeforeRendered(tokenizer, text, template);
   const truncated = before.length + plain.length > options.maxLength;
   const ids = [...before, ...plain];
+  checkVocabulary(ids, tokenizer, options.vocabSize);
   const tokens = Int32Array.from(truncated ? ids.slice(0, options.maxLength) : ids);
   const mask = new Uint8Array(tokens.length);
   const index = new TokenIndex(text, plain, tokenizer);
@@ -88,7 +93,8 @@ export interface EncodedSet {
 
 /**
  * Encodes all conversations, in order.
- * @throws UsageError when none is left, besides what `encodeConversation` throws.
+ * @throws UsageError `file:line: reason` for a row that cannot be used unless `skipInvalid`; when no row is left; when the
+ * tokenizer lacks what the template needs.
  */
 export function encodeConversations(
   conversations: readonly Conversation[],
@@ -96,8 +102,9 @@ export function encodeConversations(
   options: EncodeOptions,
 ): EncodedSet {
   const set: EncodedSet = { examples: [], truncated: 0, dropped: [] };
+  checkTemplate(tokenizer, options);
   for (const conversation of conversations) {
-    const { example, truncated, reason } = encodeConversation(conversation, tokenizer, options);
+    const { example, truncated, reason } = encodeRow(conversation, tokenizer, options);
     if (example) set.examples.push(example);
     if (example && truncated) set.truncated++;
     if (!example) set.dropped.push(`${conversation.source}:${conversation.line}: ${reason}`);
@@ -112,17 +119,57 @@ export function encodeConversations(
   return set;
 }
 
+/** What holds for every row is no row's fault. */
+function checkTemplate(tokenizer: Tokenizer, { template, mode }: EncodeOptions): void {
+  if (template === "tulu" || mode === "text") eosText(tokenizer);
+  else if (tokenizer.chatTemplate === undefined)
+    throw new UsageError('the model has no chat template; use template "tulu"');
+}
+
+function encodeRow(conversation: Conversation, tokenizer: Tokenizer, options: EncodeOptions): EncodeResult {
+  try {
+    return encodeConversation(conversation, tokenizer, options);
+  } catch (error) {
+    if (!(error instanceof EvokeError)) throw error;
+    const reason = error.message;
+    if (options.skipInvalid) return { truncated: false, reason };
+    throw new UsageError(
+      `${conversation.source}:${conversation.line}: ${reason}; correct the row or set data.skip_invalid: true`,
+      { cause: error },
+    );
+  }
+}
+
+function checkVocabulary(ids: readonly number[], tokenizer: Tokenizer, vocabSize = Number.POSITIVE_INFINITY): void {
+  const beyond = ids.find((id) => id >= vocabSize);
+  if (beyond === undefined) return;
+  const token = JSON.stringify(tokenizer.idToToken(beyond) ?? "?");
+  throw new UsageError(
+    `the token ${token} has id ${beyond}, and the model's embedding ends with id ${vocabSize - 1}; resize the model or take the token out of its tokenizer`,
+  );
+}
+
+/** What the paper's tags have no place for. System turns they leave out, which is told once for all rows. */
+function tuluProblem({ messages, tools, variables }: Conversation): string | undefined {
+  const role = messages.find((turn) => turn.role === "tool" || turn.role === "developer")?.role;
+  const field = messages.flatMap(({ fields }) => Object.keys(fields ?? {})).find((name) => name !== "name");
+  if (role) return `template tulu has no ${role} turns`;
+  if (tools || field) return `template tulu does not write "${field ?? "tools"}"`;
+  return variables ? 'template tulu knows no "chat_template_kwargs"' : undefined;
+}
+
 function trainingText(conversation: Conversation, tokenizer: Tokenizer, options: EncodeOptions): TrainingText {
   const { template, mode } = options;
-  const where = `${conversation.source}:${conversation.line}`;
   if (conversation.text !== undefined) {
-    if (mode !== "text") throw new UsageError(`${where}: plain text has no response for mode ${mode}; use mode: text`);
+    if (mode !== "text") throw new UsageError(`plain text has no response for mode ${mode}; use mode: text`);
     const text = conversation.text + eosText(tokenizer);
     return { text, targets: [[0, text.length]] };
   }
   if (mode === "it" && conversation.messages[0]?.role === "assistant") {
-    throw new UsageError(`${where}: no instruction, which mode it needs; mode: rt trains on responses alone`);
+    throw new UsageError("no instruction, which mode it needs; mode: rt trains on responses alone");
   }
+  const problem = template === "tulu" ? tuluProblem(conversation) : undefined;
+  if (problem) throw new UsageError(`${problem}; use template: model with a model whose template does`);
   const messages = shownTurns(conversation.messages, mode === "rt" ? "rt" : "it");
   const { tools, variables } = conversation;
   const render: Render = (turns, rest) =>

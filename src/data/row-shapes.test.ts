@@ -25,6 +25,17 @@ describe("shapeRow", () => {
       pair("q", "a"),
     ],
     [{ conversations: ["q", "a", "q", "a"] }, "multi-turn"],
+    [{ instruction: "i", output: "o", history: [["a", "b"]] }, "multi-turn"],
+    [{ system: "S", conversations: ["q", "a"] }, pair("S\n\nq", "a")],
+    [
+      {
+        messages: [
+          { role: "user", content: [{ type: "text", text: "q" }] },
+          { role: "assistant", content: "a" },
+        ],
+      },
+      pair("q", "a"),
+    ],
     [
       {
         instruction: "i",
@@ -42,6 +53,16 @@ describe("shapeRow", () => {
 
   it.each([
     [{ instruction: "i", output: 3 }, 'the field "output" is not a text'],
+    [{ tools: [{}], conversations: ["q", "a"] }, 'the field "tools" has no place in a prompt and its completion'],
+    [
+      {
+        messages: [
+          { role: "user", content: "q" },
+          { role: "assistant", content: "a", weight: 0 },
+        ],
+      },
+      "a turn of the conversation is not to be learnt (weight, train or loss)",
+    ],
     [{ prompt: null, completion: "c" }, 'the field "prompt" is not a text'],
     [{ instruction: "", output: "o" }, 'the field "instruction" is empty'],
     [{ instruction: "i", input: 1, output: "o" }, 'the field "input" is not a text'],

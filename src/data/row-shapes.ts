@@ -1,4 +1,5 @@
 import type { JsonRow } from "../files/jsonl.js";
+import { contentText } from "./turns.js";
 
 /** A prompt and the response to it. */
 export interface Pair {
@@ -25,8 +26,23 @@ export function joinInput(instruction: string, input: string | null | undefined)
   return input ? `${instruction}\n\n${input}` : instruction;
 }
 
-/** Turns a row of a known shape into prompt/completion pairs; the shape is told by the fields. */
+/** Fields that say something which a pair of texts has no place for. */
+const NO_PLACE = ["tools", "functions", "documents", "chat_template_kwargs"];
+
+/** Turns a row of a known shape into prompt/completion pairs; the shape is told by the fields. A system prompt is joined in. */
 export function shapeRow(row: JsonRow, columns?: Columns): Shaped {
+  const says = (name: string): boolean => row[name] !== undefined && row[name] !== null && row[name] !== "";
+  const lost = NO_PLACE.find((name) => says(name) && !(Array.isArray(row[name]) && row[name].length === 0));
+  if (lost) return { problem: `the field "${lost}" has no place in a prompt and its completion` };
+  if (Array.isArray(row.history) && row.history.length > 0) return "multi-turn";
+  const shaped = shapeFields(row, columns);
+  if (!says("system") || !Array.isArray(shaped)) return shaped;
+  const { system } = row;
+  if (typeof system !== "string") return { problem: 'the field "system" is not a text' };
+  return shaped.map((pair) => ({ ...pair, prompt: `${system}\n\n${pair.prompt}` }));
+}
+
+function shapeFields(row: JsonRow, columns?: Columns): Shaped {
   if (columns) return fromColumns(row, columns);
   if ("prompt" in row && "completion" in row) return fromColumns(row, { prompt: "prompt", completion: "completion" });
   if ("instances" in row) return fromSeedTask(row);
@@ -78,7 +94,8 @@ function fromTurns(turns: unknown[]): Shaped {
   const texts: string[] = [];
   let system: string | undefined;
   for (const turn of turns) {
-    const { role, text } = readTurn(turn);
+    const { role, text, learnt } = readTurn(turn);
+    if (learnt === false) return { problem: "a turn of the conversation is not to be learnt (weight, train or loss)" };
     if (text === undefined) return { problem: "a turn of the conversation has no text" };
     if (role === "system" && texts.length === 0) system = text;
     else texts.push(text);
@@ -88,9 +105,11 @@ function fromTurns(turns: unknown[]): Shaped {
   return [{ prompt: system ? `${system}\n\n${texts[0]}` : texts[0]!, completion: texts[1]! }];
 }
 
-function readTurn(turn: unknown): { role?: unknown; text?: string } {
+function readTurn(turn: unknown): { role?: unknown; text?: string; learnt?: boolean } {
   if (typeof turn === "string") return { text: turn };
   if (typeof turn !== "object" || turn === null) return {};
-  const { from, value, role = from, content = value } = turn as JsonRow;
-  return { role, text: typeof content === "string" ? content : undefined };
+  const { from, value, role = from, content = value, ...more } = turn as JsonRow;
+  const answers = role !== "user" && role !== "human" && role !== "system";
+  const silent = [more.weight, more.train, more.loss].some((flag) => flag === 0 || flag === false);
+  return { role, text: contentText(content), learnt: !(answers && silent) };
 }

@@ -10,6 +10,8 @@ export interface TrainingData {
   validation: Conversation[];
   /** Rows left out by `data.skip_invalid`, as `file:line: reason`. */
   skipped: string[];
+  /** The same of a validation file. */
+  validationSkipped: string[];
 }
 
 /**
@@ -19,12 +21,13 @@ export interface TrainingData {
  */
 export async function loadTrainingData(data: TrainingRecipe["data"], seed: number): Promise<TrainingData> {
   const skipped: string[] = [];
-  const read = (path: string, maxExamples?: number): Promise<Conversation[]> =>
+  const validationSkipped: string[] = [];
+  const read = (path: string, maxExamples?: number, left = skipped): Promise<Conversation[]> =>
     loadConversations(path, {
       format: data.format,
       columns: data.columns,
       skipInvalid: data.skip_invalid,
-      onSkip: (message) => skipped.push(message),
+      onSkip: (message) => left.push(message),
       ...(maxExamples === undefined ? {} : { maxExamples }),
     });
   const all: Conversation[] = [];
@@ -33,11 +36,19 @@ export async function loadTrainingData(data: TrainingRecipe["data"], seed: numbe
     if (left === 0) break;
     all.push(...(await read(path, left)));
   }
-  if (data.validation === undefined) return { train: all, validation: [], skipped };
-  if (typeof data.validation === "string") return { train: all, validation: await read(data.validation), skipped };
+  if (data.validation === undefined) return { train: all, validation: [], skipped, validationSkipped };
+  if (typeof data.validation === "string") {
+    const validation = await read(data.validation, undefined, validationSkipped);
+    return { train: all, validation, skipped, validationSkipped };
+  }
   if (all.length < 2)
     throw new UsageError(`data.validation: ${all.length} row cannot be split into training and validation`);
   const count = Math.min(all.length - 1, Math.max(1, Math.round(all.length * data.validation)));
   const held = new Set(new Random("validation", seed).sample(Array.from(all.keys()), count));
-  return { train: all.filter((_, i) => !held.has(i)), validation: all.filter((_, i) => held.has(i)), skipped };
+  return {
+    train: all.filter((_, i) => !held.has(i)),
+    validation: all.filter((_, i) => held.has(i)),
+    skipped,
+    validationSkipped,
+  };
 }

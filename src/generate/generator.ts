@@ -11,8 +11,10 @@ import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
 import { Job } from "./job.js";
 import { type LoadedModel, loadModel, openAdapter } from "./load-model.js";
-import { encodeMessages, encodePrompt, type PromptTemplate } from "./prompt.js";
-import type { GenerationOptions, GenerationRequest, GenerationResult } from "./request.js";
+import { type LogitsProcessor, penalties } from "./logits-processors.js";
+import { encodeMessages, encodePrompt, type PromptTemplate, userTokens } from "./prompt.js";
+import { type GenerationOptions, type GenerationResult, type LocalGenerateRequest, MAX_LOGPROBS } from "./request.js";
+import { checkRules, type Rule, type RuleTokens, ruleProcessors, ruleTokens } from "./rules.js";
 import { checkSampling } from "./sampler.js";
 import { Scheduler } from "./scheduler.js";
 import { type PairScore, type ScoreOptions, type ScorePair, Scorer } from "./score.js";
@@ -52,17 +54,20 @@ export interface GeneratorOptions {
   draftTokens?: number;
   /** How conversations become text. Default: a run's own; else the model's template where it has one; else tulu. */
   template?: PromptTemplate;
+  /** Rules for requests that name none (rules.ts). Default none. */
+  rules?: readonly Rule[];
   say?: (line: string) => void;
   signal?: AbortSignal;
 }
-
-const MAX_LOGPROBS = 100;
 
 export class Generator {
   private readonly packed: PackedModel;
   private readonly decoder: StepDecoder;
   private readonly scheduler: Scheduler;
   private readonly scorer: Scorer;
+  private readonly rules: readonly Rule[];
+  private ruleTokens?: RuleTokens;
+  private readonly say?: (line: string) => void;
   private unseeded = 0;
   /** How conversations become text. */
   readonly template: PromptTemplate;
@@ -76,6 +81,10 @@ export class Generator {
     const { draftTokens = 0 } = options;
     if (draftTokens > 0 && options.promptsApart)
       throw new UsageError("draftTokens and promptsApart exclude each other");
+    this.rules = options.rules ?? [];
+    this.say = options.say;
+    checkRules(this.rules);
+    if (this.rules.length > 0) this.tokensOfRules(this.rules); // what cannot be followed is told at once
     this.packed = new PackedModel(model.weights, device);
     const { weights = "int8", maxBatch = 16 } = options;
     const decoder = new Decoder(model.weights, decodeDevice, weights, { several: draftTokens > 0 });
@@ -135,7 +144,7 @@ export class Generator {
    * Writes answers. Any number of calls may be under way: they share the batch.
    * @throws UsageError for a request that cannot be met; the signal's reason when it is aborted.
    */
-  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
+  async generate(request: LocalGenerateRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
     const { signal, onText, onToken } = options;
     signal?.throwIfAborted();
     this.check(request);
@@ -152,10 +161,14 @@ export class Generator {
     // Without a seed every call draws anew; the clock keeps programs apart.
     const seed = request.seed ?? Date.now() * 1000 + (this.unseeded++ % 1000);
     const first = request.firstAnswer ?? 0;
-    const answers = Array.from(
-      { length: request.n ?? 1 },
-      (_, i) => new Sequence(this.tokenizer, { request, prompt, index: first + i, seed, limit, onText, onToken }, ends),
-    );
+    const answers = Array.from({ length: request.n ?? 1 }, (_, i) => {
+      const processors = this.processors(request, prompt);
+      return new Sequence(
+        this.tokenizer,
+        { request, processors, index: first + i, seed, limit, onText, onToken },
+        ends,
+      );
+    });
     const adapter = this.adapterOf(request);
     await this.scheduler.submit(new Job({ prompt, answers, adapter, signal, positions: prompt.length + limit }));
     const [best, ...others] = answers.map((answer) => answer.answer());
@@ -189,7 +202,29 @@ export class Generator {
     this.model.weights.close();
   }
 
-  private check(request: GenerationRequest): void {
+  private processors(request: LocalGenerateRequest, prompt: readonly number[]): LogitsProcessor[] {
+    const rules = request.rules ?? this.rules;
+    if (rules.length === 0) return penalties(request, prompt);
+    const user = rules.includes("diversity") ? this.userTurn(request, prompt) : [];
+    return [...ruleProcessors(rules, this.tokensOfRules(rules), user), ...penalties(request, prompt)];
+  }
+
+  private tokensOfRules(rules: readonly Rule[]): RuleTokens {
+    this.ruleTokens ??= ruleTokens(this.tokenizer, this.say);
+    if (rules.includes("eos") && this.ruleTokens.eos === undefined)
+      throw new UsageError("rules: eos needs a tokenizer with an end-of-sequence token; leave it out");
+    return this.ruleTokens;
+  }
+
+  private userTurn({ messages, prompt }: LocalGenerateRequest, tokens: readonly number[]): readonly number[] {
+    if (messages) {
+      const turn = messages.findLast(({ role }) => role === "user");
+      return turn ? userTokens(this.tokenizer, this.render(messages), turn.content) : [];
+    }
+    return prompt === undefined ? tokens : userTokens(this.tokenizer, prompt);
+  }
+
+  private check(request: LocalGenerateRequest): void {
     checkSampling(request);
     const whole = (name: "maxTokens" | "n" | "logprobs", low: number, high: number): void => {
       const value = request[name];
@@ -203,7 +238,7 @@ export class Generator {
     if (given !== 1) throw new UsageError("a request takes exactly one of prompt, messages and tokens");
   }
 
-  private promptTokens(request: GenerationRequest): number[] {
+  private promptTokens(request: LocalGenerateRequest): number[] {
     const { tokenizer } = this;
     const tokens = request.tokens
       ? [...request.tokens]

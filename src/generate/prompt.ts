@@ -41,3 +41,24 @@ export function encodeMessages(
   const text = renderPrompt(tokenizer, messages, template, input);
   return { text, tokens: encodeRendered(tokenizer, text, template) };
 }
+
+/**
+ * Ids of the user's last turn as they stand in a prompt; where none is marked, of all of it.
+ * @param prompt the text that the model reads.
+ * @param content the turn; default what stands between the tags of the Tulu template.
+ */
+export function userTokens(tokenizer: Tokenizer, prompt: string, content = tuluUser(prompt)): number[] {
+  const at = content === undefined ? -1 : prompt.lastIndexOf(content);
+  if (content === undefined || at < 0) return tokenizer.encode(prompt, { addSpecialTokens: false });
+  const encode = (end: number): number[] => tokenizer.encode(prompt.slice(0, end), { addSpecialTokens: false });
+  const before = encode(at);
+  const through = encode(at + content.length);
+  let common = 0;
+  while (common < before.length && before[common] === through[common]) common++;
+  return through.slice(common);
+}
+
+function tuluUser(prompt: string): string | undefined {
+  const turns = [...prompt.matchAll(/<\|user\|>\n([\s\S]*?)\n<\|assistant\|>/g)];
+  return turns.at(-1)?.[1];
+}

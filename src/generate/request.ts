@@ -1,5 +1,6 @@
 /** What is asked of the generator, and what it answers. */
 import type { Message } from "../tokenizer/chat-template.js";
+import type { Rule } from "./rules.js";
 
 /** How the next token is drawn. All defaults mean: the most probable token, unchanged. */
 export interface SamplingOptions {
@@ -17,40 +18,56 @@ export interface SamplingOptions {
   presencePenalty?: number;
   /** Subtracted from a token's logit once for each time the answer holds it. */
   frequencyPenalty?: number;
+  /** Rules on the distribution of the next token, by which a base model answers (rules.ts). Default the generator's. */
+  rules?: readonly Rule[];
 }
 
-/** Exactly one of `prompt`, `messages` and `tokens` is given. */
-export interface GenerationRequest extends SamplingOptions {
+/**
+ * What to write after: exactly one of `prompt` and `messages`. Any language model takes it, our own engine or a server; what
+ * goes into it decides the answer, so it is part of journal keys.
+ */
+export interface GenerateRequest extends SamplingOptions {
   /** Plain text; special tokens are added as the tokenizer does. */
   prompt?: string;
   /** A conversation, rendered with the generator's template. */
   messages?: Message[];
-  /** Token ids as they are. */
-  tokens?: readonly number[];
   /** Most tokens to write, ≥ 1; also limited by the positions of the model. */
   maxTokens: number;
-  /** Cut the beginning of a prompt that leaves no room for `maxTokens`, in place of shortening the answer or refusing. */
+  /**
+   * Local models: cut the beginning of a prompt that leaves no room for `maxTokens`, in place of shortening the answer or
+   * refusing. Servers refuse such a prompt.
+   */
   cutPrompt?: boolean;
   /** Writing ends before the first of these strings. */
   stop?: readonly string[];
+  /** Names the random draws: equal requests with equal seeds give equal answers. Unset: another answer each time. */
+  seed?: number;
+  /** Tells apart requests that are equal on purpose, under one seed (the number of a row or of a try). */
+  trial?: number;
+  /** Answers to the prompt, default 1; the result is the first, the others are in `alternatives`. */
+  n?: number;
+  /** Report each token's log-probability and those of this many alternatives: 0 to MAX_LOGPROBS. */
+  logprobs?: number;
+}
+
+/** The most alternatives that are reported for a token. */
+export const MAX_LOGPROBS = 100;
+
+/** What only our own engine takes: exactly one of `prompt`, `messages` and `tokens`. */
+export interface LocalGenerateRequest extends GenerateRequest {
+  /** Token ids as they are. */
+  tokens?: readonly number[];
   /** Token ids that end the answer besides the model's own. */
   stopTokens?: readonly number[];
   /** Write on after the model's own end tokens (for measurements). */
   ignoreEos?: boolean;
-  /** Names the random draws: equal requests with equal seeds give equal answers. Unset: another answer each time. */
-  seed?: number;
-  /** Tells apart draws under one seed (the number of a row or of a try). */
-  trial?: number;
-  /** Answers to the prompt, default 1. */
-  n?: number;
-  /** Number of the first of these answers, default 0: the draws of some answers of a larger request. */
+  /** Number of the first of the `n` answers, default 0: the draws of some answers of a larger request. */
   firstAnswer?: number;
-  /** Report each token's log-probability and those of this many alternatives (0 … 20). */
-  logprobs?: number;
   /** Name of the adapter to write with; default the generator's first, `null` the bare model. */
   adapter?: string | null;
 }
 
+/** One token's log-probability with the best alternatives the model offered at its place. */
 export interface TokenLogprob {
   token: string;
   /** Natural logarithm of the model's own probability, before penalties and temperature. */

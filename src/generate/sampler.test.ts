@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.js";
 import { Random } from "../random/counter.js";
+import { penalties } from "./logits-processors.js";
 import type { SamplingOptions } from "./request.js";
 import { argMax, checkSampling, logProbabilities, Sampler } from "./sampler.js";
 
@@ -11,7 +12,8 @@ const logits = Float32Array.of(1, 3, 2, 3, -5, 0);
 function draws(options: SamplingOptions, values = logits, count = 4000): number[] {
   const random = new Random("sampler test");
   const shares = values.length ? new Array<number>(values.length).fill(0) : [];
-  for (let i = 0; i < count; i++) shares[new Sampler(options, [], random).choose(values.slice())]! += 1 / count;
+  for (let i = 0; i < count; i++)
+    shares[new Sampler(options, random, penalties(options, [])).choose(values.slice())]! += 1 / count;
   return shares;
 }
 
@@ -30,7 +32,7 @@ function expectShares(found: number[], expected: number[]): void {
 
 describe("sampling", () => {
   it("takes the first of the best without a temperature", () => {
-    expect(new Sampler({}, [], new Random("x")).choose(logits.slice())).toBe(1);
+    expect(new Sampler({}, new Random("x")).choose(logits.slice())).toBe(1);
   });
 
   it("draws in proportion to exp(logit / temperature)", () => {
@@ -110,7 +112,7 @@ describe("sampling", () => {
           }
           const random = new Random("set", values.length, topK);
           for (let i = 0; i < 30; i++) {
-            const token = new Sampler({ temperature: 1, topP, topK }, [], random).choose(Float32Array.from(values));
+            const token = new Sampler({ temperature: 1, topP, topK }, random).choose(Float32Array.from(values));
             expect(kept).toContain(token);
           }
         },
@@ -119,14 +121,16 @@ describe("sampling", () => {
   });
 
   it("punishes what was said: repetition in prompt and answer, presence and frequency in the answer", () => {
+    const penalised = (options: SamplingOptions, prompt: number[]): Sampler =>
+      new Sampler(options, new Random("x"), penalties(options, prompt));
     const values = Float32Array.of(2, 1.9, -1, -1.05);
-    const repeat = new Sampler({ repetitionPenalty: 2 }, [0], new Random("x"));
+    const repeat = penalised({ repetitionPenalty: 2 }, [0]);
     expect([0, 1, 2, 3].map(() => repeat.choose(values.slice()))).toEqual([1, 0, 0, 0]);
-    const negative = new Sampler({ repetitionPenalty: 3 }, [0, 1, 2], new Random("x"));
+    const negative = penalised({ repetitionPenalty: 3 }, [0, 1, 2]);
     expect(negative.choose(Float32Array.of(-1, -1, -1, -2.5))).toBe(3);
-    const presence = new Sampler({ presencePenalty: 0.15 }, [0], new Random("x"));
+    const presence = penalised({ presencePenalty: 0.15 }, [0]);
     expect([0, 1, 2].map(() => presence.choose(values.slice()))).toEqual([0, 1, 0]);
-    const frequency = new Sampler({ frequencyPenalty: 0.15 }, [0], new Random("x"));
+    const frequency = penalised({ frequencyPenalty: 0.15 }, [0]);
     expect([0, 1, 2, 3].map(() => frequency.choose(values.slice()))).toEqual([0, 1, 0, 1]);
   });
 

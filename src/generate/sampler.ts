@@ -1,11 +1,13 @@
-/** Draws the next token from logits: penalties, temperature, then the cuts top-k, top-p and min-p, in this order. */
+/** Draws the next token from logits: processors, temperature, then the cuts top-k, top-p and min-p, in this order. */
 import { UsageError } from "../errors.js";
 import type { Random } from "../random/counter.js";
+import type { LogitsProcessor } from "./logits-processors.js";
 import type { SamplingOptions } from "./request.js";
+import { checkRules } from "./rules.js";
 
 /** @throws UsageError naming the setting that is out of range. */
 export function checkSampling(options: SamplingOptions): void {
-  const check = (name: keyof SamplingOptions, ok: (x: number) => boolean, range: string): void => {
+  const check = (name: Exclude<keyof SamplingOptions, "rules">, ok: (x: number) => boolean, range: string): void => {
     const value = options[name];
     if (value !== undefined && !(Number.isFinite(value) && ok(value)))
       throw new UsageError(`${name} must be ${range}, found ${value}`);
@@ -17,38 +19,23 @@ export function checkSampling(options: SamplingOptions): void {
   check("repetitionPenalty", (x) => x > 0, "above 0");
   check("presencePenalty", () => true, "a number");
   check("frequencyPenalty", () => true, "a number");
+  checkRules(options.rules ?? []);
 }
 
 export class Sampler {
-  private readonly counts = new Map<number, number>();
-  private readonly seen: Set<number>;
-
-  /** @param prompt ids that the repetition penalty counts as said. */
+  /** @param processors change the logits, in their order. */
   constructor(
     private readonly options: SamplingOptions,
-    prompt: Iterable<number>,
     private readonly random: Random,
-  ) {
-    this.seen = new Set((options.repetitionPenalty ?? 1) === 1 ? [] : prompt);
-  }
+    private readonly processors: readonly LogitsProcessor[] = [],
+  ) {}
 
-  /** The next token. `logits` is changed by the penalties. */
+  /** The next token. `logits` is changed by the processors. */
   choose(logits: Float32Array): number {
-    this.penalise(logits);
+    for (const processor of this.processors) processor.process(logits);
     const token = (this.options.temperature ?? 0) > 0 ? this.draw(logits) : argMax(logits);
-    this.counts.set(token, (this.counts.get(token) ?? 0) + 1);
-    this.seen.add(token);
+    for (const processor of this.processors) processor.accept?.(token);
     return token;
-  }
-
-  private penalise(logits: Float32Array): void {
-    const { repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0 } = this.options;
-    if (repetitionPenalty !== 1)
-      for (const token of this.seen)
-        if (logits[token]! > 0) logits[token]! /= repetitionPenalty;
-        else logits[token]! *= repetitionPenalty;
-    if (presencePenalty !== 0 || frequencyPenalty !== 0)
-      for (const [token, count] of this.counts) logits[token]! -= presencePenalty + frequencyPenalty * count;
   }
 
   private draw(logits: Float32Array): number {

@@ -2,13 +2,15 @@
 
 import { Random } from "../random/counter.js";
 import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.js";
-import type { Answer, GenerationOptions, GenerationRequest, TokenLogprob } from "./request.js";
+import type { LogitsProcessor } from "./logits-processors.js";
+import type { Answer, GenerationOptions, LocalGenerateRequest, TokenLogprob } from "./request.js";
 import { logProbabilities, Sampler } from "./sampler.js";
 import { StopStrings } from "./stop-strings.js";
 
 export interface SequenceOptions extends Pick<GenerationOptions, "onText" | "onToken"> {
-  request: GenerationRequest;
-  prompt: readonly number[];
+  request: LocalGenerateRequest;
+  /** What changes the logits; its own for each answer. */
+  processors: readonly LogitsProcessor[];
   /** Number of this answer among those to one prompt. */
   index: number;
   seed: number;
@@ -34,8 +36,8 @@ export class Sequence {
     private readonly options: SequenceOptions,
     private readonly ends: ReadonlySet<number>,
   ) {
-    const { request, seed, index, prompt } = options;
-    this.sampler = new Sampler(request, prompt, new Random("generate", seed, request.trial ?? 0, index));
+    const { request, seed, index, processors } = options;
+    this.sampler = new Sampler(request, new Random("generate", seed, request.trial ?? 0, index), processors);
     this.stops = new StopStrings(request.stop ?? []);
     this.stream = tokenizer.stream();
   }

@@ -12,7 +12,10 @@ import type {
 } from "./language-model.js";
 
 export interface EmbeddedModelOptions
-  extends Pick<GeneratorOptions, "device" | "threads" | "weights" | "template" | "maxBatch" | "say" | "signal"> {
+  extends Pick<
+    GeneratorOptions,
+    "device" | "threads" | "weights" | "template" | "maxBatch" | "rules" | "say" | "signal"
+  > {
   /** PEFT adapter folder (or run folder) put on top of the model. */
   adapter?: string;
   /** Seed of requests that name none. Default 0: equal calls give equal answers. */
@@ -29,7 +32,8 @@ export class EmbeddedModel implements LanguageModel {
   ) {
     const { reference, identity } = generator.model;
     const { weights = "int8", seed = 0 } = options;
-    this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}`;
+    const rules = options.rules?.length ? `:rules=${options.rules}` : "";
+    this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}${rules}`;
   }
 
   /** How it computes, as far as figures may depend on it. */

@@ -1,42 +1,6 @@
-import type { Message } from "../tokenizer/chat-template.js";
+import type { GenerateRequest, TokenLogprob } from "../generate/request.js";
 
-/** One token's log-probability (natural logarithm) with the best alternatives the model offered at that place. */
-export interface TokenLogprob {
-  token: string;
-  logprob: number;
-  /** The most probable tokens at this place, best first; at most `GenerateRequest.logprobs` of them. */
-  top: { token: string; logprob: number }[];
-}
-
-/** What to write after. Exactly one of `prompt` (plain text) and `messages` (chat) is given. */
-export interface GenerateRequest {
-  prompt?: string;
-  messages?: Message[];
-  /** Most tokens to write, ≥ 1. */
-  maxTokens: number;
-  /** Local models: cut the beginning of a prompt that leaves no room for `maxTokens`. Servers refuse such a prompt. */
-  cutPrompt?: boolean;
-  /** 0 (the default) takes the most probable token. */
-  temperature?: number;
-  /** Keep the smallest set of tokens with this much probability, 0 < p ≤ 1. */
-  topP?: number;
-  /** Keep this many tokens; 0 keeps all. */
-  topK?: number;
-  /** Keep tokens with at least this share of the best one's probability, 0 … 1. */
-  minP?: number;
-  /** Writing ends before the first of these strings. */
-  stop?: string[];
-  presencePenalty?: number;
-  frequencyPenalty?: number;
-  repetitionPenalty?: number;
-  seed?: number;
-  /** Answers to this request, default 1; the result is the first, all are in `alternatives`. */
-  n?: number;
-  /** Ask for the log-probability of each token and this many alternatives. */
-  logprobs?: number;
-  /** Tells apart requests that are equal on purpose (the third try of one prompt, say); part of the journal key. */
-  trial?: number;
-}
+export type { GenerateRequest, TokenLogprob } from "../generate/request.js";
 
 export interface GenerateResult {
   text: string;

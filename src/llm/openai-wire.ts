@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.js";
 import { BadAnswerError } from "./attempt-failure.js";
 import type { GenerateRequest, GenerateResult, TokenLogprob } from "./language-model.js";
 
@@ -11,6 +12,8 @@ export interface WireRequest {
 
 /** Body of POST /completions or /chat/completions (OpenAI API reference; `top_k`, `min_p`, `repetition_penalty` as vLLM and llama.cpp name them). */
 export function toWire(model: string, request: GenerateRequest, api: WireApi, isOpenAi: boolean): WireRequest {
+  if (request.rules?.length)
+    throw new UsageError("rules change the logits of local models; a server does not take them");
   const chat = api === "chat" || (api === "auto" && request.messages !== undefined);
   const body: Record<string, unknown> = {
     model,

@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.js";
 import type { EmbeddedModelOptions } from "./embedded.js";
 import type { LanguageModel } from "./language-model.js";
 import type { OpenAiOptions } from "./openai-compatible.js";
@@ -19,6 +20,8 @@ export interface ResolvedModel extends LanguageModel {
  */
 export async function resolveLanguageModel(reference: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   if (isOpenAiReference(reference)) {
+    if (options.rules?.length)
+      throw new UsageError(`${reference}: rules change the logits of local models; serve the model with --rules`);
     const { OpenAiCompatibleModel } = await import("./openai-compatible.js");
     return new OpenAiCompatibleModel(reference, options);
   }

@@ -1,5 +1,5 @@
 /** What the server needs from an engine; tests put a scripted one in its place. */
-import type { GenerationOptions, GenerationRequest, GenerationResult, TokenLogprob } from "../generate/request.js";
+import type { GenerationOptions, GenerationResult, LocalGenerateRequest, TokenLogprob } from "../generate/request.js";
 
 /** A name that clients may put into `model`. */
 export interface ServedModel {
@@ -15,7 +15,7 @@ export interface ReadPrompt {
   logprobs: TokenLogprob[];
 }
 
-export type PromptInput = Pick<GenerationRequest, "prompt" | "messages" | "tokens" | "adapter">;
+export type PromptInput = Pick<LocalGenerateRequest, "prompt" | "messages" | "tokens" | "adapter">;
 
 export interface ServeBackend {
   /** At least one; the first stands for requests that name none. */
@@ -25,7 +25,7 @@ export interface ServeBackend {
   /** Answers written at once; more wait in the engine's queue. */
   readonly maxBatch: number;
   /** Rejects with UsageError for a request that cannot be met, and with the signal's reason when it is aborted. */
-  generate(request: GenerationRequest, options?: GenerationOptions): Promise<GenerationResult>;
+  generate(request: LocalGenerateRequest, options?: GenerationOptions): Promise<GenerationResult>;
   /** Log-probabilities of a prompt's own tokens, with `top` alternatives each. */
   readPrompt(input: PromptInput, top: number, signal?: AbortSignal): Promise<ReadPrompt>;
   /** The text that each token adds; joined, they are the decoded text without special tokens. */

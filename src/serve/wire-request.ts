@@ -1,6 +1,6 @@
 /** Reads request bodies of the OpenAI API (reference: "Create chat completion", "Create completion"). */
 import { z } from "zod";
-import type { GenerationRequest } from "../generate/request.js";
+import type { LocalGenerateRequest } from "../generate/request.js";
 import type { Message } from "../tokenizer/chat-template.js";
 import { record, refuseUnsupported } from "./field-table.js";
 import { HttpError } from "./http-error.js";
@@ -14,14 +14,14 @@ const NO_LIMIT = 1e9;
 const MAX_N = 128;
 const MAX_PROMPTS = 256;
 
-export type Prompt = Pick<GenerationRequest, "prompt" | "messages" | "tokens">;
+export type Prompt = Pick<LocalGenerateRequest, "prompt" | "messages" | "tokens">;
 
 export interface WireRequest {
   model?: string;
   /** One for chat; one or more for completions. */
   prompts: Prompt[];
   /** Everything but the prompt and the adapter. `maxTokens` may be 0 when the prompt is echoed. */
-  options: Omit<GenerationRequest, "prompt" | "messages" | "tokens" | "adapter" | "trial"> & { n: number };
+  options: Omit<LocalGenerateRequest, "prompt" | "messages" | "tokens" | "adapter" | "trial"> & { n: number };
   echo: boolean;
   stream: boolean;
   includeUsage: boolean;

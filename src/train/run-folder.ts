@@ -24,7 +24,16 @@ export interface RunRecord {
   identity: string;
   versions: Record<string, string>;
   device: { name: string; threads: number };
-  data: { files: Record<string, string>; examples: number; validation: number; truncated: number; dropped: number };
+  data: {
+    files: Record<string, string>;
+    examples: number;
+    validation: number;
+    /** Rows cut at `max_length`, and left out; of the rows to train on and of those held out. */
+    truncated: number;
+    dropped: number;
+    validationTruncated?: number;
+    validationDropped?: number;
+  };
   /** Absent when a cluster trained. */
   memory?: { keptLayers: number; rowTokens: number; estimateBytes: number };
   /** The job of a run that a cluster trained. */

@@ -60,10 +60,10 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
   const before = options.resume && folder.exists() ? folder.record() : undefined;
   const templateTime = before?.templateTime ?? localTime(new Date(started));
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
-  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
-
   const checkpoint = openCheckpoint(modelPath);
   const config = decoderConfig(checkpoint.config, checkpoint.source);
+  const examples = await loadTrainingExamples(recipe, tokenizer, say, config.vocabSize);
+  const { train, validation, truncated, dropped, validationTruncated, validationDropped } = examples;
   const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
   const lengths = train.map(({ tokens }) => tokens.length);
   const batchSize = recipe.batch.micro * recipe.batch.accumulation;
@@ -106,6 +106,8 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
       validation: validation.length,
       truncated,
       dropped,
+      validationTruncated,
+      validationDropped,
     },
     memory: { keptLayers: plan.keptLayers, rowTokens: plan.rowTokens, estimateBytes: Math.round(plan.estimate) },
     progress: { step: 0, steps, epoch: 0 },
@@ -132,6 +134,7 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
     ours = true;
     folder.create(recipe);
     folder.write(record);
+    for (const row of examples.skipped) folder.log(`left out: ${row}`);
     folder.log(`start: ${recipe.method} ${recipe.mode}, ${train.length} examples, ${steps} steps`);
     const weights = loadDecoderWeights(checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
     const start = shape && (await startingAdapter(recipe, weights, shape));

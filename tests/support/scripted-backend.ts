@@ -1,6 +1,6 @@
 /** An engine whose answers are known: it says back the last text it was given, word by word. */
 import { ContextLengthError, UsageError } from "../../src/errors.js";
-import type { Answer, GenerationOptions, GenerationRequest, GenerationResult } from "../../src/generate/request.js";
+import type { Answer, GenerationOptions, GenerationResult, LocalGenerateRequest } from "../../src/generate/request.js";
 import type { PromptInput, ReadPrompt, ServeBackend, ServedModel } from "../../src/serve/backend.js";
 
 const WORD = /\s*\S+/g;
@@ -18,7 +18,7 @@ export class ScriptedBackend implements ServeBackend {
   readonly maxPositions = 1000;
   readonly maxBatch = 4;
   /** Every request that arrived. */
-  readonly requests: GenerationRequest[] = [];
+  readonly requests: LocalGenerateRequest[] = [];
   running = 0;
   aborted = 0;
   private held = false;
@@ -36,7 +36,7 @@ export class ScriptedBackend implements ServeBackend {
     this.release();
   }
 
-  async generate(request: GenerationRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
+  async generate(request: LocalGenerateRequest, options: GenerationOptions = {}): Promise<GenerationResult> {
     this.requests.push(request);
     const said = request.messages?.at(-1)?.content ?? request.prompt ?? (request.tokens ?? []).join(" ");
     if (said.includes(TOO_LONG))
@@ -59,7 +59,7 @@ export class ScriptedBackend implements ServeBackend {
   }
 
   private async answer(
-    { adapter, maxTokens, logprobs }: GenerationRequest,
+    { adapter, maxTokens, logprobs }: LocalGenerateRequest,
     said: string,
     index: number,
     { signal, onText, onToken }: GenerationOptions,
