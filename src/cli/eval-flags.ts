@@ -17,6 +17,7 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   outputs?: string[];
   weights: "float32" | "int8" | "int4";
   threads?: number;
+  bos: "tokenizer" | "none";
   layout?: "rt";
   judge?: string;
   judgePrompt?: string;

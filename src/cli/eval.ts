@@ -9,7 +9,7 @@ import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { resolveReference } from "./eval-reference.js";
 import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
-import { rulesOption } from "./generation-flags.js";
+import { bosOption, rulesOption } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -43,6 +43,7 @@ export function evalCommand(): Command {
       ).choices(["rt"]),
     )
     .addOption(rulesOption())
+    .addOption(bosOption())
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
     .option("--judge-safety-prompt <file>", "just_eval: the same for its rows about safety")
@@ -189,6 +190,7 @@ async function runOpened(
       reference: flags.reference === undefined ? undefined : resolveReference(flags.reference),
       layout: flags.layout,
       engine: engineOf(model),
+      bos: flags.bos === "none" ? "none" : undefined,
       difficulty: flags.difficulty,
       bertScore: bertScoreOptions(flags, globals, signal),
       maxNewTokens: flags.maxNewTokens,

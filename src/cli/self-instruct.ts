@@ -211,10 +211,7 @@ async function tell(
   for (const [stage, part] of Object.entries({ classify, instances }))
     for (const error of part?.errors.slice(0, ERRORS_SHOWN) ?? []) say(`failed in ${stage}: ${error}`, globals);
   if (bootstrap)
-    say(
-      `${bootstrap.instructions} instructions; left out of what was proposed: ${whatBecame(bootstrap)}`,
-      globals,
-    );
+    say(`${bootstrap.instructions} instructions; left out of what was proposed: ${whatBecame(bootstrap)}`, globals);
   if (prepare)
     say(
       `${prepare.instances} instances of ${prepare.instructions} instructions (${prepare.classification_instructions} classification), ${prepare.finetuning_rows} fine-tuning rows: ${folder}`,

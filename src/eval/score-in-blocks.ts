@@ -48,7 +48,7 @@ export async function scoreInBlocks(
         scores = (await model.score(requests)) as Score[];
         if (scores.length !== requests.length)
           throw new FailureError(`${model.id}: returned ${scores.length} scores for ${requests.length} requests`);
-        keep(journal, path, key, scores);
+        if (scores.every(({ problem }) => problem === undefined)) keep(journal, path, key, scores);
       }
       let next = 0;
       for (const group of block) results.push(scores.slice(next, (next += group.length)));
@@ -70,6 +70,7 @@ function keep(journal: JournalFile, path: string, key: string, scores: Score[]):
 }
 
 /** What a score depends on. Requests with lm-evaluation-harness's boundary keep the form that older journals have. */
-function identity({ context, continuation, boundary, maxTokens }: Request): unknown[] {
+function identity({ context, continuation, boundary, maxTokens, bos }: Request): unknown[] {
+  if (bos) return [context, continuation, boundary ?? null, maxTokens ?? null, bos];
   return boundary ? [context, continuation, boundary, maxTokens ?? null] : [context, continuation];
 }

@@ -26,6 +26,8 @@ export interface SuiteContext {
   shots?: number;
   /** As asked for; unset means each suite's own choice. */
   template?: ChatTemplate;
+  /** Scored choices: "none" puts no BOS before a context, as lm-evaluation-harness 0.4.5; unset: what the tokenizer puts. */
+  bos?: "none";
   /** Renders conversations with `template`, for choices to be scored after them. */
   chat?: ChatRenderer;
   /** Renders an exchange for its response to be scored; absent where `template` does not allow it. */

@@ -116,10 +116,15 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     for (const [i, key] of keys.entries()) if (!journal.has(key)) missing.set(key, pairs[i]!);
     calls.reused += pairs.length - missing.size;
     const results = missing.size > 0 ? await model.score!([...missing.values()]) : [];
-    for (const [i, key] of [...missing.keys()].entries()) keep(key, results[i]);
-    calls.made += missing.size;
+    const failed = new Map<string, ScoreResult>();
+    for (const [i, key] of [...missing.keys()].entries()) {
+      const result = results[i]!;
+      if (result.problem === undefined) keep(key, result);
+      else failed.set(key, result);
+    }
+    calls.made += missing.size - failed.size;
     await journal.settle();
-    return keys.map((key) => journal.get(key) as ScoreResult);
+    return keys.map((key) => failed.get(key) ?? (journal.get(key) as ScoreResult));
   }
 
   return {

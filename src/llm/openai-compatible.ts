@@ -11,7 +11,7 @@ import type {
   ScoreResult,
 } from "./language-model.js";
 import { parseOpenAiReference } from "./openai-reference.js";
-import { readEcho, toEcho } from "./openai-score.js";
+import { type EchoedPrompt, pairTexts, readEcho, scoreEchoed, toEcho } from "./openai-score.js";
 import { fromWire, toWire, type WireApi, type WireRequest } from "./openai-wire.js";
 import { type Budget, ModelUnavailableError, type Price, type Usage, UsageMeter } from "./usage.js";
 
@@ -93,16 +93,33 @@ export class OpenAiCompatibleModel implements LanguageModel {
     );
   }
 
-  /** Log-probabilities by echoing the prompt, which vLLM, llama.cpp and `evoke serve` offer and OpenAI does not. */
+  /**
+   * Log-probabilities by echoing the prompt, which vLLM and `evoke serve` offer and OpenAI does not. A pair that cannot be scored fails
+   * alone (`problem`).
+   *
+   * @throws ModelUnavailableError when no pair can be.
+   */
   async score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
-    const results = await this.all(pairs, (pair) =>
-      this.untilAnswered(
-        () => toEcho(this.name, pair),
-        (answer) => readEcho(answer, pair),
-      ),
+    const echoes = new Map<string, Promise<EchoedPrompt>>(); // choices of a question share their context
+    const echo = (text: string): Promise<EchoedPrompt> => {
+      const known = echoes.get(text);
+      if (known) return known;
+      const asked = this.untilAnswered(() => toEcho(this.name, text), readEcho);
+      echoes.set(text, asked);
+      return asked;
+    };
+    const results = await this.all(pairs, async (pair) => {
+      if (pair.bos === "none")
+        throw new UsageError("a server's tokenizer decides about BOS itself; leave --bos out, or score locally");
+      const { whole, before } = pairTexts(pair);
+      const [text, context] = await Promise.all([echo(whole), before === "" ? undefined : echo(before)]);
+      return scoreEchoed(pair, text, context);
+    });
+    const gone = results.find((result) => result instanceof ModelUnavailableError || result instanceof UsageError);
+    if (gone) throw gone;
+    return results.map((result) =>
+      result instanceof Error ? { logprob: Number.NaN, tokens: 0, isGreedy: false, problem: result.message } : result,
     );
-    for (const result of results) if (result instanceof Error) throw result;
-    return results as ScoreResult[];
   }
 
   /** Runs `work` on every item, a limited number at a time; an item's failure takes its place in the results. */

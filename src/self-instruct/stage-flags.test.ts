@@ -10,7 +10,10 @@ import { type RunOptions, runSelfInstruct } from "./run.js";
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evoke-stage-flags-"));
-  write("machine_generated_instructions.jsonl", ["a", "b", "c"].map((instruction) => ({ instruction })));
+  write(
+    "machine_generated_instructions.jsonl",
+    ["a", "b", "c"].map((instruction) => ({ instruction })),
+  );
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -19,7 +22,10 @@ function write(name: string, rows: object[]): string {
   return join(folder, name);
 }
 const read = (name: string) =>
-  readFileSync(join(folder, name), "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  readFileSync(join(folder, name), "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 const seedTasks = () =>
   write("seeds.jsonl", [{ instruction: "s", instances: [{ input: "", output: "o" }], is_classification: false }]);
 

@@ -109,8 +109,7 @@ export async function instancesStage(setting: StageSetting, model: LanguageModel
     path: join(folder, FILES.instances),
     isChosen: (instruction) =>
       chosen.has(instruction) &&
-      (setting.tasksOnly === undefined ||
-        (setting.tasksOnly === "classification") === classification.get(instruction)),
+      (setting.tasksOnly === undefined || (setting.tasksOnly === "classification") === classification.get(instruction)),
     prompts: { classification: prompts.instancesClassification, generation: prompts.instancesGeneration },
     maxInstances: instances.max_instances,
     maxTokens: { classification: instances.max_tokens_classification, generation: instances.max_tokens_generation },
