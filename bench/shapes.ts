@@ -1,7 +1,7 @@
 /** Models of known shape with random NF4 weights: training costs the same whatever the weights are. */
 import { randomFillSync } from "node:crypto";
 import { decoderConfig } from "../src/model/architectures/index.js";
-import { hasBias, LINEAR_LAYERS, linearShape, vectorShapes } from "../src/model/decoder-layer.js";
+import { vectorShapes } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, embedFrom, type StoredLayer } from "../src/model/weights.js";
 import { NESTED_BLOCK, signedDynamicMap } from "../src/quant/dynamic-map.js";
 
@@ -45,8 +45,8 @@ export function randomWeights(name: string): DecoderWeights {
   const code = signedDynamicMap();
   const layers = Array.from({ length: config.layers }, (): StoredLayer => {
     const stored: StoredLayer = { linear: new Map(), biases: new Map(), vectors: new Map() };
-    for (const linear of LINEAR_LAYERS) {
-      const shape = linearShape(config, linear);
+    for (const { name: linear, shape: sizes, bias } of config.block.linears) {
+      const shape: [number, number] = [...sizes];
       const blocks = (shape[0] * shape[1]) / 64;
       const absmax = {
         codes: randomFillSync(new Uint8Array(blocks)),
@@ -56,7 +56,7 @@ export function randomWeights(name: string): DecoderWeights {
       };
       const packed = randomFillSync(new Uint8Array((shape[0] * shape[1]) / 2));
       stored.linear.set(linear, { kind: "nf4", weight: { shape, packed, absmax, blockSize: 64, quantType: "nf4" } });
-      if (hasBias(config, linear)) stored.biases.set(linear, new Float32Array(shape[0]));
+      if (bias) stored.biases.set(linear, new Float32Array(shape[0]));
     }
     for (const [vector, size] of vectorShapes(config)) stored.vectors.set(vector, new Float32Array(size).fill(1));
     return stored;

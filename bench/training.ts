@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { openCheckpoint } from "../src/checkpoint/open.js";
 import { Graph, ops } from "../src/graph/index.js";
 import { resolveModel } from "../src/hub/resolve-model.js";
-import { LINEAR_LAYERS, linearShape } from "../src/model/decoder-layer.js";
+import { linearNames, linearShape } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { adapterShape } from "../src/peft/targets.js";
 import { Device, hostTensor } from "../src/runtime/device.js";
@@ -69,7 +69,7 @@ async function denseRate(device: Device): Promise<number> {
 function productFlops(weights: DecoderWeights, rank: number, targets: number): number {
   const { config } = weights;
   let perToken = 0;
-  LINEAR_LAYERS.forEach((name) => {
+  linearNames(config).forEach((name) => {
     const [out, width] = linearShape(config, name);
     perToken += 4 * out * width; // forward, and the gradient of the input; the frozen weight has none
     perToken += 6 * rank * (out + width);
@@ -126,7 +126,6 @@ const plan = planMemory({
   microBatch: count,
   budgetBytes: Number(values.budget) * 1e9,
   recompute: "auto",
-  onHost: true,
 });
 const build = (on: Device): Promise<TrainingModel> =>
   TrainingModel.create(on, weights, {
@@ -141,7 +140,7 @@ const examples = lengths.map((length, index) => ({
   mask: new Uint8Array(length).fill(1),
   index,
 }));
-const rows = balancedRows([...lengths.keys()], lengths, plan.rowTokens, count).map((row) =>
+const rows = balancedRows([...lengths.keys()], (index) => lengths[index]!, plan.rowTokens, count).map((row) =>
   trainingRow(row.map((index) => examples[index]!)),
 );
 const targets = rows.reduce((sum, row) => sum + row.targets, 0);

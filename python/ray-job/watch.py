@@ -15,6 +15,7 @@ import torch.distributed as dist
 from transformers import TrainerCallback
 
 import inputs
+from quiet import check_unchanged, gradient_probe, quiet
 
 
 class Watch(TrainerCallback):
@@ -28,6 +29,7 @@ class Watch(TrainerCallback):
         self.validation_loss: float | None = None
         self.best: tuple[float, int, dict[str, torch.Tensor]] | None = None
         self.stale = 0
+        self.proven = False
         self.trainer: Any = None
         self.began = 0.0
 
@@ -37,7 +39,7 @@ class Watch(TrainerCallback):
     def on_step_end(self, args, state, control, model=None, **_):
         self.validation_loss = None
         if self.validation and self._due(state.global_step, state.max_steps):
-            self.validation_loss = self._validate(model)
+            self.validation_loss = self._validate(model) if self.proven else self._validate_watched(model)
             if self.recipe.get("early_stop"):
                 self._judge(self.validation_loss, state.global_step, model, control)
 
@@ -74,6 +76,17 @@ class Watch(TrainerCallback):
         every = self.recipe["validation"].get("every_steps")
         return step % every == 0 if every else step % self.steps_per_epoch == 0 or step == last
 
+    def _validate_watched(self, model: torch.nn.Module) -> float:
+        """The first validation, with proof that training goes on with the same gradients."""
+        own = self.trainer.accelerator.unwrap_model(model)
+        device = next(own.parameters()).device
+        batch = {name: tensor.to(device) for name, tensor in self.trainer.data_collator(self.validation[:1]).items()}
+        before = gradient_probe(own, batch)
+        loss = self._validate(model)
+        check_unchanged(before, gradient_probe(own, batch))
+        self.proven = True
+        return loss
+
     @torch.no_grad()
     def _validate(self, model: torch.nn.Module) -> float:
         """Sum of the loss over all targets of the validation rows, divided by their number; rows are shared out."""
@@ -81,18 +94,17 @@ class Watch(TrainerCallback):
         share = self.validation[context.get_world_rank() :: context.get_world_size()]
         device = next(model.parameters()).device
         total = torch.zeros(2, dtype=torch.float64)
-        model.eval()
-        for at in range(0, len(share), size):
-            batch = self.trainer.data_collator(share[at : at + size])
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            labels = batch.pop("labels")[:, 1:]
-            with self.trainer.compute_loss_context_manager():
-                logits = model(**batch, use_cache=False).logits[:, :-1].float()
-            loss = torch.nn.functional.cross_entropy(
-                logits.transpose(1, 2), labels, ignore_index=inputs.IGNORE, reduction="sum"
-            )
-            total += torch.tensor([loss.item(), (labels != inputs.IGNORE).sum().item()], dtype=torch.float64)
-        model.train()
+        with quiet(model):
+            for at in range(0, len(share), size):
+                batch = self.trainer.data_collator(share[at : at + size])
+                batch = {name: tensor.to(device) for name, tensor in batch.items()}
+                labels = batch.pop("labels")[:, 1:]
+                with self.trainer.compute_loss_context_manager():
+                    logits = model(**batch, use_cache=False).logits[:, :-1].float()
+                loss = torch.nn.functional.cross_entropy(
+                    logits.transpose(1, 2), labels, ignore_index=inputs.IGNORE, reduction="sum"
+                )
+                total += torch.tensor([loss.item(), (labels != inputs.IGNORE).sum().item()], dtype=torch.float64)
         total = total.to(device)
         if dist.is_initialized():
             dist.all_reduce(total)

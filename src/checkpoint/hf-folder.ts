@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { FailureError, UsageError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
+import { regularFiles } from "../files/regular-file.js";
 import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
 import type { Checkpoint, WeightInfo } from "./checkpoint.js";
@@ -157,7 +158,7 @@ export class HfFolder implements Checkpoint {
   }
 
   #onlySafetensors(): string {
-    const names = readdirSync(this.source);
+    const names = regularFiles(this.source);
     const found = names.filter((name) => name.endsWith(".safetensors"));
     if (found.length === 1) return join(this.source, found[0]!);
     const pickle = names.some((name) => /^pytorch_model.*\.bin$/.test(name));

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
+import { regularFiles } from "../files/regular-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { GgufCheckpoint } from "./gguf/checkpoint.js";
 import { HfFolder } from "./hf-folder.js";
@@ -22,7 +23,7 @@ export function findGguf(path: string): string | undefined {
   if (!existsSync(path)) throw new UsageError(`${path}: no such model folder or file`);
   if (!statSync(path).isDirectory()) return path;
   if (existsSync(join(path, "config.json"))) return undefined;
-  const found = readdirSync(path).filter((name) => name.toLowerCase().endsWith(".gguf"));
+  const found = regularFiles(path).filter((name) => name.toLowerCase().endsWith(".gguf"));
   if (found.length === 0)
     throw new UsageError(`${path}: holds neither config.json nor a .gguf file, so it is not a model folder`);
   if (found.length > 1)

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../errors.js";
-import { replaceFile, writeFileAtomically, writeFully } from "../files/atomic-write.js";
+import { naming, replaceFile, writeFileAtomically, writeFully } from "../files/atomic-write.js";
 import { floatToBfloat, floatToHalf } from "../quant/half.js";
 import { bytesOf } from "./byte-file.js";
 
@@ -55,9 +55,9 @@ export function writeSafetensors(
   replaceFile(path, (temporary) => {
     const fd = openSync(temporary, "w");
     try {
-      writeFully(fd, prefix);
+      writeFully(fd, prefix, path);
       for (const tensor of tensors) writeValues(fd, path, tensor);
-      fsyncSync(fd);
+      naming(path, () => fsyncSync(fd));
     } finally {
       closeSync(fd);
     }
@@ -73,7 +73,7 @@ function writeValues(fd: number, path: string, tensor: TensorToWrite): void {
     );
   }
   if (tensor.dtype === "F32") {
-    writeFully(fd, bytesOf(data));
+    writeFully(fd, bytesOf(data), path);
     return;
   }
   const encode = tensor.dtype === "F16" ? floatToHalf : floatToBfloat;
@@ -81,7 +81,7 @@ function writeValues(fd: number, path: string, tensor: TensorToWrite): void {
   for (let done = 0; done < values; done += PIECE) {
     const n = Math.min(PIECE, values - done);
     for (let i = 0; i < n; i++) piece[i] = encode(data[done + i]!);
-    writeFully(fd, bytesOf(piece.subarray(0, n)));
+    writeFully(fd, bytesOf(piece.subarray(0, n)), path);
   }
 }
 

@@ -1,6 +1,8 @@
 import { Command, Option } from "commander";
 import { exportRecipe, TRAINERS, type Trainer } from "../cluster/export/export-recipe.js";
 import { loadRecipe } from "../recipe/load.js";
+import { exportAdapterCommand } from "./export-adapter.js";
+import { exportModelCommand } from "./export-model.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 interface ExportFlags {
@@ -14,7 +16,11 @@ interface ExportFlags {
 
 /** `evoke export`: hands work over to other programs. */
 export function exportCommand(): Command {
-  return new Command("export").description("Hand a recipe over to another trainer.").addCommand(exportRecipeCommand());
+  return new Command("export")
+    .description("Hand models, adapters and recipes over to other programs.")
+    .addCommand(exportModelCommand())
+    .addCommand(exportAdapterCommand())
+    .addCommand(exportRecipeCommand());
 }
 
 function exportRecipeCommand(): Command {

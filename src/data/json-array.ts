@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { FailureError, UsageError } from "../errors.js";
-import type { JsonRow } from "../files/jsonl.js";
+import { parseJsonRow } from "../files/json-row.js";
 import type { OnInvalidRow, SourceRow } from "./source-row.js";
 
 const MAX_BYTES = 0x1fff_ffff; // V8's longest string
@@ -15,7 +15,7 @@ export function* readJsonArray(path: string, onInvalid?: OnInvalidRow): Generato
   const text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
   const start = findArray(text, path);
   for (const { from, to, line } of splitArray(text, start)) {
-    const row = parseItem(text.slice(from, to));
+    const row = parseJsonRow(text.slice(from, to));
     if (typeof row !== "string") yield { row, line };
     else if (onInvalid) onInvalid(`${path}:${line}: ${row}`, line);
     else throw new UsageError(`${path}:${line}: ${row}`);
@@ -26,7 +26,7 @@ export function* readJsonArray(path: string, onInvalid?: OnInvalidRow): Generato
 export function looksLikeJsonLines(text: string): boolean {
   const [first, second] = text.replace(/^\ufeff/, "").split("\n", 2);
   if (!first?.trim().startsWith("{") || !second?.trim().startsWith("{")) return false;
-  return typeof parseItem(first) !== "string";
+  return typeof parseJsonRow(first) !== "string";
 }
 
 /** Index of the "[" that opens the rows. */
@@ -75,16 +75,6 @@ function endOfString(text: string, start: number): number {
     else if (c === 34) return at;
   }
   return text.length;
-}
-
-function parseItem(text: string): JsonRow | string {
-  try {
-    const row: unknown = JSON.parse(text);
-    if (typeof row === "object" && row !== null && !Array.isArray(row)) return row as JsonRow;
-    return "expected a JSON object";
-  } catch (error) {
-    return `not valid JSON (${(error as Error).message.split("\n")[0]!.slice(0, 120)})`;
-  }
 }
 
 function countLines(text: string, from: number, to: number): number {

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
+import { regularFiles } from "../files/regular-file.js";
 import { type BootstrapResult, pairedBootstrap, type SignTestResult, signTest } from "../metrics/statistics.js";
 import { textTable } from "./results.js";
 
@@ -58,10 +59,9 @@ export async function compareRuns(
 function sampleFiles(folder: string): string[] {
   const samples = join(folder, "samples");
   if (!existsSync(samples)) throw new UsageError(`${folder}: holds no samples of an evaluation`);
-  return readdirSync(samples)
+  return regularFiles(samples)
     .filter((name) => name.endsWith(".jsonl"))
-    .map((name) => name.slice(0, -".jsonl".length))
-    .sort();
+    .map((name) => name.slice(0, -".jsonl".length));
 }
 
 function paired(suite: string, left: readonly JsonRow[], right: readonly JsonRow[]): [string, number[], number[]][] {

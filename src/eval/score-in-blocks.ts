@@ -1,7 +1,8 @@
 import { FailureError, UsageError } from "../errors.js";
 import { sha256 } from "../files/sha256.js";
-import { JournalFile, journalFailure } from "../llm/journal-file.js";
+import { JournalFile } from "../llm/journal-file.js";
 import type { LanguageModel, ScoreResult } from "../llm/language-model.js";
+import { isScoreResult } from "../llm/result-shape.js";
 import type { Request } from "./prompts.js";
 
 /** A score that may say that the beginning of its context was cut off. */
@@ -43,12 +44,12 @@ export async function scoreInBlocks(
       const block = groups.slice(at, at + GROUPS_PER_BLOCK);
       const requests = block.flat();
       const key = sha256(JSON.stringify(["score-block", model.id, requests.map(identity)]));
-      let scores = journal.get(key) as Score[] | undefined;
+      let scores = journal.get(key, isScores(requests.length));
       if (!scores) {
         scores = (await model.score(requests)) as Score[];
         if (scores.length !== requests.length)
           throw new FailureError(`${model.id}: returned ${scores.length} scores for ${requests.length} requests`);
-        if (scores.every(({ problem }) => problem === undefined)) keep(journal, path, key, scores);
+        if (scores.every(({ problem }) => problem === undefined)) journal.add(key, scores);
       }
       let next = 0;
       for (const group of block) results.push(scores.slice(next, (next += group.length)));
@@ -61,12 +62,10 @@ export async function scoreInBlocks(
   }
 }
 
-function keep(journal: JournalFile, path: string, key: string, scores: Score[]): void {
-  try {
-    journal.add(key, scores);
-  } catch (error) {
-    throw journalFailure(path, error);
-  }
+/** Whether a journal's value is what `count` requests were given. */
+function isScores(count: number) {
+  return (value: unknown): value is Score[] =>
+    Array.isArray(value) && value.length === count && value.every((score) => isScoreResult(score));
 }
 
 /** What a score depends on. Requests with lm-evaluation-harness's boundary keep the form that older journals have. */

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { SuiteResult } from "../eval/results.js";
 import { readAllJsonl } from "../files/jsonl.js";
+import { readRegularFile } from "../files/regular-file.js";
 import { mean, standardError } from "../metrics/statistics.js";
 import type { Arm, Experiment } from "../recipe/experiment-schema.js";
 import {
@@ -118,7 +119,7 @@ function readEvaluations(out: string, steps: readonly Step[], done: ReadonlySet<
     const folder = join(out, step.folder);
     const path = join(folder, "results.json");
     if (!existsSync(path)) return [];
-    const results = JSON.parse(readFileSync(path, "utf8")) as Record<string, SuiteResult>;
+    const results = JSON.parse(readRegularFile(path)) as Record<string, SuiteResult>;
     // Sets stand before and beside their parts: "refusal" goes with advbench, whose answers another step judges.
     const elsewhere = judged.get(step.id) ?? [];
     const parts = new Set(elsewhere.flatMap((suite) => [suite, ...partsOf(results[suite])]));

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { isOpenAiReference } from "../llm/openai-reference.js";
+import { checkReference, isOpenAiReference } from "../llm/openai-reference.js";
 import type { LoadedExperiment } from "../recipe/experiment-load.js";
 import { parseRecipe } from "../recipe/load.js";
 import { type Layer, mergeLayers } from "../recipe/overrides.js";
@@ -25,7 +25,11 @@ export async function planExperiment(
   const context: PlanContext = {
     fail,
     inputs,
-    model: (name) => ({ model: chosen[name] ?? name }),
+    model: (name) => {
+      const model = chosen[name] ?? name;
+      checkReference(model);
+      return { model };
+    },
     isRemote: (model) => "model" in model && isOpenAiReference(model.model),
   };
   const data = await planData(experiment, context);

@@ -9,10 +9,12 @@
  *   report.html .md .csv .json
  * ```
  */
-import { existsSync, readFileSync } from "node:fs";
+
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
+import { readRegularFile } from "../files/regular-file.js";
 
 /** `answers`: a model's answers, written but not judged yet. */
 export type StepKind = "prepare" | "refine" | "mix" | "self-instruct" | "train" | "answers" | "eval";
@@ -80,7 +82,7 @@ export function readExperiment(folder: string): ExperimentRecord | undefined {
   const path = join(folder, NAME);
   if (!existsSync(path)) return undefined;
   try {
-    const record = JSON.parse(readFileSync(path, "utf8")) as ExperimentRecord;
+    const record = JSON.parse(readRegularFile(path)) as ExperimentRecord;
     if (Array.isArray(record.steps)) return record;
   } catch {
     // told below
@@ -112,7 +114,7 @@ export interface StepMark {
 /** The mark of a step; undefined when it has not finished, or for other inputs. */
 export function readStepMark(folder: string, key: string): StepMark | undefined {
   try {
-    const mark = JSON.parse(readFileSync(join(folder, "step.json"), "utf8")) as StepMark;
+    const mark = JSON.parse(readRegularFile(join(folder, "step.json"))) as StepMark;
     return mark.key === key && mark.results !== undefined ? mark : undefined;
   } catch {
     return undefined;

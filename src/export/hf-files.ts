@@ -54,8 +54,9 @@ export function writeModelFiles(
   const json = (name: string, value: unknown): void =>
     writeFileAtomically(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
   // The weights are written unquantised, whatever the base held.
-  const { quantization_config: _, ...config } = checkpoint.config;
-  json("config.json", { ...config, ...changes });
+  const { quantization_config: _, dtype, torch_dtype = dtype, ...config } = checkpoint.config;
+  // One name for the precision: files that hold two can contradict themselves.
+  json("config.json", { ...config, ...(torch_dtype === undefined ? {} : { torch_dtype }), ...changes });
   const stops = chat?.stops.length ? { eos_token_id: chat.stops.length > 1 ? chat.stops : chat.stops[0] } : {};
   const generation = { ...checkpoint.generationConfig, ...stops };
   if (Object.keys(generation).length) json("generation_config.json", generation);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { whileFailing } from "../../tests/support/broken-fs.js";
 import { replaceFile, writeFileAtomically } from "./atomic-write.js";
 
 let folder: string;
@@ -10,6 +11,22 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evoke-atomic-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+it.each(["writeSync", "fsyncSync"] as const)(
+  "names the file, not its stand-in, when the disk is full (%s)",
+  async (call) => {
+    const path = join(folder, "file.txt");
+    const failure = await whileFailing(call, "ENOSPC", 0, () => {
+      try {
+        writeFileAtomically(path, "text");
+      } catch (error) {
+        return error;
+      }
+    });
+    expect(failure).toMatchObject({ code: "ENOSPC", path }); // from which the command line makes its one line
+    expect(readdirSync(folder)).toEqual([]);
+  },
+);
 
 it("replaces a file, making its folder, and leaves nothing beside it", () => {
   const path = join(folder, "new", "file.txt");

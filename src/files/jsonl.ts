@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "./atomic-write.js";
+import { type JsonRow, parseJsonRow } from "./json-row.js";
 
-export type JsonRow = Record<string, unknown>;
+export type { JsonRow } from "./json-row.js";
 
 /** One row of a JSON Lines file with its 1-based line number. */
 export interface NumberedRow {
@@ -25,17 +26,10 @@ export async function* readJsonl(
   for await (const text of readLines(path)) {
     line++;
     if (text.trim() === "") continue;
-    let row: unknown;
-    let problem: string | undefined;
-    try {
-      row = JSON.parse(text);
-      if (typeof row !== "object" || row === null || Array.isArray(row)) problem = "expected a JSON object";
-    } catch (error) {
-      problem = `not valid JSON (${(error as Error).message})`;
-    }
-    if (problem === undefined) yield { line, row: row as JsonRow };
-    else if (onInvalid) onInvalid(`${path}:${line}: ${problem}`, line);
-    else throw new UsageError(`${path}:${line}: ${problem}`);
+    const row = parseJsonRow(text);
+    if (typeof row !== "string") yield { line, row };
+    else if (onInvalid) onInvalid(`${path}:${line}: ${row}`, line);
+    else throw new UsageError(`${path}:${line}: ${row}`);
   }
 }
 

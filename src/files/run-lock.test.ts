@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { whileFailing } from "../../tests/support/broken-fs.js";
 import { FailureError } from "../errors.js";
-import { acquireRunLock } from "./run-lock.js";
+import { acquireLock, acquireRunLock } from "./run-lock.js";
 
 let folder: string;
 beforeEach(() => {
@@ -41,6 +42,47 @@ describe("acquireRunLock", () => {
   it.runIf(existsSync("/proc/self/stat"))("notices that a pid now belongs to another process", () => {
     writeFileSync(lockPath(), JSON.stringify({ pid: process.pid, host: hostname(), start: "1" }));
     acquireRunLock(folder).release();
+  });
+
+  it.runIf(existsSync("/proc/self/stat"))("takes over the lock of a zombie", async () => {
+    // The shell's child has ended, and sleep, which took the shell's place, never collects it.
+    const parent = spawn("sh", ["-c", "sleep 1 & echo $!; exec sleep 600"], { stdio: ["ignore", "pipe", "ignore"] });
+    const pid = Number(await new Promise((resolve) => parent.stdout.once("data", resolve)));
+    await expect
+      .poll(() => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]![0], { timeout: 30_000 })
+      .toBe("Z");
+    const start = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19];
+    writeFileSync(lockPath(), JSON.stringify({ pid, host: hostname(), start }));
+    acquireRunLock(folder).release();
+    parent.kill("SIGKILL");
+  });
+
+  it.each(["EPERM", "ENOTSUP", "ENOSYS"])("does without hard links (%s)", async (code) => {
+    await whileFailing("linkSync", code, 0, () => {
+      const lock = acquireRunLock(folder);
+      expect(() => acquireRunLock(folder)).toThrow("in use by process");
+      lock.release();
+      writeFileSync(lockPath(), JSON.stringify({ pid: 1, host: hostname(), start: "never" }));
+      acquireRunLock(folder).release();
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+
+  it("waits for a lock that is being written, and takes over one that never was", () => {
+    writeFileSync(lockPath(), "");
+    const start = Date.now();
+    acquireRunLock(folder).release();
+    expect(Date.now() - start).toBeGreaterThan(1_000);
+  });
+
+  it("removes what killed processes left beside it, and a folder that an earlier version used as lock", async () => {
+    const child = spawn(process.execPath, ["-e", ""]);
+    await new Promise((resolve) => child.on("close", resolve));
+    writeFileSync(`${lockPath()}.${hostname()}-${child.pid}-x1`, "");
+    mkdirSync(join(folder, "journal.lock"));
+    acquireRunLock(folder).release();
+    acquireLock(join(folder, "journal.lock"), "journal").release();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it("takes over a damaged lock, but never one of another machine", () => {

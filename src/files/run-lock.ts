@@ -1,8 +1,20 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { FailureError } from "../errors.js";
-import { isRunning } from "./atomic-write.js";
+import { isRunning, processFields } from "./atomic-write.js";
 
 /** A held lock; `release` may be called more than once. */
 export interface RunLock {
@@ -17,29 +29,43 @@ interface Holder {
 }
 
 const LOCK_NAME = "lock.json";
+const ATTEMPTS = 100;
+const PAUSE_MS = 20;
+/** A lock without content this young is being written, where it cannot be created with its content in one step. */
+const WRITING_MS = 2_000;
 
 /**
- * Makes this process the only writer of a run folder, which is created if needed. A lock left by a process that
- * has gone is taken over; one of another machine is not, since nothing can be known of it.
- *
+ * Makes this process the only writer of a run folder, which is created if needed.
  * @throws FailureError when another process holds the folder.
  */
 export function acquireRunLock(folder: string): RunLock {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, LOCK_NAME);
+  return acquireLock(join(folder, LOCK_NAME), folder);
+}
+
+/**
+ * Takes the lock `path`, a file that is there as long as the lock is held. A lock left by a process that has gone is taken
+ * over; one of another machine is not, since nothing can be known of it.
+ *
+ * @param what is locked, for messages.
+ * @throws FailureError when another process holds it.
+ */
+export function acquireLock(path: string, what: string): RunLock {
   const mine: Holder = { pid: process.pid, host: hostname(), start: startOf(process.pid) };
   const text = `${JSON.stringify(mine)}\n`;
-  const aside = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
-  for (let attempt = 0; attempt < 10; attempt++) {
+  const aside = `${asidePrefix(path)}${process.pid}-${Math.random().toString(36).slice(2)}`;
+  removeLeftovers(path);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (claim(path, text, aside)) return { release: () => release(path, text) };
     const held = readText(path);
     if (held === undefined) continue; // released in between
     const holder = parse(held);
-    if (holder && isAlive(holder)) throw inUse(folder, path, holder, mine.host);
+    if (holder && isAlive(holder)) throw inUse(what, path, holder, mine.host);
+    if (held === "" && isYoung(path)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     // Of several processes that find the same dead lock only the one whose rename hits that very lock proceeds.
-    removeExactly(path, held, aside);
+    else removeExactly(path, held, aside);
   }
-  throw new FailureError(`${folder}: other processes keep taking its lock; try again`);
+  throw new FailureError(`${what}: other processes keep taking its lock; try again`);
 }
 
 /** Whether a process, of this machine or another, holds the folder now. */
@@ -53,13 +79,29 @@ export function isLocked(folder: string): boolean {
 function claim(path: string, text: string, aside: string): boolean {
   writeFileSync(aside, text);
   try {
-    linkSync(aside, path);
+    linkOrCreate(aside, path, text);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   } finally {
     rmSync(aside, { force: true });
+  }
+}
+
+/** Where there are no hard links (exFAT, some network and container mounts), exclusive creation comes next. */
+function linkOrCreate(aside: string, path: string, text: string): void {
+  try {
+    linkSync(aside, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EACCES"].includes(code ?? "")) throw error;
+    const fd = openSync(path, "wx");
+    try {
+      writeFileSync(fd, text);
+    } finally {
+      closeSync(fd);
+    }
   }
 }
 
@@ -70,13 +112,14 @@ function removeExactly(path: string, expected: string, aside: string): void {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  if (readText(aside) !== expected) claimBack(aside, path); // it was a fresh lock: put it back
+  const found = readText(aside) ?? "";
+  if (found !== expected) claimBack(aside, path, found); // it was a fresh lock: put it back
   rmSync(aside, { force: true });
 }
 
-function claimBack(aside: string, path: string): void {
+function claimBack(aside: string, path: string, text: string): void {
   try {
-    linkSync(aside, path);
+    linkOrCreate(aside, path, text);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
@@ -86,12 +129,30 @@ function release(path: string, text: string): void {
   if (readText(path) === text) rmSync(path, { force: true });
 }
 
-function inUse(folder: string, path: string, holder: Holder, host: string): FailureError {
+function asidePrefix(path: string): string {
+  return `${path}.${hostname()}-`;
+}
+
+/** A process that was killed while it took the lock leaves its file aside. */
+function removeLeftovers(path: string): void {
+  const prefix = basename(asidePrefix(path));
+  for (const name of readdirSync(dirname(path))) {
+    const pid = name.startsWith(prefix) ? Number(name.slice(prefix.length).split("-")[0]) : 0;
+    if (Number.isInteger(pid) && pid > 0 && !isRunning(pid)) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function isYoung(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs < WRITING_MS;
+}
+
+function inUse(what: string, path: string, holder: Holder, host: string): FailureError {
   if (holder.host !== host)
     return new FailureError(
-      `${folder}: in use by process ${holder.pid} on ${holder.host}; if it has ended, delete ${path}`,
+      `${what}: in use by process ${holder.pid} on ${holder.host}; if it has ended, delete ${path}`,
     );
-  return new FailureError(`${folder}: in use by process ${holder.pid}; stop it or choose another folder`);
+  return new FailureError(`${what}: in use by process ${holder.pid}; stop it or choose another folder`);
 }
 
 function isAlive(holder: Holder): boolean {
@@ -99,18 +160,20 @@ function isAlive(holder: Holder): boolean {
   return isRunning(holder.pid) && holder.start === startOf(holder.pid);
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)); undefined on other systems. */
+/** Field 22 of /proc/PID/stat. */
 function startOf(pid: number): string | undefined {
-  const stat = readText(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return processFields(pid)?.[19];
 }
 
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (["ENOENT", "ESRCH", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ESRCH", "ENOTDIR"].includes(code ?? "")) return undefined;
+    if (code !== "EISDIR") throw error;
+    rmdirSync(path); // an earlier version's lock was a folder, which it left empty
+    return undefined;
   }
 }
 

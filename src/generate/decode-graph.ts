@@ -7,12 +7,19 @@
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { AdapterShape } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { decoderLayer, hasBias, type LinearName, linearShape, normalise } from "../model/decoder-layer.js";
+import {
+  decoderLayer,
+  type LinearName,
+  linearOf,
+  linearShape,
+  linearWeights,
+  normalise,
+} from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredLayer } from "../model/weights.js";
 import { type BlockWeight, quantizeBlocks } from "../quant/block-quant.js";
 import { cachedAttention } from "./cached-attention.js";
-import { foldedNorm, type Linear, normGain, normsStream, rotateLinear, rotateReader } from "./rotation.js";
+import { foldedNorm, type Linear, normGain, rotateLinear, rotateReader, streamNorm } from "./rotation.js";
 
 /** How the decoding step holds its weights: full precision, or blocks of weights in 8 or 4 bits. */
 export type DecodePrecision = "float32" | "int8" | "int4";
@@ -49,9 +56,8 @@ const SEGMENT_BYTES = 1.5e9;
 /** Bytes of weights that a step reads. */
 export function stepBytes(config: DecoderConfig, precision: DecodePrecision): number {
   const perWeight = precision === "float32" ? 4 : precision === "int8" ? 1.125 : 0.64;
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize);
-  return (layer * layers + vocabSize * hiddenSize) * perWeight;
+  const { hiddenSize, layers, vocabSize } = config;
+  return (linearWeights(config) * layers + vocabSize * hiddenSize) * perWeight;
 }
 
 /** Cuts a model's blocks into segments of about equal weight. */
@@ -90,13 +96,12 @@ export function decodeGraph(
   const { config } = weights;
   const { kvHeads, headDim, hiddenSize } = config;
   const graph = new Graph();
-  const half = headDim / 2;
   const positions = graph.input("positions", "int64", [1, "rows"]);
   // The queries' tables carry the attention's scale, which saves a pass over each.
   const ropes = new Map(
     [...new Set(config.rope)].map((rope, kind) => {
       const names = decodeName.rope(kind);
-      const table = (name: string): Value => graph.input(name, "float32", ["positions", half]);
+      const table = (name: string): Value => graph.input(name, "float32", ["positions", rope.dims / 2]);
       const key = [table(names.cos), table(names.sin)] as const;
       return [rope, { key, query: [table(names.queryCos), table(names.querySin)] as const }];
     }),
@@ -106,6 +111,9 @@ export function decodeGraph(
   const biases = new Map<number | undefined, Value>();
   const newKeys: Value[] = [];
   const newValues: Value[] = [];
+
+  // Linear layers that read the same input: one larger product each, which is less overhead for small batches.
+  const sameInput = [config.block.attention.qkv, config.block.mlp.input];
 
   let x = ops.reshape(graph.input("x", "float32", ["rows", hiddenSize]), [1, "rows", hiddenSize]);
   for (let layer = segment.from; layer < segment.to; layer++) {
@@ -122,7 +130,7 @@ export function decodeGraph(
     x = decoderLayer(config, x, {
       linear: (name, input) => {
         if (!products.has(name)) {
-          const group = SAME_INPUT.find((names) => names.includes(name)) ?? [name];
+          const group = sameInput.find((names) => names.includes(name)) ?? [name];
           const parts = jointProduct(config, stored, group, input, precision, rotated);
           group.forEach((member, i) => void products.set(member, parts[i]!));
         }
@@ -131,12 +139,12 @@ export function decodeGraph(
         return linear ? adapted(config, layer, name, input, base, linear.rank, adapter.dora) : base;
       },
       vector: (name, size) => {
-        const vector = rotated && normsStream(config, name) ? foldedNorm(config) : stored.vectors.get(name)!;
-        return graph.constant("float32", [size], vector);
+        const folded = rotated ? streamNorm(config, name) : undefined;
+        return graph.constant("float32", [size], folded ? foldedNorm(folded) : stored.vectors.get(name)!);
       },
       rotate: (value, count, role) => {
         const [cos, sin] = ropes.get(config.rope[layer]!)![role];
-        return ops.rotary(value, positions, cos, sin, count);
+        return ops.rotary(value, positions, cos, sin, { heads: count, dims: config.rope[layer]!.dims });
       },
       attend: (q, k, v) => {
         newKeys.push(k);
@@ -152,22 +160,26 @@ export function decodeGraph(
     graph.output("y", x);
     return graph;
   }
-  const { finalNorm } = weights;
-  const norm = finalNorm && graph.constant("float32", [hiddenSize], rotated ? foldedNorm(config) : finalNorm);
-  const last = normalise(config, x, norm);
-  // The head decides between near-equal tokens: it never has less than 8 bits.
-  const headPrecision = precision === "int4" ? "int8" : precision;
-  const head: Linear = { data: weights.head, shape: [config.vocabSize, hiddenSize] };
-  const logits = product(last, rotated ? rotateReader(head, normGain(config, finalNorm)) : head, headPrecision);
-  graph.output("logits", config.finalSoftCap === undefined ? logits : ops.softCap(logits, config.finalSoftCap));
+  graph.output("logits", logits(weights, x, precision, rotated));
   return graph;
 }
 
-/** Linear layers that read the same input: one larger product each, which is less overhead for small batches. */
-const SAME_INPUT: readonly (readonly LinearName[])[] = [
-  ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
-  ["mlp.gate_proj", "mlp.up_proj"],
-];
+/** Final norm, output projection and what is done to the logits. */
+function logits({ config, ...weights }: DecoderWeights, x: Value, precision: DecodePrecision, rotated: boolean): Value {
+  const { finalNorm, logitScale, finalSoftCap, vocabSize, hiddenSize } = config;
+  const vectors = new Map<string, Float32Array>();
+  if (weights.finalNorm) vectors.set(finalNorm.weight!, weights.finalNorm);
+  if (weights.finalNormBias) vectors.set(finalNorm.bias!, weights.finalNormBias);
+  const normed = normalise(finalNorm, x, (name, size) =>
+    x.graph.constant("float32", [size], rotated ? foldedNorm(finalNorm) : vectors.get(name)!),
+  );
+  // The head decides between near-equal tokens: it never has less than 8 bits.
+  const headPrecision = precision === "int4" ? "int8" : precision;
+  const head: Linear = { data: weights.head, shape: [vocabSize, hiddenSize] };
+  const plain = product(normed, rotated ? rotateReader(head, normGain(finalNorm, vectors)) : head, headPrecision);
+  const scaled = logitScale === 1 ? plain : ops.scale(plain, logitScale);
+  return finalSoftCap === undefined ? scaled : ops.softCap(scaled, finalSoftCap);
+}
 
 /** The results of linear layers with the same input, computed in one product. */
 function jointProduct(
@@ -184,7 +196,7 @@ function jointProduct(
   const data = joined(
     names.map((name, i) => decodeWeight(stored.linear.get(name)!, () => new Float32Array(sizes[i]! * width))),
   );
-  const offset = hasBias(config, names[0]!) ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
+  const offset = linearOf(config, names[0]!).bias ? joined(names.map((name) => stored.biases.get(name)!)) : undefined;
   const linear: Linear = { data, shape: [out, width], offset };
   const y = product(x, rotated ? rotateLinear(config, stored, names[0]!, linear) : linear, precision);
   return ops.split(y, -1, sizes);
@@ -263,5 +275,5 @@ function adapted(
   const update = ops.reshape(product, base.shape);
   if (!dora) return ops.add(base, update);
   const scaled = ops.add(ops.mul(base, input(inputName.magnitude(name), [out])), update);
-  return hasBias(config, name) ? ops.add(scaled, input(inputName.bias(name), [out])) : scaled;
+  return linearOf(config, name).bias ? ops.add(scaled, input(inputName.bias(name), [out])) : scaled;
 }

@@ -101,7 +101,7 @@ function rounded(weights: DecoderWeights, bits: 4 | 8): DecoderWeights {
           const { data } = stored;
           const width =
             name === "mlp.down_proj"
-              ? weights.config.intermediateSize
+              ? weights.config.block.mlp.width
               : name === "self_attn.o_proj"
                 ? weights.config.heads * weights.config.headDim
                 : hiddenSize;

@@ -2,6 +2,7 @@
 import { type Adapter, type AdapterShape, shapeKey } from "../model/adapter.js";
 import { linearShape } from "../model/decoder-layer.js";
 import { scaledFactors } from "../model/dora.js";
+import { embedTokens } from "../model/embedding.js";
 import { inputName } from "../model/layer-graph.js";
 import { RopeTableStore, type RopeTables } from "../model/rope.js";
 import type { DecoderWeights } from "../model/weights.js";
@@ -107,7 +108,7 @@ export class Decoder implements StepDecoder {
       ...this.ropeFeeds(longest),
       ...this.biasFeeds(cache, own),
     };
-    let x: Tensor = hostTensor("float32", this.embed(tokens, this.rotates(adapter?.shape)), [rows, hiddenSize]);
+    let x: Tensor = hostTensor("float32", this.embed(tokens, places, this.rotates(adapter?.shape)), [rows, hiddenSize]);
     for (const { from, to, executable } of compiled) {
       const feeds: Record<string, Tensor> = { x };
       for (let layer = from; layer < to; layer++) {
@@ -139,11 +140,8 @@ export class Decoder implements StepDecoder {
     return this.rotated && !adapter?.dora;
   }
 
-  private embed(tokens: ArrayLike<number>, rotated: boolean): Float32Array {
-    const { hiddenSize, embeddingScale } = this.weights.config;
-    const x = new Float32Array(tokens.length * hiddenSize);
-    this.weights.embed(tokens, x);
-    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
+  private embed(tokens: ArrayLike<number>, positions: ArrayLike<number>, rotated: boolean): Float32Array {
+    const x = embedTokens(this.weights, tokens, positions);
     if (rotated) rotateStream(x);
     return x;
   }

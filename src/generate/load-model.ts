@@ -10,7 +10,7 @@ import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { linearWeights } from "../model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights, type Precision } from "../model/weights.js";
 import { loadAdapter } from "../peft/adapter-io.js";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
@@ -105,8 +105,9 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
     for (const [name, folder] of folders) adapters.push({ name, adapter: await loadAdapter(folder, config) });
     const tokenizer = await loadTokenizer(located.path, { templateTime: located.templateTime });
     const wanted = options.precision ?? "auto";
-    const stored = checkpoint.has(FIRST_WEIGHT) ? checkpoint.info(FIRST_WEIGHT).format : "";
-    const small = linearWeights(config) * 4 <= FLOAT32_BYTES;
+    const first = `${config.names.blocks}.0.${config.block.linears[0]!.name}.weight`;
+    const stored = checkpoint.has(first) ? checkpoint.info(first).format : "";
+    const small = config.layers * linearWeights(config) * 4 <= FLOAT32_BYTES;
     const precision =
       wanted !== "auto"
         ? wanted
@@ -121,16 +122,6 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
   } finally {
     checkpoint.close();
   }
-}
-
-const FIRST_WEIGHT = "model.layers.0.self_attn.q_proj.weight";
-
-function linearWeights(config: DecoderConfig): number {
-  const perLayer = LINEAR_LAYERS.reduce((sum, name) => {
-    const [out, width] = linearShape(config, name);
-    return sum + out * width;
-  }, 0);
-  return perLayer * config.layers;
 }
 
 /** Loads an adapter folder, or the adapter of a run folder. @throws UsageError when it is none for this model. */

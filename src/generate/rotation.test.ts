@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { fixtureWeights, randomAdapter } from "../../tests/support/fixture-model.js";
 import type { Adapter } from "../model/adapter.js";
+import { type StandardSettings, standardDecoder, standardSettings } from "../model/architectures/standard.js";
+import { blockNorms } from "../model/block-spec.js";
+import { ConfigFields } from "../model/config-fields.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { hasBias, LINEAR_LAYERS, linearShape, vectorShapes } from "../model/decoder-layer.js";
+import { linearNames } from "../model/decoder-layer.js";
 import { type DecoderWeights, embedFrom, type StoredLayer } from "../model/weights.js";
 import { Random } from "../random/counter.js";
 import { Device } from "../runtime/device.js";
@@ -64,35 +67,41 @@ describe("the transform", () => {
 });
 
 /** A model whose hidden size can be rotated; the other sizes fill no whole blocks of 64. */
-const base: DecoderConfig = {
-  ...fixtureWeights("llama").config,
-  vocabSize: 96,
-  hiddenSize: 128,
-  layers: 2,
-  heads: 3,
-  kvHeads: 1,
-  headDim: 32,
-  intermediateSize: 160,
-  attentionScale: 1 / Math.sqrt(32),
-  rope: new Array(2).fill({ dims: 32, theta: 10_000 }),
-  slidingWindow: [undefined, undefined],
-};
+const settings: StandardSettings = standardSettings(
+  "llama",
+  new ConfigFields(
+    {
+      vocab_size: 96,
+      hidden_size: 128,
+      num_hidden_layers: 2,
+      num_attention_heads: 3,
+      num_key_value_heads: 1,
+      head_dim: 32,
+      intermediate_size: 160,
+    },
+    "test",
+  ),
+);
+const base = standardDecoder(settings);
 
 /** Random weights; `outliers` is the factor of a few channels of the residual stream. */
 function randomWeights(config: DecoderConfig, outliers = 1): DecoderWeights {
   const { hiddenSize, vocabSize } = config;
   const layers = Array.from({ length: config.layers }, (_, layer): StoredLayer => {
     const stored: StoredLayer = { linear: new Map(), biases: new Map(), vectors: new Map() };
-    for (const name of LINEAR_LAYERS) {
-      const [out, width] = linearShape(config, name);
+    for (const {
+      name,
+      bias,
+      shape: [out, width],
+    } of config.block.linears) {
       stored.linear.set(name, {
         kind: "float32",
         data: normals(`${layer} ${name}`, out * width, 1 / Math.sqrt(width)),
       });
-      if (hasBias(config, name)) stored.biases.set(name, normals(`${layer} ${name} bias`, out, 0.5));
+      if (bias) stored.biases.set(name, normals(`${layer} ${name} bias`, out, 0.5));
     }
-    for (const [name, size] of vectorShapes(config))
-      stored.vectors.set(name, normals(`${layer} ${name}`, size, 0.3, 1 - config.norm.offset));
+    for (const { weight, size, offset } of blockNorms(config.block))
+      if (weight) stored.vectors.set(weight, normals(`${layer} ${weight}`, size, 0.3, 1 - offset));
     return stored;
   });
   const embedding = normals("embedding", vocabSize * hiddenSize);
@@ -101,7 +110,7 @@ function randomWeights(config: DecoderConfig, outliers = 1): DecoderWeights {
     config,
     source: "random",
     layers,
-    finalNorm: config.norm.weighted ? normals("final", hiddenSize, 0.3, 1 - config.norm.offset) : undefined,
+    finalNorm: config.finalNorm.weight ? normals("final", hiddenSize, 0.3, 1 - config.finalNorm.offset) : undefined,
     head: normals("head", vocabSize * hiddenSize, 1 / Math.sqrt(hiddenSize)),
     embed: embedFrom(embedding, hiddenSize),
     close: () => {},
@@ -133,15 +142,15 @@ function relativeError(found: Float32Array, expected: Float32Array): number {
 
 describe("rotated steps", () => {
   const bias = { qkv: true, output: true, mlp: true };
-  it.each<[string, Partial<DecoderConfig>]>([
+  it.each<[string, Partial<StandardSettings>]>([
     ["Llama", {}],
     ["Qwen 2, with biases everywhere", { bias }],
     ["Qwen 3", { qkNorm: "head", embeddingScale: 3, finalSoftCap: 5 }],
-    ["norms without weights", { norm: { ...base.norm, weighted: false } }],
-    ["norms with an offset", { norm: { ...base.norm, offset: 1 } }],
+    ["norms without weights", { norm: { ...settings.norm, weighted: false } }],
+    ["norms with an offset", { norm: { ...settings.norm, offset: 1 } }],
   ])("compute the same logits in full precision: %s", async (_, fields) => {
-    const weights = randomWeights({ ...base, ...fields });
-    const adapter = randomAdapter(weights.config, [...LINEAR_LAYERS], 3, "rotation");
+    const weights = randomWeights(standardDecoder({ ...settings, ...fields }));
+    const adapter = randomAdapter(weights.config, linearNames(base), 3, "rotation");
     const plain: Float32Array[] = [];
     for (const used of [undefined, adapter]) {
       const expected = await decode(new Decoder(weights, device, "float32", { rotated: false }), used);
@@ -154,7 +163,7 @@ describe("rotated steps", () => {
 
   it("lose less to outliers, in blocks of 64, than steps of blocks of 32 that are not rotated", async () => {
     const weights = randomWeights(base, 100);
-    const adapter = randomAdapter(base, [...LINEAR_LAYERS], 3, "rotation");
+    const adapter = randomAdapter(base, linearNames(base), 3, "rotation");
     const errors = async (used?: Adapter): Promise<[plain: number, rotated: number]> => {
       const exact = await decode(new Decoder(weights, device, "float32"), used);
       const plain = await decode(new Decoder(weights, device, "int8", { rotated: false }), used);

@@ -8,8 +8,9 @@
  * more. Queries, keys, values, the MLP's inner activations and the logits are what they are without rotation.
  */
 import type { AdapterFactors } from "../model/adapter.js";
+import type { LinearName, NormSpec } from "../model/block-spec.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { inputNorm, LINEAR_LAYERS, type LinearName } from "../model/decoder-layer.js";
+import { linearOf } from "../model/decoder-layer.js";
 import type { StoredLayer } from "../model/weights.js";
 import type { RowChange } from "../quant/block-quant.js";
 
@@ -17,8 +18,18 @@ import type { RowChange } from "../quant/block-quant.js";
 const ROTATION_BLOCK = 64;
 
 /** Whether a model's norms commute with the rotation, and its stream can be cut in blocks. */
-export const rotatable = ({ norm, hiddenSize }: DecoderConfig): boolean =>
-  norm.kind === "rms" && norm.placement === "before" && hiddenSize % ROTATION_BLOCK === 0;
+export function rotatable({ block, finalNorm, hiddenSize }: DecoderConfig): boolean {
+  const { beforeAttention, afterAttention, beforeMlp, afterMlp } = block.norms;
+  const folds = (norm?: NormSpec): boolean => norm?.kind === "rms";
+  return (
+    folds(beforeAttention) &&
+    folds(beforeMlp) &&
+    folds(finalNorm) &&
+    !afterAttention &&
+    !afterMlp &&
+    hiddenSize % ROTATION_BLOCK === 0
+  );
+}
 
 /** A linear layer as the decoding step holds it: x · Wᵀ + offset. */
 export interface Linear {
@@ -35,8 +46,8 @@ export interface Linear {
 
 /** A linear layer of a block, whatever it reads and adds to, in the rotated basis. */
 export function rotateLinear(config: DecoderConfig, stored: StoredLayer, name: LinearName, linear: Linear): Linear {
-  const norm = inputNorm(config, name);
-  if (norm !== undefined) return rotateReader(linear, normGain(config, stored.vectors.get(norm)));
+  const { reads } = linearOf(config, name);
+  if (reads) return rotateReader(linear, normGain(reads, stored.vectors));
   const { data, shape, offset } = linear;
   const width = shape[1];
   return {
@@ -61,10 +72,10 @@ export function rotateFactors(
   name: LinearName,
   { a, b }: AdapterFactors,
 ): AdapterFactors {
-  const norm = inputNorm(config, name);
-  if (norm === undefined) return { a, b: hadamard(b, b.length / config.hiddenSize) };
+  const { reads } = linearOf(config, name);
+  if (!reads) return { a, b: hadamard(b, b.length / config.hiddenSize) };
   const rotated = new Float32Array(a.length);
-  rotateRows(a, normGain(config, stored.vectors.get(norm)), rotated);
+  rotateRows(a, normGain(reads, stored.vectors), rotated);
   return { a: rotated, b };
 }
 
@@ -72,16 +83,17 @@ export function rotateFactors(
 export const rotateStream = (x: Float32Array): void => void hadamard(x, 1, x);
 
 /** What a norm multiplies by, [hidden]; undefined for norms without weights. */
-export const normGain = (config: DecoderConfig, weight: Float32Array | undefined): Float32Array | undefined =>
-  weight?.map((value) => value + config.norm.offset);
+export const normGain = (
+  { weight, offset }: NormSpec,
+  vectors: ReadonlyMap<string, Float32Array>,
+): Float32Array | undefined => (weight === undefined ? undefined : vectors.get(weight)!.map((value) => value + offset));
 
 /** The weight of a norm whose own one is in the layers behind it: one that makes its gain 1. */
-export const foldedNorm = ({ hiddenSize, norm }: DecoderConfig): Float32Array =>
-  new Float32Array(hiddenSize).fill(1 - norm.offset);
+export const foldedNorm = ({ size, offset }: NormSpec): Float32Array => new Float32Array(size).fill(1 - offset);
 
-/** Whether a vector of a block is the weight of a norm of the stream. */
-export const normsStream = (config: DecoderConfig, vector: string): boolean =>
-  LINEAR_LAYERS.some((name) => inputNorm(config, name) === vector);
+/** The norm of the stream whose weight this vector of a block is. */
+export const streamNorm = ({ block }: DecoderConfig, vector: string): NormSpec | undefined =>
+  block.linears.find(({ reads }) => reads?.weight === vector)?.reads;
 
 /** W · diag(gain) · R into `target`, for any number of rows of W [out, hidden]. */
 function rotateRows(w: Float32Array, gain: Float32Array | undefined, target: Float32Array): void {

@@ -85,7 +85,16 @@ const cases: Record<string, Case> = {
       const angles = Array.from({ length: 16 }, (_, i) => Math.floor(i / 2) * (i % 2 ? 0.1 : 1));
       const cos = g.constant("float32", [8, 2], angles.map(Math.cos));
       const sin = g.constant("float32", [8, 2], angles.map(Math.sin));
-      return ops.rotary(a!, g.constant("int64", [1, 3], [2, 5, 7]), cos, sin, 2);
+      return ops.rotary(a!, g.constant("int64", [1, 3], [2, 5, 7]), cos, sin, { heads: 2, dims: 4 });
+    },
+  },
+  "rotary positions of part of a head": {
+    inputs: { a: [3, 16] },
+    build: ({ a }, g) => {
+      const angles = Array.from({ length: 16 }, (_, i) => Math.floor(i / 2) * (i % 2 ? 0.1 : 1));
+      const cos = g.constant("float32", [8, 2], angles.map(Math.cos));
+      const sin = g.constant("float32", [8, 2], angles.map(Math.sin));
+      return ops.rotary(a!, g.constant("int64", [1, 3], [2, 5, 7]), cos, sin, { heads: 2, dims: 4 });
     },
   },
   silu: { inputs: { a: [6] }, build: ({ a }) => ops.silu(a!) },

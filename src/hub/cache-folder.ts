@@ -1,7 +1,8 @@
+import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { FailureError } from "../errors.js";
-import { acquireRunLock } from "../files/run-lock.js";
+import { acquireLock } from "../files/run-lock.js";
 
 export interface FetchOptions {
   /** Takes one line of progress at a time. */
@@ -17,12 +18,13 @@ export function evokeCache(): string {
 }
 
 /** Runs `work` while no other process fetches into the same place; waits for one that does. */
-export async function whileLocked<T>(lockFolder: string, options: FetchOptions, work: () => Promise<T>): Promise<T> {
+export async function whileLocked<T>(lockPath: string, options: FetchOptions, work: () => Promise<T>): Promise<T> {
   for (let waited = false; ; waited = true) {
     options.signal?.throwIfAborted();
     let lock: { release(): void };
     try {
-      lock = acquireRunLock(lockFolder);
+      mkdirSync(dirname(lockPath), { recursive: true });
+      lock = acquireLock(lockPath, lockPath);
     } catch (error) {
       if (!(error instanceof FailureError)) throw error;
       if (!waited) options.say?.(`waiting for another download: ${error.message}`);

@@ -54,7 +54,7 @@ async function locate(source: string, options: FetchOptions): Promise<string> {
     case "bundled":
       return bundled(rest);
     case "openai":
-      throw new UsageError(`${source}: is a server, a model with local weights is needed here`);
+      throw new UsageError(`openai:…: is a server, a model with local weights is needed here`);
     default:
       throw new UsageError(
         `${source}: unknown kind of model reference "${scheme}:"; known are hf:, pip:, bundled: and paths`,

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { APIConnectionError, APIError } from "openai";
 import { describe, expect, it } from "vitest";
 import { BadAnswerError, backOffMs, classifyFailure, retryAfter } from "./attempt-failure.js";
+import { fromWire } from "./openai-wire.js";
 
 const status = (code: number, headers: Record<string, string> = {}, body: object = {}) =>
   classifyFailure(APIError.generate(code, body, "m", new Headers(headers)), false);
@@ -19,6 +20,14 @@ describe("classifyFailure", () => {
     [404, "hopeless"],
   ])("HTTP %i: %s", (code, verdict) => {
     expect(status(code)).toMatchObject({ kind: `HTTP ${code}`, verdict });
+  });
+
+  it("says what a web page in place of an answer means", () => {
+    const page = "<!DOCTYPE html><html><head><title>Sign in \n to Proxy</title></head><body>…</body></html>";
+    const failure = classifyFailure(new APIError(502, undefined, page, new Headers()), false);
+    expect(failure.message).toMatch(/^a web page \("Sign in to Proxy"\) in place of JSON: a proxy or login/);
+    expect(() => fromWire(page, { maxTokens: 1 })).toThrow("a web page");
+    expect(() => fromWire("{half", { maxTokens: 1 })).toThrow("malformed JSON");
   });
 
   it("gives up when there is no credit or the wait is long", () => {

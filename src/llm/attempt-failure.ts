@@ -38,10 +38,21 @@ export function classifyFailure(error: unknown, timedOut: boolean): AttemptFailu
   return { kind: "connection", message: rootCause(error), verdict: "retry", serverDown: true };
 }
 
+/**
+ * What to say of a web page where JSON was expected: not the model's server wrote it, but a proxy or a login before it.
+ * Undefined for any other text.
+ */
+export function describePage(text: string): string | undefined {
+  const start = text.search(/<!doctype html|<html/i);
+  if (start < 0) return undefined;
+  const title = /<title[^>]*>([^<]*)</i.exec(text.slice(start))?.[1]?.replace(/\s+/g, " ").trim();
+  return `a web page${title ? ` (${JSON.stringify(title.slice(0, 80))})` : ""} in place of JSON: a proxy or login stands before the server, or the URL is not that of an API`;
+}
+
 function classifyStatus(error: APIError): AttemptFailure {
   const status = error.status as number;
   const kind = `HTTP ${status}`;
-  const message = error.message;
+  const message = describePage(error.message) ?? error.message;
   const noCredit = error.code === "insufficient_quota";
   if (noCredit || HOPELESS_STATUS.has(status)) return { kind, message, verdict: "hopeless", serverDown: false };
   if (status >= 500 || RETRY_STATUS.has(status)) {

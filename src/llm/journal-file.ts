@@ -7,12 +7,13 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { FailureError } from "../errors.js";
-import { fsyncFolder } from "../files/atomic-write.js";
-import { acquireRunLock, type RunLock } from "../files/run-lock.js";
+import { FailureError, UsageError } from "../errors.js";
+import { fsyncFolder, naming } from "../files/atomic-write.js";
+import { acquireLock, type RunLock } from "../files/run-lock.js";
 
 const READ_BYTES = 1 << 20;
 
@@ -33,6 +34,8 @@ export class JournalFile {
   private users = 0;
   private syncing: Promise<void> | undefined;
   private dirty = false;
+  /** Why nothing can be written any more. */
+  private failure: FailureError | undefined;
 
   private constructor(
     readonly path: string,
@@ -46,9 +49,10 @@ export class JournalFile {
     let journal = open.get(full);
     if (!journal) {
       mkdirSync(dirname(full), { recursive: true });
-      const lock = acquireRunLock(`${full}.lock`);
+      const lock = acquireLock(`${full}.lock`, full);
       try {
         const isNew = !existsSync(full);
+        if (!isNew && !statSync(full).isFile()) throw new UsageError(`${full}: is no regular file`);
         journal = new JournalFile(full, openSync(full, "a+"), lock);
         if (isNew) fsyncFolder(dirname(full));
         journal.load();
@@ -66,29 +70,48 @@ export class JournalFile {
     return this.values.size;
   }
 
-  has(key: string): boolean {
-    return this.values.has(key);
+  /** The value of a key; one that has not the shape of a result (an edited file, another version) is none. */
+  get<T>(key: string, hasShape: (value: unknown) => value is T): T | undefined {
+    const value = this.values.get(key);
+    if (value === undefined || hasShape(value)) return value;
+    this.values.delete(key);
+    return undefined;
   }
 
-  get(key: string): unknown {
-    return this.values.get(key);
-  }
-
-  /** Writes an entry at once, so that it outlives this process; `settle` waits until it outlives the machine, too. */
+  /**
+   * Writes an entry at once, so that it outlives this process; `settle` waits until it outlives the machine, too.
+   * @throws FailureError naming the file when it cannot be written; from then on every call does.
+   */
   add(key: string, value: unknown): void {
+    this.check();
     if (this.values.has(key)) return;
     const bytes = Buffer.from(`${JSON.stringify({ key, value } satisfies Entry)}\n`);
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
+    } catch (error) {
+      this.fail(error);
+    }
     this.values.set(key, value);
     this.dirty = true;
+  }
+
+  /** @throws FailureError once the file could not be written. */
+  check(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  private fail(error: unknown): never {
+    // Half a line would be taken for the beginning of the next: the file ends with it, and opening it drops it.
+    throw (this.failure ??= journalFailure(this.path, error));
   }
 
   /** Resolves when everything added so far is on the disk; calls made together share one flush. */
   async settle(): Promise<void> {
     while (this.dirty || this.syncing) {
       this.syncing ??= this.flush();
-      await this.syncing;
+      await this.syncing.catch((error: unknown) => this.fail(error));
     }
+    this.check();
   }
 
   private async flush(): Promise<void> {
@@ -104,7 +127,7 @@ export class JournalFile {
     if (--this.users > 0) return;
     open.delete(this.path);
     try {
-      if (this.dirty) fsyncSync(this.fd);
+      if (this.dirty) naming(this.path, () => fsyncSync(this.fd));
     } finally {
       closeSync(this.fd);
       this.lock.release();
@@ -145,9 +168,10 @@ export class JournalFile {
   }
 }
 
-/** Wraps what a full disk or a lost mount says about the journal into one line. */
-export function journalFailure(path: string, error: unknown): FailureError {
-  return new FailureError(`${path}: cannot write the journal (${(error as Error).message}); finished calls are kept`, {
+/** Puts what a full disk or a lost mount says about the journal into one line. */
+function journalFailure(path: string, error: unknown): FailureError {
+  const reason = (error as Error).message;
+  return new FailureError(`${path}: the journal cannot be written (${reason}); finished calls are kept`, {
     cause: error,
   });
 }

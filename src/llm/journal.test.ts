@@ -1,8 +1,10 @@
-import { appendFileSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { whileFailing } from "../../tests/support/broken-fs.js";
 import { generateKey, withJournal } from "./journal.js";
 import type { GenerateRequest, LanguageModel } from "./language-model.js";
 
@@ -27,6 +29,24 @@ function countingModel(id = "m"): LanguageModel & { asked: string[] } {
         asked.push(continuation);
         return { logprob: -continuation.length, tokens: 1, isGreedy: true };
       });
+    },
+  };
+}
+/** The same, one at a time and stopped by its signal, as servers are asked. */
+function slowModel(): ReturnType<typeof countingModel> {
+  const model = countingModel();
+  return {
+    ...model,
+    async generate(requests, options) {
+      const results = [];
+      for (const [i, request] of requests.entries()) {
+        options?.signal?.throwIfAborted();
+        const [result] = await model.generate([request]);
+        options?.onResult?.(i, result!);
+        results.push(result!);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return results;
     },
   };
 }
@@ -110,7 +130,7 @@ describe("withJournal", () => {
 
   it("is refused while a living process holds it, and shared within a process", async () => {
     const holder = withJournal(countingModel(), path);
-    const lock = JSON.parse(readFileSync(join(`${path}.lock`, "lock.json"), "utf8")) as { pid: number };
+    const lock = JSON.parse(readFileSync(`${path}.lock`, "utf8")) as { pid: number };
     expect(lock.pid).toBe(process.pid);
     withJournal(countingModel(), path).close();
     holder.close();
@@ -119,9 +139,83 @@ describe("withJournal", () => {
     const other = child.pid!;
     const { hostname } = await import("node:os");
     const start = readFileSync(`/proc/${other}/stat`, "utf8").split(") ")[1]!.split(" ")[19];
-    writeFileSync(join(`${path}.lock`, "lock.json"), `${JSON.stringify({ pid: other, host: hostname(), start })}\n`);
+    writeFileSync(`${path}.lock`, `${JSON.stringify({ pid: other, host: hostname(), start })}\n`);
     expect(() => withJournal(countingModel(), path)).toThrow(/in use by process/);
     child.kill("SIGKILL");
+  });
+
+  it("leaves nothing beside the file when it is closed", () => {
+    withJournal(countingModel(), path).close();
+    expect(readdirSync(dirname(path))).toEqual(["calls.jsonl"]);
+  });
+
+  it("stops at once and names the file when it cannot be written", async () => {
+    const model = slowModel();
+    const journal = withJournal(model, path);
+    const all = ask(...Array.from({ length: 50 }, (_, i) => `p${i}`));
+    const other = journal.generate(ask("x", "y")).catch((error: unknown) => error);
+    await whileFailing("writeSync", "ENOSPC", 5, async () => {
+      await expect(journal.generate(all)).rejects.toThrow(`${path}: the journal cannot be written (ENOSPC`);
+      await other;
+    });
+    expect(model.asked.length).toBeLessThan(10);
+    const asked = model.asked.length;
+    await expect(journal.generate(ask("z"))).rejects.toThrow(path);
+    await expect(journal.score!([{ context: "c", continuation: "d" }])).rejects.toThrow(path);
+    expect(model.asked.length).toBe(asked);
+    journal.close();
+    const again = withJournal(model, path);
+    expect([...ask("x", "y"), ...all].filter((request) => again.isFinished(request))).toHaveLength(5);
+    again.close();
+  });
+
+  it("names the file when it cannot be flushed", async () => {
+    const journal = withJournal(countingModel(), path);
+    await whileFailing("fsync", "EIO", 0, async () => {
+      await expect(journal.generate(ask("a"))).rejects.toThrow(`${path}: the journal cannot be written (EIO`);
+    });
+    await expect(journal.generate(ask("a"))).rejects.toThrow(path);
+    journal.close();
+  });
+
+  it("asks again what was kept in another shape", async () => {
+    const model = countingModel();
+    const journal = withJournal(model, path);
+    await journal.generate(ask("a", "b", "c", "d", "e"));
+    await journal.score!([{ context: "", continuation: "s" }]);
+    journal.close();
+    const damage: ((value: Record<string, unknown>) => unknown)[] = [
+      (value) => ({ ...value, text: 5 }),
+      (value) => ({ ...value, finishReason: "tool" }),
+      (value) => ({ ...value, outputTokens: "1" }),
+      (value) => [value],
+      (value) => ({ ...value, logprobs: [{ token: "x" }] }),
+      (value) => ({ ...value, logprob: null }),
+    ];
+    const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+    const damaged = lines.map((line, i) => {
+      const { key, value } = JSON.parse(line) as { key: string; value: Record<string, unknown> };
+      return `${JSON.stringify({ key, value: damage[i]!(value) })}\n`;
+    });
+    writeFileSync(path, damaged.join(""));
+    model.asked.length = 0;
+    const again = withJournal(model, path);
+    const results = await again.generate(ask("a", "b", "c", "d", "e"));
+    expect(results.map((result) => (result as { text: string }).text)).toEqual(["<a>", "<b>", "<c>", "<d>", "<e>"]);
+    expect(await again.score!([{ context: "", continuation: "s" }])).toEqual([
+      { logprob: -1, tokens: 1, isGreedy: true },
+    ]);
+    again.close();
+    expect(model.asked).toEqual(["a", "b", "c", "d", "e", "s"]);
+    const last = withJournal(model, path);
+    await last.generate(ask("a", "e"));
+    last.close();
+    expect(model.asked).toHaveLength(6);
+  });
+
+  it("is no pipe", () => {
+    spawnSync("mkfifo", [path]);
+    expect(() => withJournal(countingModel(), path)).toThrow(`${path}: is no regular file`);
   });
 
   it("tells apart models, parameters and trials, not the order of properties", () => {

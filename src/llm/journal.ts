@@ -1,6 +1,7 @@
+import { setMaxListeners } from "node:events";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
-import { JournalFile, journalFailure } from "./journal-file.js";
+import { JournalFile } from "./journal-file.js";
 import type {
   GenerateOptions,
   GenerateRequest,
@@ -9,6 +10,7 @@ import type {
   ScoreRequest,
   ScoreResult,
 } from "./language-model.js";
+import { isGenerateResult, isScoreResult } from "./result-shape.js";
 
 /** A language model whose finished calls are kept in a file; `close` when done. */
 export interface JournaledModel extends LanguageModel {
@@ -24,18 +26,23 @@ export interface JournaledModel extends LanguageModel {
  * asked for. Errors are not kept. Calls that differ on purpose in nothing but `trial` are different calls.
  *
  * @param path the journal, created if absent: append-only JSON Lines, flushed to disk before `generate` resolves.
- * @throws FailureError when another process writes this journal.
+ * @throws FailureError when another process writes this journal. A journal that cannot be written ends all calls with one
+ * that names it.
  */
 export function withJournal(model: LanguageModel, path: string): JournaledModel {
   const journal = JournalFile.open(path);
   const inFlight = new Map<string, Promise<GenerateResult | Error>>();
   const calls = { reused: 0, made: 0, failed: 0 };
 
+  // What cannot be kept must not be asked for: one failure to write stops everything that is under way.
+  const broken = new AbortController();
+  setMaxListeners(0, broken.signal);
   const keep = (key: string, value: unknown): void => {
     try {
       journal.add(key, value);
     } catch (error) {
-      throw journalFailure(path, error);
+      broken.abort(error);
+      throw error;
     }
   };
 
@@ -43,6 +50,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     requests: GenerateRequest[],
     options: GenerateOptions = {},
   ): Promise<(GenerateResult | Error)[]> {
+    journal.check();
     const results = new Array<GenerateResult | Error>(requests.length);
     const done = (index: number, result: GenerateResult | Error): void => {
       results[index] = result;
@@ -52,7 +60,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     const waits: Promise<void>[] = [];
     for (const [index, request] of requests.entries()) {
       const key = generateKey(model.id, request);
-      const known = journal.get(key) as GenerateResult | undefined;
+      const known = journal.get(key, isGenerateResult);
       const running = inFlight.get(key);
       const asked = askedFor.get(key);
       if (known || running || asked) calls.reused++;
@@ -80,8 +88,9 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     });
     let failure: unknown;
     const settled = new Set<number>();
-    const settle = (at: number, result: GenerateResult | Error): void => {
+    const settle = (at: number, found: GenerateResult | Error): void => {
       if (settled.has(at)) return;
+      let result = found;
       settled.add(at);
       const { key, places } = entries[at]!;
       if (!(result instanceof Error)) {
@@ -90,6 +99,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
           calls.made++;
         } catch (error) {
           failure ??= error;
+          result = error as Error; // it may not be used: after a restart it would not be there
         }
       } else calls.failed++;
       inFlight.delete(key);
@@ -99,7 +109,7 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     try {
       const results = await model.generate(
         entries.map(({ request }) => request),
-        { signal, onResult: settle },
+        { signal: signal ? AbortSignal.any([signal, broken.signal]) : broken.signal, onResult: settle },
       );
       for (const [at, result] of results.entries()) settle(at, result);
     } catch (error) {
@@ -111,27 +121,28 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
   }
 
   async function score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+    journal.check();
     const keys = pairs.map((pair) => sha256(canonicalJson(["score", model.id, pair])));
     const missing = new Map<string, ScoreRequest>();
-    for (const [i, key] of keys.entries()) if (!journal.has(key)) missing.set(key, pairs[i]!);
+    const found = keys.map((key) => journal.get(key, isScoreResult));
+    for (const [i, key] of keys.entries()) if (!found[i]) missing.set(key, pairs[i]!);
     calls.reused += pairs.length - missing.size;
     const results = missing.size > 0 ? await model.score!([...missing.values()]) : [];
-    const failed = new Map<string, ScoreResult>();
-    for (const [i, key] of [...missing.keys()].entries()) {
-      const result = results[i]!;
-      if (result.problem === undefined) keep(key, result);
-      else failed.set(key, result);
+    const made = new Map([...missing.keys()].map((key, i) => [key, results[i]!]));
+    for (const [key, result] of made) {
+      if (result.problem !== undefined) continue;
+      keep(key, result);
+      calls.made++;
     }
-    calls.made += missing.size - failed.size;
     await journal.settle();
-    return keys.map((key) => failed.get(key) ?? (journal.get(key) as ScoreResult));
+    return keys.map((key, i) => found[i] ?? made.get(key)!);
   }
 
   return {
     id: model.id,
     calls,
     generate,
-    isFinished: (request) => journal.has(generateKey(model.id, request)),
+    isFinished: (request) => journal.get(generateKey(model.id, request), isGenerateResult) !== undefined,
     ...(model.score ? { score } : {}),
     close: () => journal.close(),
   };

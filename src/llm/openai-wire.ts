@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { BadAnswerError } from "./attempt-failure.js";
+import { BadAnswerError, describePage } from "./attempt-failure.js";
 import type { GenerateRequest, GenerateResult, TokenLogprob } from "./language-model.js";
 
 /** Which of the two OpenAI endpoints writes. "auto": `prompt` → completions, `messages` → chat. */
@@ -131,7 +131,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BadAnswerError(`malformed JSON: ${excerpt(text)}`);
+    throw new BadAnswerError(describePage(text) ?? `malformed JSON: ${excerpt(text)}`);
   }
 }
 

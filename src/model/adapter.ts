@@ -1,6 +1,6 @@
 /** Low-rank adapters (LoRA, Hu et al. 2021): what is adapted, and the factors of each adapted layer. */
 import type { DecoderConfig } from "./decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, linearShape } from "./decoder-layer.js";
+import { type LinearName, linearShape } from "./decoder-layer.js";
 
 /** How one linear layer of one block is adapted. */
 export interface LinearAdapter {
@@ -11,6 +11,8 @@ export interface LinearAdapter {
 
 /** What an adapter adapts. Ranks and scales may differ from layer to layer and block to block. */
 export interface AdapterShape {
+  /** What the model calls its blocks, as in `model.layers`: the adapted modules are named by it. */
+  blocks: string;
   /** By block: its adapted layers. */
   layers: readonly ReadonlyMap<LinearName, LinearAdapter>[];
   /** Probability that an element of an adapter's input is dropped in training. */
@@ -68,7 +70,8 @@ export interface GraphAdapter {
 
 export function graphAdapter(shape: AdapterShape): GraphAdapter {
   const rankOf = (name: LinearName): number => Math.max(0, ...shape.layers.map((layer) => layer.get(name)?.rank ?? 0));
-  const ranks = LINEAR_LAYERS.map((name) => [name, rankOf(name)] as const).filter(([, rank]) => rank > 0);
+  const names = new Set(shape.layers.flatMap((layer) => [...layer.keys()]));
+  const ranks = [...names].map((name) => [name, rankOf(name)] as const);
   return { ranks: new Map(ranks), dropout: shape.dropout, dora: shape.dora };
 }
 

@@ -2,7 +2,7 @@
 import { Graph, ops, type Value } from "../graph/index.js";
 import type { GraphAdapter } from "./adapter.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { decoderLayer, hasBias, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
+import { decoderLayer, type LinearName, linearOf, vectorShapes } from "./decoder-layer.js";
 import { packedAttention } from "./packed-attention.js";
 
 /** Names of a block graph's inputs. */
@@ -56,7 +56,7 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
 
   const x = graph.input("x", "float32", [tokens, config.hiddenSize]);
   const positions = graph.input("positions", "int64", [1, tokens]);
-  const half = config.headDim / 2;
+  const half = config.rope[0]!.dims / 2;
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
   const attention = options.attentionOutside ? undefined : packedAttention(graph, config, tokens);
@@ -70,10 +70,11 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
 
   const y = decoderLayer(config, x, {
     linear: (name, input) => {
-      const [out, width] = linearShape(config, name);
+      const spec = linearOf(config, name);
+      const [out, width] = spec.shape;
       const weight = parameter(inputName.weight(name), [out, width]);
       const product = ops.gemm(input, weight, { transB: true });
-      const base = hasBias(config, name) ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
+      const base = spec.bias ? ops.add(product, parameter(inputName.bias(name), [out])) : product;
       const rank = adapter?.ranks.get(name);
       if (!adapter || rank === undefined) return base;
       const masked = options.training && adapter.dropout > 0;
@@ -94,7 +95,7 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
       return ops.add(base, ops.add(rest, ops.mul(gain, update)));
     },
     vector: (name, size) => parameter(name, [size]),
-    rotate: (value, heads) => ops.rotary(value, positions, cos, sin, heads),
+    rotate: (value, heads) => ops.rotary(value, positions, cos, sin, { heads, dims: config.rope[0]!.dims }),
     attend: attention?.attend ?? takeOutside,
     keep: (name, value) => graph.keep(name, ops.beforeReshape(value)),
   });

@@ -2,7 +2,7 @@
  * Forward passes over packed rows: hidden states, logits, and log-probabilities of chosen tokens. Passes may overlap: each
  * has its own activations, and takes turns with the others where they share buffers.
  */
-import { Graph, ops } from "../graph/index.js";
+import { Graph, ops, type Value } from "../graph/index.js";
 import {
   type Device,
   type Executable,
@@ -15,7 +15,9 @@ import {
 import type { Adapter, AdapterShape } from "./adapter.js";
 import { AdapterFeeds } from "./adapter-feeds.js";
 import { BlockForward } from "./block-forward.js";
+import type { DecoderConfig } from "./decoder-config.js";
 import { normalise } from "./decoder-layer.js";
+import { embedTokens } from "./embedding.js";
 import { LayerParameters } from "./layer-parameters.js";
 import type { PackedRow } from "./packed-row.js";
 import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
@@ -67,11 +69,7 @@ export class PackedModel {
 
   /** Embeddings of a row, scaled as the model wants them: [tokens, hidden]. */
   embed(row: PackedRow): Float32Array {
-    const { hiddenSize, embeddingScale } = this.config;
-    const x = new Float32Array(row.tokens.length * hiddenSize);
-    this.weights.embed(row.tokens, x);
-    if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale;
-    return x;
+    return embedTokens(this.weights, row.tokens, row.positions);
   }
 
   /** What the layers' graphs are fed with for a row, besides weights and hidden states. */
@@ -197,7 +195,7 @@ export class PackedModel {
 
   private headGraph(kind: "logits" | "logprobs", rows: number): Graph {
     const graph = new Graph();
-    const logits = headLogits(graph, this.weights, rows).logits;
+    const logits = headLogits(graph, this.config, rows).logits;
     if (kind === "logits") graph.output("logits", logits);
     else {
       const targets = graph.input("targets", "int64", [rows, 1]);
@@ -217,9 +215,10 @@ export class PackedModel {
   async headFeeds(): Promise<Record<string, Tensor>> {
     if (!this.fixedHeadFeeds) {
       const { vocabSize, hiddenSize } = this.config;
-      const { head, finalNorm } = this.weights;
+      const { head, finalNorm, finalNormBias } = this.weights;
       this.fixedHeadFeeds = { head: await this.scope.upload("float32", head, [vocabSize, hiddenSize]) };
       if (finalNorm) this.fixedHeadFeeds.norm = await this.scope.upload("float32", finalNorm, [hiddenSize]);
+      if (finalNormBias) this.fixedHeadFeeds.normBias = await this.scope.upload("float32", finalNormBias, [hiddenSize]);
     }
     return this.fixedHeadFeeds;
   }
@@ -232,13 +231,27 @@ export class PackedModel {
   }
 }
 
-/** Final norm, output projection and soft cap for `rows` hidden states. Inputs: x, head, norm. */
-export function headLogits(graph: Graph, weights: Pick<DecoderWeights, "config" | "finalNorm">, rows: number) {
-  const { config } = weights;
-  const x = graph.input("x", "float32", [rows, config.hiddenSize]);
-  const head = graph.input("head", "float32", [config.vocabSize, config.hiddenSize]);
-  const norm = weights.finalNorm ? graph.input("norm", "float32", [config.hiddenSize]) : undefined;
-  const product = ops.gemm(normalise(config, x, norm), head, { transB: true });
-  const logits = config.finalSoftCap === undefined ? product : ops.softCap(product, config.finalSoftCap);
-  return { x, head, norm, logits };
+/** The final norm; its vectors are the inputs norm and normBias, where there are such. */
+export function finalNormed(config: DecoderConfig, x: Value): { y: Value; vectors: Map<string, Value> } {
+  const vectors = new Map<string, Value>();
+  const y = normalise(config.finalNorm, x, (name, size) => {
+    const input = name === config.finalNorm.bias ? "normBias" : "norm";
+    const value = x.graph.input(input, "float32", [size]);
+    vectors.set(input, value);
+    return value;
+  });
+  return { y, vectors };
+}
+
+/** Final norm, output projection and soft cap for `rows` hidden states. Inputs: x, head, norm and normBias where there are. */
+export function headLogits(graph: Graph, config: DecoderConfig, rows: number) {
+  const { hiddenSize, vocabSize, logitScale, finalSoftCap } = config;
+  const x = graph.input("x", "float32", [rows, hiddenSize]);
+  const head = graph.input("head", "float32", [vocabSize, hiddenSize]);
+  const { y, vectors } = finalNormed(config, x);
+  const product = ops.gemm(y, head, { transB: true, alpha: logitScale });
+  const logits = finalSoftCap === undefined ? product : ops.softCap(product, finalSoftCap);
+  /** The trainable inputs. */
+  const parameters = new Map<string, Value>([["head", head], ...vectors]);
+  return { x, parameters, logits };
 }

@@ -5,8 +5,9 @@ import { FailureError, UsageError } from "../errors.js";
 import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
 import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
 import { decoderConfig } from "./architectures/index.js";
+import type { LinearName, LinearSpec } from "./block-spec.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { hasBias, LINEAR_LAYERS, type LinearName, linearShape, vectorShapes } from "./decoder-layer.js";
+import { vectorShapes } from "./decoder-layer.js";
 
 export type Precision = "float32" | "nf4" | "int8";
 
@@ -29,6 +30,10 @@ export interface DecoderWeights {
   layers: StoredLayer[];
   /** [hidden]; undefined for norms without weights. */
   finalNorm?: Float32Array;
+  /** [hidden]; undefined for norms without biases. */
+  finalNormBias?: Float32Array;
+  /** Learned positions [maxPositions, hidden]; undefined for models without. */
+  positions?: Float32Array;
   /** Output projection [vocab, hidden]; the embedding itself when tied. */
   head: Float32Array;
   /** Copies the embeddings of tokens into `out` [tokens, hidden], unscaled. */
@@ -63,31 +68,35 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
   };
   const layers: StoredLayer[] = [];
   for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}.`;
+    const prefix = `${config.names.blocks}.${layer}.`;
     const stored: StoredLayer = { linear: new Map(), biases: new Map(), vectors: new Map() };
-    for (const name of LINEAR_LAYERS) {
-      const shape = linearShape(config, name);
-      const weightName = `${prefix}${name}.weight`;
-      requireShape(checkpoint, weightName, shape);
-      stored.linear.set(name, store(checkpoint, weightName, shape, precision, options.doubleQuant ?? true));
-      if (hasBias(config, name)) stored.biases.set(name, vector(`${prefix}${name}.bias`, shape[0]));
+    for (const spec of config.block.linears) {
+      const { name, shape, bias } = spec;
+      stored.linear.set(
+        name,
+        store(checkpoint, `${prefix}${name}.weight`, spec, precision, options.doubleQuant ?? true),
+      );
+      if (bias) stored.biases.set(name, vector(`${prefix}${name}.bias`, shape[0]));
     }
     for (const [name, size] of vectorShapes(config)) stored.vectors.set(name, vector(`${prefix}${name}`, size));
     layers.push(stored);
     options.onLayer?.(layer + 1, config.layers);
   }
   const table: [number, number] = [config.vocabSize, config.hiddenSize];
-  const embeddingName = "model.embed_tokens.weight";
+  const { finalNorm, names } = config;
+  const embeddingName = names.embedding;
   requireShape(checkpoint, embeddingName, table);
-  const tied = config.tiedEmbeddings || !checkpoint.has("lm_head.weight");
-  if (!tied) requireShape(checkpoint, "lm_head.weight", table);
-  const head = checkpoint.read(tied ? embeddingName : "lm_head.weight");
+  const tied = config.tiedEmbeddings || !checkpoint.has(names.head);
+  if (!tied) requireShape(checkpoint, names.head, table);
+  const head = checkpoint.read(tied ? embeddingName : names.head);
   const inMemory = tied || table[0] * table[1] * 4 <= (options.embeddingInMemory ?? EMBEDDING_IN_MEMORY);
   return {
     config: { ...config, tiedEmbeddings: tied },
     source: checkpoint.source,
     layers,
-    finalNorm: config.norm.weighted ? vector("model.norm.weight", config.hiddenSize) : undefined,
+    finalNorm: finalNorm.weight === undefined ? undefined : vector(finalNorm.weight, config.hiddenSize),
+    finalNormBias: finalNorm.bias === undefined ? undefined : vector(finalNorm.bias, config.hiddenSize),
+    positions: names.positions === undefined ? undefined : readPositions(checkpoint, config, names.positions),
     head,
     ...(inMemory
       ? { embed: embedFrom(tied ? head : checkpoint.read(embeddingName), config.hiddenSize), close: () => {} }
@@ -113,24 +122,40 @@ export function embedFrom(table: Float32Array, hidden: number): DecoderWeights["
   };
 }
 
+function readPositions(checkpoint: Checkpoint, config: DecoderConfig, name: string): Float32Array {
+  requireShape(checkpoint, name, [config.maxPositions, config.hiddenSize]);
+  return checkpoint.read(name);
+}
+
 function store(
   checkpoint: Checkpoint,
   name: string,
-  shape: [number, number],
+  { shape: [out, width], transposed }: LinearSpec,
   precision: Precision,
   doubleQuant: boolean,
 ): StoredWeight {
-  const ready = checkpoint.readNf4(name);
+  requireShape(checkpoint, name, transposed ? [width, out] : [out, width]);
+  const shape: [number, number] = [out, width];
+  const ready = transposed ? undefined : checkpoint.readNf4(name);
   if (ready) {
     if (precision === "nf4") return { kind: "nf4", weight: ready };
     const data = new Float32Array(shape[0] * shape[1]);
     dequantizeNf4(ready, data);
     return precision === "int8" ? { kind: "int8", weight: quantizeInt8(data, shape) } : { kind: "float32", data };
   }
-  const data = checkpoint.read(name);
+  const stored = checkpoint.read(name);
+  const data = transposed ? transpose(stored, width, out) : stored;
   if (precision === "nf4") return { kind: "nf4", weight: quantizeNf4(data, shape, { doubleQuant }) };
   if (precision === "int8") return { kind: "int8", weight: quantizeInt8(data, shape) };
   return { kind: "float32", data };
+}
+
+/** A matrix [rows, columns] as [columns, rows]. */
+export function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  return result;
 }
 
 function requireShape(checkpoint: Checkpoint, name: string, shape: readonly number[]): void {

@@ -35,7 +35,7 @@ describe("adapter folders", () => {
     expect(file.entries.size).toBe(2 * 2 * config.layers);
     expect(file.entry("base_model.model.model.layers.1.mlp.down_proj.lora_A.weight").shape).toEqual([
       3,
-      config.intermediateSize,
+      config.block.mlp.width,
     ]);
     expect(file.entry("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight").shape).toEqual([
       config.hiddenSize,
@@ -65,7 +65,7 @@ describe("adapter folders", () => {
   it("for another base are refused, naming it", async () => {
     const folder = await saved();
     for (const other of [
-      { ...config, hiddenSize: 2 * config.hiddenSize },
+      { ...config, block: fixtureWeights("gemma2").config.block },
       { ...config, layers: 1 },
     ]) {
       const error = await loadAdapter(folder, other).catch((e: unknown) => e);

@@ -21,8 +21,8 @@ const WEIGHTS = "adapter_model.safetensors";
 type Part = keyof AdapterFactors;
 const SUFFIX: Record<Part, string> = { a: "lora_A.weight", b: "lora_B.weight", magnitude: "lora_magnitude_vector" };
 
-const tensorName = (layer: number, name: LinearName, part: Part): string =>
-  `base_model.model.${moduleName(layer, name)}.${SUFFIX[part]}`;
+const tensorName = ({ blocks }: AdapterShape, layer: number, name: LinearName, part: Part): string =>
+  `base_model.model.${moduleName(blocks, layer, name)}.${SUFFIX[part]}`;
 
 /** The tensors of an adapted layer and their shapes. */
 function partShapes(config: DecoderConfig, name: LinearName, { rank }: LinearAdapter, dora: boolean) {
@@ -52,7 +52,7 @@ export async function saveAdapter(folder: string, adapter: Adapter, options: Sav
     [...layer].flatMap(([name, factors]) => {
       const { rank } = adapter.shape.layers[index]!.get(name)!;
       const tensor = (part: Part, data: Float32Array, shape: number[]) => ({
-        name: tensorName(index, name, part),
+        name: tensorName(adapter.shape, index, name, part),
         shape,
         dtype: "F32" as const,
         data,
@@ -164,7 +164,7 @@ function readFactors(
     for (const [name, linear] of adapted) {
       const factors: Partial<AdapterFactors> = {};
       for (const [part, wanted] of partShapes(config, name, linear, shape.dora)) {
-        const tensor = tensorName(layer, name, part);
+        const tensor = tensorName(shape, layer, name, part);
         if (!file.entries.has(tensor)) throw new FailureError(`${file.path}: ${tensor} is missing`);
         const found = file.entry(tensor);
         if (found.shape.join() !== wanted.join())

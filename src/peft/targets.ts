@@ -2,7 +2,7 @@
 import { FailureError, UsageError } from "../errors.js";
 import type { AdapterShape, LinearAdapter, PeftSettings } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, type LinearName } from "../model/decoder-layer.js";
+import { type LinearName, linearNames } from "../model/decoder-layer.js";
 
 /** What a recipe says of an adapter. */
 export interface AdapterSettings {
@@ -16,27 +16,32 @@ export interface AdapterSettings {
 }
 
 /** Full name of a linear layer, as transformers' modules are named. */
-export const moduleName = (layer: number, name: LinearName): string => `model.layers.${layer}.${name}`;
+export const moduleName = (blocks: string, layer: number, name: LinearName): string => `${blocks}.${layer}.${name}`;
 
 const lastPart = (name: LinearName): string => name.slice(name.indexOf(".") + 1);
 
 /** The adapted layers of a recipe as PEFT names them: `q_proj`, not `self_attn.q_proj`. @throws UsageError for unknown names. */
-export function targetNames({ target_modules }: Pick<AdapterSettings, "target_modules">): string[] {
-  const wanted = target_modules === "all-linear" ? LINEAR_LAYERS : target_modules;
-  const found = wanted.map((name) => LINEAR_LAYERS.find((layer) => layer === name || layer.endsWith(`.${name}`)));
+export function targetNames(
+  config: DecoderConfig,
+  { target_modules }: Pick<AdapterSettings, "target_modules">,
+): string[] {
+  const known = linearNames(config);
+  const wanted = target_modules === "all-linear" ? known : target_modules;
+  const found = wanted.map((name) => known.find((layer) => layer === name || layer.endsWith(`.${name}`)));
+  const names = (some: readonly LinearName[]): string[] => [...new Set(some.map(lastPart))];
   if (found.includes(undefined))
     throw new UsageError(
-      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or names such as q_proj`,
+      `lora.target_modules: unknown layer in ${JSON.stringify(target_modules)}; use all-linear or some of ${names(known).join(", ")}`,
     );
-  return LINEAR_LAYERS.filter((name) => found.includes(name)).map(lastPart);
+  return names(known.filter((name) => found.includes(name)));
 }
 
 /** A recipe's adapter in PEFT's words. */
-export function peftSettings(settings: AdapterSettings): PeftSettings {
+export function peftSettings(config: DecoderConfig, settings: AdapterSettings): PeftSettings {
   return {
     r: settings.r,
     lora_alpha: settings.alpha,
-    target_modules: targetNames(settings),
+    target_modules: targetNames(config, settings),
     exclude_modules: null,
     use_rslora: settings.use_rslora ?? false,
     use_dora: settings.use_dora ?? false,
@@ -49,7 +54,7 @@ export function peftSettings(settings: AdapterSettings): PeftSettings {
 
 /** The shape of a recipe's adapter on a model. @throws UsageError when a name of `target_modules` is unknown. */
 export const adapterShape = (config: DecoderConfig, settings: AdapterSettings): AdapterShape =>
-  shapeOf(config, peftSettings(settings), settings.dropout);
+  shapeOf(config, peftSettings(config, settings), settings.dropout);
 
 /**
  * The shape that PEFT gives an adapter with these settings on a model.
@@ -62,8 +67,8 @@ export function shapeOf(config: DecoderConfig, settings: PeftSettings, dropout: 
   const alphaOf = patternValue(settings.alpha_pattern, settings.lora_alpha, `${source}: alpha_pattern`);
   const layers = Array.from({ length: config.layers }, (_, layer) => {
     const adapted = new Map<LinearName, LinearAdapter>();
-    for (const name of LINEAR_LAYERS) {
-      const module = moduleName(layer, name);
+    for (const name of linearNames(config)) {
+      const module = moduleName(config.names.blocks, layer, name);
       if (!selects(module)) continue;
       const rank = rankOf(module);
       if (!Number.isInteger(rank) || rank < 1)
@@ -74,7 +79,7 @@ export function shapeOf(config: DecoderConfig, settings: PeftSettings, dropout: 
   });
   if (layers.every((layer) => layer.size === 0))
     throw new UsageError(`${source}: target_modules ${JSON.stringify(settings.target_modules)} selects no layer`);
-  return { layers, dropout, dora: settings.use_dora, settings };
+  return { blocks: config.names.blocks, layers, dropout, dora: settings.use_dora, settings };
 }
 
 /** PEFT's `check_target_module_exists`. */

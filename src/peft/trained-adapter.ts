@@ -18,10 +18,10 @@ export interface TrainedSettings {
 }
 
 /** @throws UsageError when the recipe contradicts the adapter it goes on with. */
-export function trainedSettings({ adapter, lora }: AdapterRecipe): TrainedSettings {
+export function trainedSettings(config: DecoderConfig, { adapter, lora }: AdapterRecipe): TrainedSettings {
   if (adapter === undefined) {
     const full = lora as AdapterSettings;
-    return { settings: peftSettings(full), dropout: full.dropout };
+    return { settings: peftSettings(config, full), dropout: full.dropout };
   }
   const { settings, dropout } = readAdapterConfig(adapter);
   const own: Partial<Record<keyof AdapterSettings, unknown>> = {
@@ -45,11 +45,11 @@ function contradiction(key: string, given: unknown, own: unknown, adapter: strin
 
 /** The shape of the adapter that a recipe trains on a model. @throws as `trainedSettings`. */
 export function trainedShape(config: DecoderConfig, recipe: AdapterRecipe): AdapterShape {
-  const { settings, dropout } = trainedSettings(recipe);
+  const { settings, dropout } = trainedSettings(config, recipe);
   const shape = shapeOf(config, settings, dropout, recipe.adapter ?? "lora");
   const { target_modules } = recipe.lora;
   if (recipe.adapter === undefined || target_modules === undefined) return shape;
-  const given = shapeOf(config, { ...settings, target_modules: targetNames({ target_modules }) }, dropout);
+  const given = shapeOf(config, { ...settings, target_modules: targetNames(config, { target_modules }) }, dropout);
   const modules = ({ layers }: AdapterShape): string => layers.map((layer) => [...layer.keys()].join()).join(";");
   if (modules(given) !== modules(shape))
     contradiction("target_modules", target_modules, settings.target_modules, recipe.adapter);

@@ -213,7 +213,7 @@ export const trainingRecipeSchema = z.strictObject({
   checkpoint: checkpointSchema.prefault({}).describe("Checkpoints for resuming."),
   seed: z.int().min(0).default(0).describe("Seed of the data order, the dropout and the initial adapter."),
   device: z.enum(["auto", "cpu", "webgpu", "cuda"]).default("auto").describe("Where the arithmetic runs."),
-  threads: positiveInteger.optional().describe("CPU threads. Default: one for each physical core."),
+  threads: positiveInteger.optional().describe("CPU threads. Default: as many as the process may use."),
   out: z
     .string()
     .min(1)

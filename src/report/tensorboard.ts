@@ -58,7 +58,7 @@ export class EventFileWriter {
     view.setUint32(8, maskedCrc(record.subarray(0, 8)), true);
     record.set(event, 12);
     view.setUint32(12 + event.length, maskedCrc(event), true);
-    writeFully(this.fd, record);
+    writeFully(this.fd, record, this.path);
   }
 }
 

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
-import { replaceFile, writeFully } from "../files/atomic-write.js";
+import { naming, replaceFile, writeFully } from "../files/atomic-write.js";
 import { type JsonRow, readJsonl } from "../files/jsonl.js";
+import { regularFiles } from "../files/regular-file.js";
 
 /** Names of the stages' files in a run folder (the original project's, without its model's name). */
 export const FILES = {
@@ -68,7 +69,7 @@ export function requireTexts(row: JsonRow, fields: readonly string[], where: str
 export function classificationFile(folder: string): string {
   const own = join(folder, FILES.classification);
   if (existsSync(own) || !existsSync(folder)) return own;
-  const others = readdirSync(folder).filter((name) => /^is_clf_or_not_.*\.jsonl$/.test(name));
+  const others = regularFiles(folder).filter((name) => /^is_clf_or_not_.*\.jsonl$/.test(name));
   if (others.length > 1)
     throw new UsageError(`${folder}: several classification files (${others.join(", ")}); keep one`);
   return others[0] ? join(folder, others[0]) : own;
@@ -94,8 +95,8 @@ export function writeStage(path: string, rows: Iterable<unknown>): void {
 export function appendDurably(path: string, text: string): void {
   const fd = openSync(path, "a");
   try {
-    writeFully(fd, Buffer.from(text));
-    fsyncSync(fd);
+    writeFully(fd, Buffer.from(text), path);
+    naming(path, () => fsyncSync(fd));
   } finally {
     closeSync(fd);
   }

@@ -4,8 +4,7 @@ import type { Generator } from "../generate/generator.js";
 import { encodePrompt } from "../generate/prompt.js";
 import { logProbabilities } from "../generate/sampler.js";
 import { Graph } from "../graph/index.js";
-import { normalise } from "../model/decoder-layer.js";
-import { PackedModel } from "../model/packed-model.js";
+import { finalNormed, PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
 import type { Tensor } from "../runtime/device.js";
 import { spellToken } from "../tokenizer/token-bytes.js";
@@ -56,14 +55,13 @@ export class PromptReader {
 
   private async mean(input: PromptInput, signal?: AbortSignal): Promise<{ vector: Float32Array; tokens: number }> {
     const { tokens, hidden } = await this.hidden(input, signal);
-    const { config, weights } = this.generator.model;
+    const { config } = this.generator.model;
     const { device } = this.generator;
     const graph = new Graph();
-    const norm = weights.finalNorm && graph.input("norm", "float32", [config.hiddenSize]);
-    graph.output("y", normalise(config, graph.input("x", "float32", hidden.dims), norm));
+    graph.output("y", finalNormed(config, graph.input("x", "float32", hidden.dims)).y);
     const executable = await device.compile(graph, { outputsOn: "host" });
-    const feeds: Record<string, Tensor> = { x: hidden };
-    if (weights.finalNorm) feeds.norm = await device.upload("float32", weights.finalNorm, [config.hiddenSize]);
+    const { head: _, ...vectors } = await this.packed.headFeeds();
+    const feeds: Record<string, Tensor> = { ...vectors, x: hidden };
     // The row is padded behind its tokens.
     const states = ((await executable.run(feeds)).y!.data as Float32Array).subarray(
       0,

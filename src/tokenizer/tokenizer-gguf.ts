@@ -6,6 +6,48 @@ import { type PreTokenizer, preTokenizerNamed, preTokenizerNames } from "./token
 /** Values of `tokenizer.ggml.token_type` (llama.h). */
 const TOKEN_TYPE = { unknown: 2, control: 3, userDefined: 4 } as const;
 
+/** Texts of tokens at which llama.cpp ends a generation, whatever the file says of them (llama-vocab.cpp, special_eog_ids). */
+const ENDS = new Set([
+  "<|eot_id|>",
+  "<|eom_id|>",
+  "<|im_end|>",
+  "<|end|>",
+  "<|return|>",
+  "<|call|>",
+  "<|flush|>",
+  "<|calls|>",
+  "<end_of_turn>",
+  "<|endoftext|>",
+  "<|end_of_text|>",
+  "</s>",
+  "<eos>",
+  "<EOT>",
+  "_<EOT>",
+  "[EOT]",
+  "[EOS]",
+  "<end_of_utterance>",
+  "<turn|>",
+  "<|tool_response>",
+  "<｜end▁of▁sentence｜>",
+  "[e~[",
+]);
+/** Of code models: padding, the name of a repository, the end of a file. The first of each that there is. */
+const CODE_ENDS = [
+  ["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"],
+  ["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"],
+  ["<|file_sep|>"],
+];
+
+/** Ids of a GGUF file's tokens that end a generation by their text, as in llama.cpp. */
+export function endsByText(tokens: readonly string[]): number[] {
+  const has = (token: string): boolean => tokens.includes(token);
+  // In the format of gpt-oss, whose answers end otherwise, <|end|> only ends a part of one.
+  const harmony = (has("<|return|>") && has("<|call|>")) || (has("<|calls|>") && has("<|flush|>"));
+  const code = CODE_ENDS.map((names) => tokens.findIndex((token) => names.includes(token))).filter((id) => id >= 0);
+  const ids = tokens.flatMap((token, id) => (ENDS.has(token) && !(harmony && token === "<|end|>") ? [id] : []));
+  return [...new Set([...ids, ...code])];
+}
+
 interface Metadata {
   path: string;
   values: Map<string, GgufValue>;

@@ -77,3 +77,34 @@ export function preTokenizerNamed(name: string): PreTokenizer | undefined {
 export function preTokenizerNames(): string[] {
   return Object.keys(BY_NAME).sort();
 }
+
+type Step = { type?: string; pretokenizers?: Step[] } & Record<string, unknown>;
+
+/** The name under which GGUF files know how a tokenizer.json cuts words; undefined where none fits. */
+export function preTokenizerFor(tokenizer: Record<string, unknown>): string | undefined {
+  const pre = tokenizer.pre_tokenizer as Step | null;
+  const steps = pre?.type === "Sequence" ? pre.pretokenizers : [pre];
+  const cuts: string[] = [];
+  for (const step of steps ?? []) {
+    const cut = cutsOf(step);
+    if (!cut) return undefined;
+    cuts.push(...cut);
+  }
+  const nfc = /"type":"NFC"/.test(JSON.stringify(tokenizer.normalizer ?? null));
+  if (tokenizer.normalizer && !nfc) return undefined;
+  const ignoreMerges = (tokenizer.model as { ignore_merges?: boolean }).ignore_merges ?? false;
+  return Object.entries(BY_NAME).find(
+    ([, known]) =>
+      known.steps.join("\n") === cuts.join("\n") &&
+      (known.nfc ?? false) === nfc &&
+      (known.ignoreMerges ?? false) === ignoreMerges,
+  )?.[0];
+}
+
+function cutsOf(step: Step | null): string[] | undefined {
+  if (step?.type === "ByteLevel") return step.add_prefix_space ? undefined : step.use_regex === false ? [] : [GPT2];
+  if (step?.type === "Digits") return [step.individual_digits ? "\\p{N}" : "\\p{N}+"];
+  const pattern = (step?.pattern as { Regex?: string } | undefined)?.Regex;
+  if (step?.type !== "Split" || pattern === undefined || step.behavior !== "Isolated" || step.invert) return undefined;
+  return [pattern];
+}

@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { ggufGenerationConfig } from "../checkpoint/gguf/config.js";
 import { parseGguf } from "../checkpoint/gguf/parse.js";
 import { findGguf } from "../checkpoint/open.js";
 import { FailureError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
 import { addedTokens, furtherTokens, NAMED_TOKENS, tokenText } from "./added-tokens.js";
+import { readModel, TokenizerEngine } from "./engine/engine.js";
 import { type LocalTime, PROGRAM_START } from "./template-date.js";
 import { withinTime } from "./time-limit.js";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
-import { ggufTokenizer } from "./tokenizer-gguf.js";
+import { endsByText, ggufTokenizer } from "./tokenizer-gguf.js";
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -65,7 +65,9 @@ export async function loadTokenizer(path: string, options: { templateTime?: Loca
   }
   const parsed = parseGguf(gguf);
   parsed.file.close();
-  const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id];
+  const tokens = parsed.metadata.get("tokenizer.ggml.tokens");
+  const byText = Array.isArray(tokens) ? endsByText(tokens as string[]) : [];
+  const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id, byText];
   return new ModelTokenizer(gguf, ggufTokenizer(parsed), ends, templateTime);
 }
 
@@ -81,7 +83,7 @@ class ModelTokenizer implements Tokenizer {
   readonly eosToken?: string;
   readonly chatTemplate?: string;
   readonly specialTokens: Readonly<Record<string, unknown>>;
-  readonly #inner: HuggingFaceTokenizer;
+  readonly #inner: TokenizerEngine;
   readonly #special = new Set<number>();
   readonly #added = new Set<number>();
 
@@ -92,19 +94,20 @@ class ModelTokenizer implements Tokenizer {
     readonly templateTime: LocalTime,
   ) {
     try {
-      const bare = new HuggingFaceTokenizer({ ...tokenizer, added_tokens: [] }, config).get_vocab();
+      const model = readModel(tokenizer.model as Json | undefined);
       const listed = (tokenizer.added_tokens ?? []) as unknown[];
-      const added_tokens = addedTokens(source, listed, config, added, bare);
-      for (const token of added_tokens) this.#added.add(token.id);
-      this.#inner = new HuggingFaceTokenizer({ ...withBosAndEos(tokenizer, config), added_tokens }, config);
+      const tokens = addedTokens(source, listed, config, added, model.vocabulary);
+      for (const { id, special } of tokens) {
+        this.#added.add(id);
+        if (special) this.#special.add(id);
+      }
+      this.#inner = new TokenizerEngine(tokenizer, model, tokens);
     } catch (error) {
-      if (error instanceof FailureError) throw error;
-      throw new FailureError(`${source}: its tokenizer cannot be read (${(error as Error).message.split("\n")[0]})`);
+      const { message } = error as Error;
+      if (message.startsWith(source)) throw error;
+      throw new FailureError(`${source}: its tokenizer cannot be read (${message.split("\n")[0]})`);
     }
-    let highest = -1;
-    for (const id of this.#inner.get_vocab().values()) highest = Math.max(highest, id);
-    for (const [id, token] of this.#inner.get_added_tokens_decoder()) if (token.special) this.#special.add(id);
-    this.vocabSize = highest + 1;
+    this.vocabSize = this.#inner.size;
     this.bosToken = tokenText(config.bos_token);
     this.eosToken = tokenText(config.eos_token);
     this.bosId = this.#idOf(this.bosToken);
@@ -117,8 +120,8 @@ class ModelTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
-    const add_special_tokens = options.addSpecialTokens ?? true;
-    return withinTime("the tokenizer", text.length, () => this.#inner.encode(text, { add_special_tokens }).ids);
+    const addSpecialTokens = options.addSpecialTokens ?? true;
+    return withinTime("the tokenizer", text.length, () => this.#inner.encode(text, addSpecialTokens));
   }
 
   isAdded(id: number): boolean {
@@ -126,22 +129,17 @@ class ModelTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: { skipSpecialTokens?: boolean } = {}): string {
-    const known: number[] = [];
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i]!;
-      if (this.#inner.id_to_token(id) === undefined || (options.skipSpecialTokens && this.#special.has(id))) continue;
-      known.push(id);
-    }
     // The clean-up of spaces before punctuation that some configurations ask for would change what a model wrote.
-    return known.length ? this.#inner.decode(known, { clean_up_tokenization_spaces: false }) : "";
+    const all = Array.from(ids);
+    return this.#inner.decode(options.skipSpecialTokens ? all.filter((id) => !this.#special.has(id)) : all);
   }
 
   tokenToId(token: string): number | undefined {
-    return this.#inner.token_to_id(token);
+    return this.#inner.idOf(token);
   }
 
   idToToken(id: number): string | undefined {
-    return this.#inner.id_to_token(id);
+    return this.#inner.tokenOf(id);
   }
 
   stream(options: { skipSpecialTokens?: boolean } = {}): TokenStream {
@@ -174,19 +172,8 @@ class ModelTokenizer implements Tokenizer {
   }
 
   #idOf(token: string | undefined): number | undefined {
-    return token === undefined ? undefined : this.#inner.token_to_id(token);
+    return token === undefined ? undefined : this.#inner.idOf(token);
   }
-}
-
-/** `add_bos_token` and `add_eos_token`, where a configuration has them, decide in place of tokenizer.json (as in transformers). */
-function withBosAndEos(tokenizer: Json, config: Json): Json {
-  if (!("add_bos_token" in config) && !("add_eos_token" in config)) return tokenizer;
-  const special = (name: "bos" | "eos"): Json[] => {
-    const token = config[`add_${name}_token`] === true ? tokenText(config[`${name}_token`]) : undefined;
-    return token === undefined ? [] : [{ SpecialToken: { id: token, type_id: 0 } }];
-  };
-  const single = [...special("bos"), { Sequence: { id: "A", type_id: 0 } }, ...special("eos")];
-  return { ...tokenizer, post_processor: { type: "TemplateProcessing", single, pair: single, special_tokens: {} } };
 }
 
 /** What transformers passes to a chat template. */

@@ -2,11 +2,13 @@
  * Checkpoints of a run: `checkpoints/step-N/` with tensors, state and a manifest of sizes and hashes that is written
  * last. A folder without a manifest that checks out is not a checkpoint.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SafetensorsFile } from "../checkpoint/safetensors.js";
 import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { fsyncFolder, writeFileDurably } from "../files/atomic-write.js";
+import { readRegularFile } from "../files/regular-file.js";
 import { sha256OfFile } from "../files/sha256.js";
 
 /** Where a run stands, next to its tensors. */
@@ -112,7 +114,7 @@ export function openNewestCheckpoint(
       warn(`checkpoint ${path} is damaged (${problem}); looking at the one before`);
       continue;
     }
-    const state = JSON.parse(readFileSync(join(path, STATE), "utf8")) as TrainingState;
+    const state = JSON.parse(readRegularFile(join(path, STATE))) as TrainingState;
     if (state.identity !== identity) {
       warn(`checkpoint ${path} was made with another recipe or other data; not used`);
       continue;
@@ -127,7 +129,7 @@ export function openNewestCheckpoint(
 function damage(path: string): string | undefined {
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(readFileSync(join(path, MANIFEST), "utf8")) as Manifest;
+    manifest = JSON.parse(readRegularFile(join(path, MANIFEST))) as Manifest;
   } catch {
     return "no readable manifest";
   }

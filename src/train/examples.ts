@@ -34,19 +34,19 @@ export function trainingRow(examples: readonly TrainingExample[]): TrainingRow {
  */
 export function balancedRows(
   indices: readonly number[],
-  lengths: readonly number[],
+  length: (index: number) => number,
   limit: number,
   most: number,
 ): number[][] {
-  const sorted = indices.slice().sort((a, b) => lengths[b]! - lengths[a]!);
-  const total = indices.reduce((sum, index) => sum + lengths[index]!, 0);
+  const sorted = indices.slice().sort((a, b) => length(b) - length(a));
+  const total = indices.reduce((sum, index) => sum + length(index), 0);
   for (let count = Math.max(1, Math.ceil(total / limit), Math.ceil(indices.length / most)); ; count++) {
     const rows = Array.from({ length: count }, () => ({ tokens: 0, indices: [] as number[] }));
     for (const index of sorted) {
       const open = rows.filter((row) => row.indices.length < most);
       const row = open.reduce((least, other) => (other.tokens < least.tokens ? other : least));
       row.indices.push(index);
-      row.tokens += lengths[index]!;
+      row.tokens += length(index);
     }
     if (count >= indices.length || rows.every((row) => row.tokens <= limit || row.indices.length === 1))
       return rows.filter((row) => row.indices.length > 0).map((row) => row.indices);

@@ -3,8 +3,8 @@
  * 256k costs one block of logits, not one row of logits per token.
  */
 import { differentiate, Graph, ops, type Value } from "../graph/index.js";
+import type { DecoderConfig } from "../model/decoder-config.js";
 import { headLogits } from "../model/packed-model.js";
-import type { DecoderWeights } from "../model/weights.js";
 
 /**
  * Target positions in a block. As many as fit 64 MB of logits; for large vocabularies more, up to 128, as a product over
@@ -18,16 +18,16 @@ export function headBlockRows(vocabSize: number, hiddenSize: number): number {
 
 /**
  * Inputs: x [rows, hidden], targets int32 [rows, 1], weights [rows, 1] (1 / targets of the step; 0 for padding), head, norm.
- * Outputs: loss (Σ of weighted losses), dx; with `trainable` also head.sum and norm.sum, the gradients added to the
- * inputs head.acc and norm.acc.
+ * Outputs: loss (Σ of weighted losses), dx; with `trainable` also head.sum, norm.sum and normBias.sum, the gradients
+ * added to the inputs head.acc, norm.acc and normBias.acc.
  */
 export function lossHeadGraph(
-  weights: Pick<DecoderWeights, "config" | "finalNorm">,
+  config: DecoderConfig,
   rows: number,
   options: { trainable: boolean; backward: boolean },
 ): Graph {
   const graph = new Graph();
-  const { x, head, norm, logits } = headLogits(graph, weights, rows);
+  const { x, parameters, logits } = headLogits(graph, config, rows);
   const targets = graph.input("targets", "int32", [rows, 1]);
   const weight = graph.input("weights", "float32", [rows, 1]);
 
@@ -47,11 +47,7 @@ export function lossHeadGraph(
   const initial = new Map<Value, Value>();
   const sums: string[] = [];
   if (options.trainable)
-    for (const [name, value] of [
-      ["head", head],
-      ["norm", norm],
-    ] as const) {
-      if (!value) continue;
+    for (const [name, value] of parameters) {
       initial.set(value, graph.input(`${name}.acc`, "float32", value.shape));
       wrt.push(value);
       sums.push(`${name}.sum`);

@@ -14,6 +14,8 @@ export interface LossRequest {
   normaliser: number;
 }
 
+const HEAD_PARAMETERS = new Set(["head", "norm", "normBias"]);
+
 export class LossHead {
   private readonly sessions: SessionCache;
   private readonly blockRows: number;
@@ -66,7 +68,7 @@ export class LossHead {
     normaliser: number,
     sums: GradientSums | undefined,
   ): Promise<{ loss: number; dx?: Float32Array }> {
-    const { device, config, weights } = this.model;
+    const { device, config } = this.model;
     const { hiddenSize } = config;
     const rows =
       targets.length === this.blockRows ? targets.length : Math.max(8, 2 ** Math.ceil(Math.log2(targets.length)));
@@ -89,7 +91,7 @@ export class LossHead {
       const options = { trainable: this.trained !== undefined, backward: sums !== undefined };
       const result = await this.sessions.use(
         `${rows} ${options.backward}`,
-        () => lossHeadGraph(weights, rows, options),
+        () => lossHeadGraph(config, rows, options),
         (executable) =>
           sums && this.trained ? sums.run(scope, executable, this.trained, feeds) : scope.run(executable, feeds),
       );
@@ -104,7 +106,7 @@ export class LossHead {
     if (!this.trained) return this.model.headFeeds();
     const { parameters } = this.trained;
     return Object.fromEntries(
-      parameters.filter(({ name }) => name === "head" || name === "norm").map(({ name, value }) => [name, value]),
+      parameters.filter(({ name }) => HEAD_PARAMETERS.has(name)).map(({ name, value }) => [name, value]),
     );
   }
 

@@ -1,10 +1,11 @@
 /** Decides, before anything is allocated, how long a row may be and how many blocks keep their activations. */
-import { freemem } from "node:os";
 import { FailureError } from "../errors.js";
 import type { AdapterShape } from "../model/adapter.js";
 import { adapterParameters, graphAdapter } from "../model/adapter.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../model/decoder-layer.js";
+import { linearShape, linearWeights } from "../model/decoder-layer.js";
+import { ONE_GRAPH_TOKENS } from "../model/long-attention.js";
+import { QUERY_BLOCK } from "../model/packed-attention.js";
 import { longestRow } from "./examples.js";
 import { headBlockRows } from "./loss-head.js";
 
@@ -22,8 +23,8 @@ export interface MemoryRequest {
   recompute: "auto" | "all" | "none";
   /** Row length that a run began with: a resumed run keeps it, whatever memory is free now. */
   rowTokens?: number;
-  /** Whether activations live in host memory (then what is free there bounds them). */
-  onHost: boolean;
+  /** Bytes that the device has to give; counts where there is no budget. Default: no limit. */
+  availableBytes?: number;
 }
 
 export interface MemoryPlan {
@@ -40,13 +41,16 @@ export interface MemoryPlan {
 
 /** Left to the operating system and the JavaScript heap. */
 const RESERVE = 250e6;
+/** What a training row takes besides the 5 bytes of each of its tokens. */
+const ROW_BYTES = 500;
 
 const BITS: Record<MemoryRequest["precision"], number> = { float32: 32, nf4: 4.127, int8: 8.1 };
 
 /** Bytes of activations one kept block holds per token. */
 function keptBytesPerToken(config: DecoderConfig, adapter?: AdapterShape): number {
-  const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
-  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + 2 * intermediateSize;
+  const { hiddenSize, heads, kvHeads, headDim } = config;
+  const { width, gated } = config.block.mlp;
+  const floats = 2 * heads * headDim + 2 * kvHeads * headDim + hiddenSize + (gated ? 2 : 1) * width;
   if (!adapter) return 4 * floats;
   const { ranks, dropout } = graphAdapter(adapter);
   const widths = [...ranks.keys()].reduce((sum, name) => sum + linearShape(config, name)[1], 0);
@@ -70,7 +74,7 @@ const DECODE_COST = 0.025;
  * @throws FailureError naming the need, the budget and what to change, when even the smallest plan does not fit.
  */
 export function planMemory(request: MemoryRequest): MemoryPlan {
-  const longest = Math.max(...request.lengths);
+  const longest = request.lengths.reduce((most, length) => Math.max(most, length), 1);
   const lengths = request.rowTokens ? [request.rowTokens] : request.budgetBytes ? ROW_TOKENS : USUAL_ROW_TOKENS;
   const limits = [...new Set(lengths.map((tokens) => Math.max(tokens, longest)))];
   const plans = limits.map((limit) => planRow(request, limit, longest));
@@ -86,14 +90,20 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
   );
 }
 
+/**
+ * Floats that attention takes at once in a backward pass. In one graph the scores of all query blocks; block by block those
+ * of one, beside what is read, put out and its gradients.
+ */
+function attentionFloats({ heads, kvHeads, headDim }: DecoderConfig, rowTokens: number, longest: number): number {
+  if (rowTokens <= ONE_GRAPH_TOKENS) return rowTokens * 4 * heads * Math.min(longest + QUERY_BLOCK, rowTokens);
+  return 6 * heads * QUERY_BLOCK * longest + rowTokens * 5 * (heads + kvHeads) * headDim;
+}
+
 function planRow(request: MemoryRequest, limit: number, longest: number): MemoryPlan {
   const { config, adapter, lengths, microBatch } = request;
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const { hiddenSize, heads, kvHeads, headDim, layers, vocabSize } = config;
   const rowTokens = longestRow(lengths, microBatch, limit);
-  const linear = LINEAR_LAYERS.reduce((sum, name) => {
-    const [out, width] = linearShape(config, name);
-    return sum + out * width;
-  }, 0);
+  const linear = linearWeights(config);
   const table = vocabSize * hiddenSize * 4;
   const tables = config.tiedEmbeddings ? table : 2 * table;
   const weights = adapter ? (layers * linear * BITS[request.precision]) / 8 + tables : 0;
@@ -105,12 +115,12 @@ function planRow(request: MemoryRequest, limit: number, longest: number): Memory
   const logits = 3.4 * headBlockRows(vocabSize, hiddenSize) * vocabSize * 4;
   const inputs = (layers + 4) * rowTokens * hiddenSize * 4;
   // Floats a token that are alive at once in a backward graph, as measured; the other graphs in proportion.
-  const perToken = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
-  const scores = 4 * heads * Math.min(longest + 128, rowTokens);
-  const backward = 4 * rowTokens * (perToken + scores);
-  const fixed = RESERVE + weights + trainable + decoded + logits + inputs;
+  const perToken = 14 * hiddenSize + 9 * config.block.mlp.width + 6 * (heads + kvHeads) * headDim;
+  const backward = 4 * (rowTokens * perToken + attentionFloats(config, rowTokens, longest));
+  const rows = lengths.reduce((sum, length) => sum + ROW_BYTES + 5 * length, 0);
+  const fixed = RESERVE + rows + weights + trainable + decoded + logits + inputs;
   const perLayer = keptBytesPerToken(config, adapter) * rowTokens;
-  const budget = request.budgetBytes ?? (request.onHost ? freemem() : Number.POSITIVE_INFINITY);
+  const budget = request.budgetBytes ?? request.availableBytes ?? Number.POSITIVE_INFINITY;
   const workspaceOf = (kept: number): number =>
     (kept > 0 ? 0.95 * backward : 0) + (kept < layers ? 1.15 * backward : 0);
 

@@ -95,6 +95,9 @@ export async function fullGroups(device: Device, weights: DecoderWeights): Promi
   const table = [config.vocabSize, config.hiddenSize];
   const rest = [await parameter(device, "head", table, weights.head)];
   if (weights.finalNorm) rest.push(await parameter(device, "norm", [config.hiddenSize], weights.finalNorm));
+  if (weights.finalNormBias) rest.push(await parameter(device, "normBias", [config.hiddenSize], weights.finalNormBias));
+  if (weights.positions)
+    rest.push(await parameter(device, "positions", [config.maxPositions, config.hiddenSize], weights.positions));
   if (!config.tiedEmbeddings) {
     const ids = Int32Array.from({ length: config.vocabSize }, (_, i) => i);
     const embedding = new Float32Array(config.vocabSize * config.hiddenSize);

@@ -1,9 +1,11 @@
 /** The folder of a training run: what went in, where it stands, what came out. */
+
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { UsageError } from "../errors.js";
-import { writeFileAtomically } from "../files/atomic-write.js";
+import { naming, writeFileAtomically } from "../files/atomic-write.js";
+import { readRegularFile } from "../files/regular-file.js";
 
 export type RunStatus = "running" | "interrupted" | "failed" | "done";
 
@@ -20,8 +22,9 @@ export interface RunRecord {
   templateTime?: string;
   seed: number;
   status: RunStatus;
-  /** Hash of recipe, data and base weights' description: what must agree to continue the run. */
+  /** Hash of what must agree to continue the run: recipe, rows, base weights, starting adapter; and those by name. */
   identity: string;
+  identityFields?: Record<string, string>;
   versions: Record<string, string>;
   device: { name: string; threads: number };
   data: {
@@ -45,6 +48,8 @@ export interface RunRecord {
   loss?: number;
   validationLoss?: number;
   message?: string;
+  /** Set when a run ended because its validation loss no longer fell. */
+  stoppedEarly?: boolean;
 }
 
 /** One line of `metrics.jsonl`. */
@@ -76,7 +81,7 @@ export class RunFolder {
 
   record(): RunRecord {
     try {
-      return JSON.parse(readFileSync(this.recordPath(), "utf8")) as RunRecord;
+      return JSON.parse(readRegularFile(this.recordPath())) as RunRecord;
     } catch (error) {
       throw new UsageError(`${this.recordPath()}: not a readable run record (${(error as Error).message})`);
     }
@@ -107,10 +112,14 @@ export class RunFolder {
   }
 
   append(metrics: StepMetrics): void {
-    appendFileSync(this.metricsPath(), `${JSON.stringify(metrics)}\n`);
+    this.add(this.metricsPath(), `${JSON.stringify(metrics)}\n`);
   }
 
   log(line: string): void {
-    appendFileSync(join(this.path, "log.txt"), `${new Date().toISOString()} ${line}\n`);
+    this.add(join(this.path, "log.txt"), `${new Date().toISOString()} ${line}\n`);
+  }
+
+  private add(path: string, text: string): void {
+    naming(path, () => appendFileSync(path, text));
   }
 }

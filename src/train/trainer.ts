@@ -43,16 +43,6 @@ export interface TrainingResult {
   stoppedEarly: boolean;
 }
 
-/** Optimiser updates of a run. */
-export function plannedSteps(
-  examples: number,
-  batchSize: number,
-  limits: { epochs: number; maxSteps?: number },
-): { perEpoch: number; steps: number } {
-  const perEpoch = Math.max(1, Math.ceil(examples / batchSize));
-  return { perEpoch, steps: limits.maxSteps ?? Math.max(1, Math.round(perEpoch * limits.epochs)) };
-}
-
 export class Trainer {
   private state: TrainingState;
 
@@ -91,12 +81,13 @@ export class Trainer {
   async run(): Promise<TrainingResult> {
     const { options, state } = this;
     let loss = Number.NaN;
-    let stoppedEarly = false;
+    // A run that was killed after its last validation has stopped already.
+    let stoppedEarly = this.hasStopped();
     while (state.step < options.steps && !stoppedEarly) {
       const plan = this.epochPlan(state.epoch);
       while (state.stepInEpoch < plan.length && state.step < options.steps) {
         const began = performance.now();
-        const rows = plan[state.stepInEpoch]!;
+        const rows = this.rowsOf(plan[state.stepInEpoch]!);
         const { stepLoss, norm, lr } = await this.step(rows);
         loss = stepLoss;
         state.step++;
@@ -134,18 +125,23 @@ export class Trainer {
     return { state, loss, stoppedEarly };
   }
 
-  /** The rows of each update of an epoch. Which examples form an update does not depend on how rows are laid. */
-  private epochPlan(epoch: number): TrainingRow[][] {
-    const { microBatch, accumulation, packing, maxLength, seed, rowTokens } = this.options;
+  /** The examples of each update of an epoch. */
+  private epochPlan(epoch: number): number[][] {
+    const { microBatch, accumulation, packing, maxLength, seed } = this.options;
     const lengths = this.examples.map(({ tokens }) => tokens.length);
     const micro = planEpoch(lengths, { seed, epoch, microBatch, accumulation, packing, maxLength });
-    const steps: TrainingRow[][] = [];
-    for (let at = 0; at < micro.length; at += accumulation) {
-      const indices = micro.slice(at, at + accumulation).flat();
-      const rows = balancedRows(indices, lengths, rowTokens, microBatch);
-      steps.push(rows.map((row) => trainingRow(row.map((index) => ({ ...this.examples[index]!, index })))));
-    }
+    const steps: number[][] = [];
+    for (let at = 0; at < micro.length; at += accumulation) steps.push(micro.slice(at, at + accumulation).flat());
     return steps;
+  }
+
+  /** An update's rows, laid out when it is made. Which examples form it does not depend on how they are laid. */
+  private rowsOf(indices: readonly number[]): TrainingRow[] {
+    const { rowTokens, microBatch } = this.options;
+    const lengths = (index: number): number => this.examples[index]!.tokens.length;
+    return balancedRows(indices, lengths, rowTokens, microBatch).map((row) =>
+      trainingRow(row.map((index) => ({ ...this.examples[index]!, index }))),
+    );
   }
 
   /** One update. Nothing is changed when a loss or gradient is not finite. */
@@ -189,8 +185,8 @@ export class Trainer {
 
   /** Mean loss over all targets of the validation examples. */
   private async validate(): Promise<number> {
-    const lengths = this.validation.map(({ tokens }) => tokens.length);
-    const indices = lengths.map((_, i) => i);
+    const lengths = (index: number): number => this.validation[index]!.tokens.length;
+    const indices = [...this.validation.keys()];
     let loss = 0;
     let targets = 0;
     for (const row of balancedRows(indices, lengths, this.options.rowTokens, indices.length)) {
@@ -212,7 +208,12 @@ export class Trainer {
       return false;
     }
     state.stale++;
-    return earlyStop !== undefined && state.stale >= earlyStop.patience;
+    return this.hasStopped();
+  }
+
+  private hasStopped(): boolean {
+    const { earlyStop } = this.options;
+    return earlyStop !== undefined && this.state.stale >= earlyStop.patience;
   }
 
   /** A full checkpoint of where the run stands. */

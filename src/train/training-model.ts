@@ -4,10 +4,11 @@
  */
 import type { Adapter } from "../model/adapter.js";
 import { BlockForward } from "../model/block-forward.js";
+import { embedTokens } from "../model/embedding.js";
 import { ONE_GRAPH_TOKENS } from "../model/long-attention.js";
 import { PackedModel } from "../model/packed-model.js";
 import type { PackedRow } from "../model/packed-row.js";
-import type { DecoderWeights } from "../model/weights.js";
+import { type DecoderWeights, embedFrom } from "../model/weights.js";
 import { type Device, type Parameter, type Tensor, TensorPool, TensorScope } from "../runtime/device.js";
 import type { TrainingRow } from "./examples.js";
 import { GradientSums } from "./gradient-sums.js";
@@ -122,29 +123,38 @@ export class TrainingModel {
     return this.groups[this.groups.length - 1]!.parameters.find((parameter) => parameter.name === name)!;
   }
 
+  /** Trained learned positions, where the model has them. */
+  private get positions(): Parameter | undefined {
+    return this.groups[this.groups.length - 1]!.parameters.find(({ name }) => name === "positions");
+  }
+
   private async embed(row: PackedRow): Promise<Float32Array> {
     if (this.options.adapter) return this.model.embed(row);
-    const { hiddenSize, embeddingScale } = this.weights.config;
+    const { config } = this.weights;
     const table = (await this.device.download(this.embedding.value)) as Float32Array;
-    const x = new Float32Array(row.tokens.length * hiddenSize);
-    row.tokens.forEach((token, i) => {
-      for (let j = 0; j < hiddenSize; j++) x[i * hiddenSize + j] = table[token * hiddenSize + j]! * embeddingScale;
-    });
-    return x;
+    const learned = this.positions && ((await this.device.download(this.positions.value)) as Float32Array);
+    return embedTokens(
+      { config, embed: embedFrom(table, config.hiddenSize), positions: learned },
+      row.tokens,
+      row.positions,
+    );
   }
 
   private async addEmbeddingGradient(row: PackedRow, dx: Tensor): Promise<void> {
     const { hiddenSize, embeddingScale } = this.weights.config;
-    const { embedding, device } = this;
-    const from = (await device.download(dx)) as Float32Array;
-    const sum = (await device.download(embedding.gradient)) as Float32Array;
-    for (let i = 0; i < row.used; i++) {
-      const at = row.tokens[i]! * hiddenSize;
-      for (let j = 0; j < hiddenSize; j++) sum[at + j]! += from[i * hiddenSize + j]! * embeddingScale;
-    }
-    const before = embedding.gradient;
-    embedding.gradient = await device.upload("float32", sum, embedding.dims);
-    device.free(before);
+    const from = (await this.device.download(dx)) as Float32Array;
+    const addTo = async (parameter: Parameter, places: Int32Array, factor: number): Promise<void> => {
+      const sum = (await this.device.download(parameter.gradient)) as Float32Array;
+      for (let i = 0; i < row.used; i++) {
+        const at = places[i]! * hiddenSize;
+        for (let j = 0; j < hiddenSize; j++) sum[at + j]! += from[i * hiddenSize + j]! * factor;
+      }
+      const before = parameter.gradient;
+      parameter.gradient = await this.device.upload("float32", sum, parameter.dims);
+      this.device.free(before);
+    };
+    await addTo(this.embedding, row.tokens, embeddingScale);
+    if (this.positions) await addTo(this.positions, row.positions, 1);
   }
 
   /** Frees the compiled graphs and what the model holds on the device; the model cannot be used after it. */

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sha256OfFile } from "../../src/files/sha256.js";
 import { evoke } from "../program.js";
 import { writeTinyModel, writeTinyRows } from "../support/tiny-model.js";
 
@@ -38,7 +39,38 @@ describe("evoke train --resume of a finished run", () => {
     const before = record();
     const { code, stderr } = await evoke(["train", recipe, "--out", out, "--resume", "--set", "lora.r=8"]);
     expect(code).toBe(2);
-    expect(stderr).toContain("another recipe");
+    expect(stderr).toContain("holds another run: lora.r was 64 and is 8");
     expect(record()).toBe(before);
+  });
+});
+
+describe("evoke train --resume with more steps", () => {
+  const adapter = (run: string): string => sha256OfFile(join(run, "adapter", "adapter_model.safetensors"));
+
+  it("continues a finished run to the bytes of one that had those steps from the start, on other threads", async () => {
+    const longer = join(folder, "longer");
+    const whole = join(folder, "whole");
+    expect((await evoke(["train", recipe, "--out", longer, "--set", "threads=1"])).code).toBe(0);
+    const more = ["--set", "max_steps=4", "--set", "threads=2", "--set", "checkpoint.every_steps=3"];
+    const { code, stderr } = await evoke(["train", recipe, "--out", longer, "--resume", ...more]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("the run goes on to step 4, where it was to end at 2");
+    expect((await evoke(["train", recipe, "--out", whole, ...more])).code).toBe(0);
+    expect(adapter(longer)).toBe(adapter(whole));
+    const less = await evoke(["train", recipe, "--out", longer, "--resume", "--set", "max_steps=3"]);
+    expect(less.stderr).toContain("nothing to do");
+  });
+
+  it("refuses changed base weights, naming the file", async () => {
+    const weights = join(folder, "tiny", "model.safetensors");
+    const bytes = readFileSync(weights);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle]! ^= 1;
+    writeFileSync(weights, bytes);
+    const { code, stderr } = await evoke(["train", recipe, "--out", out, "--resume", "--set", "max_steps=3"]);
+    bytes[middle]! ^= 1;
+    writeFileSync(weights, bytes);
+    expect(code).toBe(2);
+    expect(stderr).toContain("holds another run: model: model.safetensors has changed");
   });
 });

@@ -14,4 +14,5 @@ if [ -z "${EVOKE_CLUSTER_PYTHON:-}" ]; then
   EVOKE_CLUSTER_PYTHON=$(cd "$venv/bin" && pwd)/python
 fi
 export EVOKE_CLUSTER_PYTHON
+"$EVOKE_CLUSTER_PYTHON" tests/cluster/quiet_test.py
 exec npx vitest run --project cluster --no-file-parallelism "$@"

@@ -30,6 +30,23 @@ export function hfName(gguf: string, architecture: string): string | undefined {
   return name ? `model.layers.${layer}.${name}.${kind}` : gguf;
 }
 
+/** GGUF name of a Hugging Face weight; undefined for one that GGUF has no place for. */
+export function ggufName(hf: string, architecture: string): string | undefined {
+  if (hf === "model.embed_tokens.weight") return "token_embd.weight";
+  if (hf === "model.norm.weight") return "output_norm.weight";
+  if (hf === "lm_head.weight") return "output.weight";
+  const [, layer, kind] = /^model\.layers\.(\d+)\..+\.(weight|bias)$/.exec(hf) ?? [];
+  return Object.keys(LAYER_NAMES)
+    .map((part) => `blk.${layer}.${part}.${kind}`)
+    .find((name) => hfName(name, architecture) === hf && !notThere(name, architecture));
+}
+
+/** Two parts have one Hugging Face name: after the attention, OLMo 2 and Gemma have a norm where others have the MLP's. */
+function notThere(name: string, architecture: string): boolean {
+  const post = architecture === "olmo2" || architecture.startsWith("gemma");
+  return post ? /\.ffn_norm\./.test(name) && architecture === "olmo2" : /\.post_attention_norm\./.test(name);
+}
+
 /**
  * Rotary architectures whose query and key rows are stored as interleaved pairs: within a head of `d` rows, GGUF row 2i + j is
  * row j·d/2 + i of the Hugging Face layout.
@@ -60,5 +77,21 @@ export function unpermute(data: Float32Array, heads: number, columns: number): v
         target.set(head.subarray(from, from + columns), (j * half + i) * columns);
       }
     }
+  }
+}
+
+/** The inverse of `unpermute`: halves become interleaved pairs, in place. */
+export function permute(data: Float32Array, heads: number, columns: number): void {
+  const rows = data.length / columns / heads;
+  const half = rows / 2;
+  const head = new Float32Array(rows * columns);
+  for (let h = 0; h < heads; h++) {
+    const target = data.subarray(h * rows * columns, (h + 1) * rows * columns);
+    head.set(target);
+    for (let i = 0; i < half; i++)
+      for (let j = 0; j < 2; j++) {
+        const from = (j * half + i) * columns;
+        target.set(head.subarray(from, from + columns), (2 * i + j) * columns);
+      }
   }
 }

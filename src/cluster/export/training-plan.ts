@@ -5,10 +5,11 @@ import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { resolveModel } from "../../hub/resolve-model.js";
+import { modelShape } from "../../model/model-shape.js";
 import { type TrainedSettings, trainedSettings } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { plannedSteps } from "../../train/length.js";
 
 export interface TrainingPlan {
   recipe: TrainingRecipe;
@@ -38,8 +39,8 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   const { type, block_size } = recipe.quantization;
   if (type === "nf4" && block_size !== 64)
     throw new UsageError(`quantization.block_size: bitsandbytes uses blocks of 64, not ${block_size}`);
-  const adapter = recipe.method === "full" ? undefined : trainedSettings(recipe);
   const path = await resolveModel(recipe.model, { say, weights: false });
+  const adapter = recipe.method === "full" ? undefined : trainedSettings(modelShape(path), recipe);
   const tokenizer = await loadTokenizer(path);
   const { train, validation } = await loadTrainingExamples(recipe, tokenizer, say);
   const { micro, accumulation } = recipe.batch;

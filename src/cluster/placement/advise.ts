@@ -1,6 +1,6 @@
 /** Where a recipe had best be trained: here on the processor, here on a GPU, or on a cluster of a given shape. */
-import { freemem } from "node:os";
 import { FailureError } from "../../errors.js";
+import { availableMemory } from "../../runtime/available-memory.js";
 import { planMemory } from "../../train/memory-plan.js";
 import { type ClusterShape, type Gpu, gpuNames, knownGpu } from "./gpus.js";
 import { gpuMemory, trainingFlops, type Workload } from "./work.js";
@@ -62,16 +62,16 @@ export function advise(work: Workload, machine: Machine): Advice {
 
 /** The memory plan is the trainer's own preflight, so its figure is the one that a run would report. */
 function onProcessor(work: Workload, { cpuRate, budgetBytes }: Machine): Place {
+  const haveBytes = budgetBytes ?? availableMemory();
   const request = {
+    availableBytes: haveBytes,
     config: work.config,
     ...(work.adapter ? { adapter: work.adapter } : {}),
     precision: work.base === "none" ? ("float32" as const) : work.base,
     lengths: work.lengths,
     microBatch: work.microBatch,
-    onHost: true,
   };
   const common = { place: "cpu" as const, what: "this processor, evoke" };
-  const haveBytes = budgetBytes ?? freemem();
   try {
     const plan = planMemory({ ...request, budgetBytes, recompute: work.recompute ? "auto" : "none" });
     const recompute = plan.keptLayers < work.config.layers;

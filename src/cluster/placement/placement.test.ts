@@ -99,7 +99,6 @@ describe("advice", () => {
       microBatch: 8,
       budgetBytes: 64e9,
       recompute: "auto",
-      onHost: true,
     });
     expect(advise(qlora, machine).places).toEqual([
       expect.objectContaining({ place: "cpu", fits: true, needBytes: plan.estimate, haveBytes: 64e9 }),

@@ -1,7 +1,7 @@
 /** How much arithmetic a training run is, and how much memory it needs on a GPU (docs/guides/placement.md). */
 import { type AdapterShape, adapterParameters } from "../../model/adapter.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../../model/decoder-layer.js";
+import { linearWeights as blockWeights } from "../../model/decoder-layer.js";
 
 /** A run as far as its cost goes. */
 export interface Workload {
@@ -21,11 +21,7 @@ export interface Workload {
 
 /** Weights of the products of all blocks. */
 export function linearWeights(config: DecoderConfig): number {
-  const block = LINEAR_LAYERS.reduce((sum, name) => {
-    const [out, width] = linearShape(config, name);
-    return sum + out * width;
-  }, 0);
-  return block * config.layers;
+  return blockWeights(config) * config.layers;
 }
 
 /**
@@ -60,7 +56,7 @@ const FRAGMENTATION = 1.1;
  */
 export function gpuMemory(work: Workload): number {
   const { config, adapter, lengths, microBatch, base, recompute } = work;
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+  const { hiddenSize, heads, kvHeads, headDim, layers, vocabSize } = config;
   const linear = linearWeights(config);
   const tables = vocabSize * hiddenSize * (config.tiedEmbeddings ? 1 : 2);
   // Full tuning keeps float32 weights, gradients and two moments; an adapter keeps that for its factors alone.
@@ -68,7 +64,7 @@ export function gpuMemory(work: Workload): number {
     ? linear * BASE_BYTES[base] + 2 * tables + 16 * adapterParameters(config, adapter)
     : 16 * (linear + tables);
   const tokens = microBatch * Math.max(...lengths);
-  const block = 14 * hiddenSize + 9 * intermediateSize + 6 * (heads + kvHeads) * headDim;
+  const block = 14 * hiddenSize + 9 * config.block.mlp.width + 6 * (heads + kvHeads) * headDim;
   const activations = 2 * tokens * (layers * hiddenSize + block * (recompute ? 1 : layers));
   // Logits in bfloat16, once more in float32, and their gradient.
   const logits = 10 * tokens * vocabSize;

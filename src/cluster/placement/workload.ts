@@ -9,7 +9,7 @@ import { trainedShape } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { Device, hostTensor } from "../../runtime/device.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { plannedSteps } from "../../train/length.js";
 import type { Workload } from "./work.js";
 
 /** Rows that are assumed where no recipe names any: as many and as long as LIMA's, roughly. */

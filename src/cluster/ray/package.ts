@@ -54,6 +54,14 @@ export function packJob(contents: PackageContents, maxBytes = MAX_BYTES): JobPac
   return { name: `_ray_pkg_${sha256(bytes).slice(0, 16)}.zip`, bytes };
 }
 
+/** Names the job's program by its bytes. */
+export function programHash(): string {
+  const files = readdirSync(PROGRAM)
+    .filter((name) => name.endsWith(".py"))
+    .sort();
+  return sha256(JSON.stringify(files.map((name) => [name, readFileSync(join(PROGRAM, name), "utf8")])));
+}
+
 /** Packages that `cluster.pip: default` stands for. */
 export function defaultRequirements(): string[] {
   return readFileSync(join(PROGRAM, "requirements.txt"), "utf8")

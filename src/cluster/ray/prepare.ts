@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
+import { canonicalJson } from "../../files/canonical-json.js";
 import { sha256, sha256OfFile } from "../../files/sha256.js";
 import { resolveModel } from "../../hub/resolve-model.js";
 import { adapterParameters } from "../../model/adapter.js";
@@ -11,17 +12,17 @@ import { trainedSettings, trainedShape } from "../../peft/trained-adapter.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
-import { runIdentity } from "../../train/identity.js";
-import { plannedSteps } from "../../train/trainer.js";
+import { type RunIdentity, runIdentity } from "../../train/identity.js";
+import { plannedSteps } from "../../train/length.js";
 import { workerModel } from "./model-source.js";
-import { type JobPackage, packJob, planRun } from "./package.js";
+import { defaultRequirements, type JobPackage, packJob, planRun, programHash } from "./package.js";
 
 /** A recipe made ready for a cluster. */
 export interface PreparedJob {
-  /** Submission id: the same for the same recipe, rows, model and number of workers. */
+  /** Submission id: the same where everything is that can change the result. */
   id: string;
   /** Hash by which a run folder knows its run. */
-  identity: string;
+  identity: RunIdentity;
   package: JobPackage;
   modelPath: string;
   steps: number;
@@ -57,14 +58,21 @@ export async function prepareJob(
     maxSteps: recipe.max_steps,
   });
   const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
-  const targets = recipe.method === "full" ? [] : trainedSettings(recipe).settings.target_modules;
+  const targets =
+    recipe.method === "full" ? [] : trainedSettings(modelShape(modelPath), recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
-  const identity = runIdentity(recipe, train, validation);
-  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
   const { name, revision } = model;
-  const place = [cluster.workers, cluster.precision, name, revision, cluster.storage];
-  const id = `evoke-${sha256(JSON.stringify([identity, adapter, place])).slice(0, 16)}`;
+  const identity = await runIdentity({
+    recipe,
+    model: { name: `${name}@${revision}` },
+    templateTime,
+    train,
+    validation,
+  });
+  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
+  const parts = [identity.id, adapter ?? null, steps, resultSettings(cluster, model)];
+  const id = `evoke-${sha256(canonicalJson(parts)).slice(0, 16)}`;
   const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
   const job = {
     id,
@@ -102,6 +110,28 @@ export async function prepareJob(
     truncated,
     dropped,
   };
+}
+
+/** What of a cluster's settings can change a result: another value is another job. */
+function resultSettings(cluster: ClusterSettings, model: { name: string; revision?: string }): unknown {
+  const { workers, precision, storage, gpus_per_worker, pip, runtime_env } = cluster;
+  return {
+    workers,
+    precision,
+    storage,
+    gpu: gpus_per_worker > 0,
+    packages: pip === "default" ? defaultRequirements() : (pip ?? null),
+    runtime_env,
+    model: [model.name, model.revision ?? null],
+    program: programHash(),
+  };
+}
+
+/** What only says how a job runs: whoever joins it with other values is told. */
+export function runSettings(cluster: ClusterSettings): Record<string, string> {
+  const { gpus_per_worker, cpus_per_worker, resources_per_worker, retries } = cluster;
+  const given = { gpus_per_worker, cpus_per_worker, resources_per_worker, retries };
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, canonicalJson(value)]));
 }
 
 function checkSupported(recipe: TrainingRecipe, cluster: ClusterSettings): void {

@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import { type RayClient, Refused } from "./client.js";
 import { defaultRequirements } from "./package.js";
-import type { PreparedJob } from "./prepare.js";
+import { type PreparedJob, runSettings } from "./prepare.js";
 import { ended, type Submission } from "./wire.js";
 
 /** Whether the job was put there now, ran or waited already, or had already succeeded. */
@@ -28,6 +28,7 @@ export async function submitJob(
   const before = await client.job(id);
   if (before && !ended(before.status)) {
     say(`${id} is on ${client.address.url} already (${before.status.toLowerCase()}): joining it`);
+    for (const line of differences(before.metadata ?? {}, runSettings(cluster))) say(line);
     return "joined";
   }
   if (before?.status === "SUCCEEDED") {
@@ -81,6 +82,13 @@ function submission(
         ...Object.fromEntries(cluster.env.map((variable) => [variable, env[variable]!])),
       },
     },
-    metadata: { evoke: "train" },
+    metadata: { evoke: "train", ...runSettings(cluster) },
   };
+}
+
+/** Settings that the job was submitted with, where they are others than those given now. */
+function differences(submitted: Readonly<Record<string, string>>, given: Record<string, string>): string[] {
+  return Object.entries(given)
+    .filter(([name, value]) => submitted[name] !== undefined && submitted[name] !== value)
+    .map(([name, value]) => `cluster.${name}: the job runs with ${submitted[name]}, not ${value}`);
 }

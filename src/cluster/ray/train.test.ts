@@ -104,7 +104,13 @@ describe("a run on a cluster", () => {
       submission_id: record().cluster!.job,
       entrypoint: "python main.py",
       runtime_env: { working_dir: `gcs://${name}`, env_vars: { RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S: "300" } },
-      metadata: { evoke: "train" },
+      metadata: {
+        evoke: "train",
+        cpus_per_worker: "1",
+        gpus_per_worker: "0",
+        resources_per_worker: "{}",
+        retries: "2",
+      },
     });
     const files = unzipSync(head.packages.get(name!)!);
     const text = (path: string): string => new TextDecoder().decode(files[path]);
@@ -137,7 +143,7 @@ describe("a run on a cluster", () => {
     head.onSubmit = (_id, job) => {
       const played = new PlayedJob(job).start().steps(1, 2);
       whenRead(() => {
-        const second = train({ out: `${out}-again` });
+        const second = train({ out: `${out}-again` }, { cpus_per_worker: 3 });
         both.push(second);
         const end = (): void => {
           if (!said.join("\n").includes("joining it")) whenRead(end);
@@ -152,6 +158,7 @@ describe("a run on a cluster", () => {
     expect((await Promise.all(both)).map(({ status }) => status)).toEqual(["done", "done"]);
     expect([...head.jobs]).toHaveLength(1);
     expect(said.join("\n")).toMatch(/joining it/);
+    expect(said.join("\n")).toContain("cluster.cpus_per_worker: the job runs with 1, not 3");
     expect(
       readFileSync(join(`${out}-again`, "metrics.jsonl"), "utf8")
         .trim()
@@ -295,5 +302,27 @@ describe("a run on a cluster", () => {
     recipe = { ...recipe, method: "full" };
     await expect(train()).rejects.toThrow(/a fully tuned model does not fit into the job's output/);
     expect(submissions()).toBe(0);
+  });
+});
+
+describe("the name of a job", () => {
+  it.each<[string, Record<string, unknown>, boolean]>([
+    ["workers", { workers: 3 }, true],
+    ["precision", { precision: "bfloat16" }, true],
+    ["storage", { storage: "/shared/other" }, true],
+    ["GPUs instead of CPUs", { gpus_per_worker: 1 }, true],
+    ["packages", { pip: ["torch==2.13.0"] }, true],
+    ["runtime_env", { runtime_env: { env_vars: { A: "1" } } }, true],
+    ["cpus_per_worker", { cpus_per_worker: 4 }, false],
+    ["resources_per_worker", { resources_per_worker: { special: 1 } }, false],
+    ["retries", { retries: 7 }, false],
+    ["patience_minutes", { patience_minutes: 3 }, false],
+    ["token_env", { token_env: "OTHER_TOKEN" }, false],
+  ])("%s", async (_name, changes, isOther) => {
+    const { prepareJob } = await import("./prepare.js");
+    const { clusterSchema } = await import("../../recipe/cluster.js");
+    const idOf = async (more: Record<string, unknown>): Promise<string> =>
+      (await prepareJob(recipe, clusterSchema.parse({ storage: "/shared", ...more }), () => {})).id;
+    expect((await idOf(changes)) !== (await idOf({}))).toBe(isOther);
   });
 });

@@ -7,7 +7,7 @@ import { sha256OfFile } from "../../files/sha256.js";
 import { type ClusterSettings, clusterSchema } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { localTime } from "../../tokenizer/template-date.js";
-import { versions } from "../../train/identity.js";
+import { checkSameRun, versions } from "../../train/identity.js";
 import type { TrainRunOptions } from "../../train/run.js";
 import { RunFolder, type RunRecord } from "../../train/run-folder.js";
 import { listenForStop } from "../../train/signals.js";
@@ -56,8 +56,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   // An earlier attempt's date is kept: templates may write it.
   const templateTime = before?.templateTime ?? localTime();
   const prepared = await prepareJob(recipe, cluster, say, templateTime);
-  if (before && before.identity !== prepared.identity)
-    throw new UsageError(`${out}: holds a run of another recipe, data or model; use another --out`);
+  if (before) checkSameRun(before, prepared.identity, out);
   if (before?.status === "done") {
     say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
     return before;
@@ -169,7 +168,8 @@ function newRecord(
     templateTime,
     seed: recipe.seed,
     status: "running",
-    identity: prepared.identity,
+    identity: prepared.identity.id,
+    identityFields: prepared.identity.fields,
     versions: { ...versions(), ray },
     device: { name: "ray", threads: cluster.workers },
     data: {

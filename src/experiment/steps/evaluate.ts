@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../../errors.js";
 import { chatRendering } from "../../eval/chat-rendering.js";
@@ -9,6 +9,7 @@ import { runSuites } from "../../eval/run-suites.js";
 import type { SuiteContext } from "../../eval/suite.js";
 import { writeFileAtomically } from "../../files/atomic-write.js";
 import { readAllJsonl, writeJsonl } from "../../files/jsonl.js";
+import { regularFiles } from "../../files/regular-file.js";
 import { type JournaledModel, withJournal } from "../../llm/journal.js";
 import type { ResolvedModel } from "../../llm/resolve.js";
 import { ANSWERS_FILE } from "../plan-evaluations.js";
@@ -128,7 +129,7 @@ async function requireAnswers(results: Readonly<Record<string, SuiteResult>>, fo
 /** All answers of the step as rows of instruction and output, for the judging step. */
 async function collectAnswers(folder: string): Promise<void> {
   const answers: { instruction: unknown; output: unknown }[] = [];
-  for (const name of readdirSync(join(folder, "samples")).sort())
+  for (const name of regularFiles(join(folder, "samples")))
     for (const { instruction, output } of await readAllJsonl(join(folder, "samples", name)))
       if (typeof instruction === "string" && typeof output === "string") answers.push({ instruction, output });
   writeJsonl(join(folder, ANSWERS_FILE), answers);

@@ -4,8 +4,9 @@ import { fixtureNames, fixtureWeights, golden, randomAdapter } from "../../../te
 import { assemble } from "../../../tools/wasm/assemble.js";
 import { FailureError } from "../../errors.js";
 import { type Adapter, largestRank } from "../../model/adapter.js";
+import { decoderConfig } from "../../model/architectures/index.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
-import { LINEAR_LAYERS, linearShape } from "../../model/decoder-layer.js";
+import { linearNames, linearShape } from "../../model/decoder-layer.js";
 import type { DecoderWeights } from "../../model/weights.js";
 import { dequantizeBlocks, quantizeBlocks } from "../../quant/block-quant.js";
 import { Device } from "../../runtime/device.js";
@@ -110,7 +111,7 @@ describe("steps of one sequence without a graph", () => {
     const weights = fixtureWeights("llama");
     const { ids } = golden("llama")[0]!;
     const one = randomAdapter(weights.config, ["self_attn.q_proj", "self_attn.v_proj"], 4, "one");
-    const two = randomAdapter(weights.config, [...LINEAR_LAYERS], 80, "two");
+    const two = randomAdapter(weights.config, linearNames(weights.config), 80, "two");
     const graph = new Decoder(rounded(weights), device, "float32");
     const solo = new SoloDecoder(weights, 2, none);
     const plain = await decode(solo, emptyCache(weights), ids);
@@ -181,12 +182,25 @@ describe("steps of one sequence without a graph", () => {
 });
 
 it("knows which models it can take", () => {
-  const { config } = fixtureWeights("llama");
-  expect(soloFits(config)).toBe(true);
+  expect(soloFits(fixtureWeights("llama").config)).toBe(true);
   expect(soloFits(fixtureWeights("llama-bias").config)).toBe(false);
-  expect(soloFits({ ...config, activation: "gelu" })).toBe(false);
+  const llama = (hidden: number, intermediate: number, heads: number, layers: number, more = {}) =>
+    decoderConfig(
+      {
+        model_type: "llama",
+        vocab_size: 128_256,
+        hidden_size: hidden,
+        intermediate_size: intermediate,
+        num_hidden_layers: layers,
+        num_attention_heads: heads,
+        num_key_value_heads: 8,
+        head_dim: 128,
+        ...more,
+      },
+      "test",
+    );
   // The shapes of Llama 3.2 3B and of Llama 3.1 8B.
-  const llama = { ...config, vocabSize: 128_256, headDim: 128, kvHeads: 8 };
-  expect(soloFits({ ...llama, hiddenSize: 3072, intermediateSize: 8192, heads: 24, layers: 28 })).toBe(true);
-  expect(soloFits({ ...llama, hiddenSize: 4096, intermediateSize: 14_336, heads: 32, layers: 32 })).toBe(false);
+  expect(soloFits(llama(3072, 8192, 24, 28))).toBe(true);
+  expect(soloFits(llama(4096, 14_336, 32, 32))).toBe(false);
+  expect(soloFits(llama(3072, 8192, 24, 28, { hidden_act: "gelu" }))).toBe(false);
 });

@@ -9,8 +9,10 @@ import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { FailureError } from "../../errors.js";
 import { type Adapter, largestRank } from "../../model/adapter.js";
+import { blockNorms, type NormSpec } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
-import { linearShape, NORM_NAMES } from "../../model/decoder-layer.js";
+import { linearShape, linearWeights } from "../../model/decoder-layer.js";
+import { embedTokens } from "../../model/embedding.js";
 import { RopeTableStore } from "../../model/rope.js";
 import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
 import type { KvCache } from "../kv-cache.js";
@@ -45,13 +47,26 @@ parentPort.postMessage("ready");
 serve(thread, seen);
 `;
 
-/** Whether a model's steps can be taken here. */
+/** Whether a model's steps can be taken here: blocks like Llama's, in any of their variants, that fit the memory. */
 export function soloFits(config: DecoderConfig): boolean {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
-  const layer = hiddenSize * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize);
-  const bytes = (layer * layers + vocabSize * hiddenSize) * BYTES_PER_WEIGHT;
+  const { hiddenSize, headDim, layers, vocabSize } = config;
+  const bytes = (linearWeights(config) * layers + vocabSize * hiddenSize) * BYTES_PER_WEIGHT;
+  return isKnownBlock(config) && headDim % 4 === 0 && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES;
+}
+
+/** Whether the programs have an instruction for everything in a block. */
+function isKnownBlock({ block, finalNorm, headDim, rope, logitScale }: DecoderConfig): boolean {
+  const { attention, mlp, residual, residualScale } = block;
   return (
-    headDim % 4 === 0 && config.activation !== "gelu" && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES
+    attention.qkv.length === 3 &&
+    mlp.gated &&
+    mlp.input.length === 2 &&
+    mlp.activation !== "gelu" &&
+    residual === "sequential" &&
+    residualScale === 1 &&
+    logitScale === 1 &&
+    rope.every(({ dims }) => dims === headDim) &&
+    [...blockNorms(block), finalNorm].every(({ bias }) => bias === undefined)
   );
 }
 
@@ -103,10 +118,8 @@ export class SoloDecoder implements StepDecoder {
     if (!room) return this.others.step(cache, tokens, adapter);
     const { memory, vectors } = opened;
     const { config } = this.weights;
-    const { hiddenSize, vocabSize, embeddingScale } = config;
-    const embedding = memory.floats(vectors.embedding, hiddenSize);
-    this.weights.embed(tokens, embedding);
-    if (embeddingScale !== 1) for (let i = 0; i < hiddenSize; i++) embedding[i]! *= embeddingScale;
+    const { hiddenSize, vocabSize } = config;
+    embedTokens(this.weights, tokens, cache.lengths, memory.floats(vectors.embedding, hiddenSize));
     this.placeRope(opened, cache.lengths[0]!);
     memory.words(0, STATE.programs)[STATE.cached] = cache.lengths[0]!;
     try {
@@ -208,11 +221,11 @@ export class SoloDecoder implements StepDecoder {
   }
 
   private placeRope({ memory, vectors }: Opened, position: number): void {
-    const { headDim, rope, attentionScale } = this.weights.config;
-    const half = headDim / 2;
+    const { rope, attentionScale } = this.weights.config;
     for (const one of new Set(rope)) {
       const tables = this.ropeTables.for(one, Math.max(2048, position + 1));
       const to = vectors.ropes.get(one)!;
+      const half = one.dims / 2;
       for (const name of ["cos", "sin"] as const) {
         const row = tables[name].subarray(position * half, (position + 1) * half);
         memory.floats(to[name], half).set(row);
@@ -257,11 +270,10 @@ async function startWorkers(module: WebAssembly.Module, { memory }: SoloMemory, 
 }
 
 function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: DecoderWeights): SoloWeights {
-  const { hiddenSize, vocabSize, norm } = config;
-  const normWeight = (weight: Float32Array): number => memory.vector(weight.map((w) => w + norm.offset));
-  const ones = new Float32Array(hiddenSize).fill(1);
-  const names = norm.weighted ? [] : NORM_NAMES[norm.placement].filter((name) => name !== undefined);
-  const unweighted = names.map((name) => [`${name}.weight`, ones] as const);
+  const { hiddenSize, vocabSize } = config;
+  const place = ({ offset }: NormSpec, weight: Float32Array): number => memory.vector(weight.map((w) => w + offset));
+  const norms = blockNorms(config.block).filter(({ weight }) => weight !== undefined);
+  const ones = memory.vector(new Float32Array(hiddenSize).fill(1));
   return {
     layers: layers.map(({ linear, biases, vectors }) => ({
       linear: new Map(
@@ -271,9 +283,10 @@ function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: D
           return [name, memory.linear(data, shape, biases.get(name))];
         }),
       ),
-      vectors: new Map([...unweighted, ...vectors].map(([name, weight]) => [name, normWeight(weight)] as const)),
+      vectors: new Map(norms.map((norm) => [norm.weight!, place(norm, vectors.get(norm.weight!)!)])),
     })),
-    finalNorm: normWeight(finalNorm ?? ones),
+    finalNorm: finalNorm ? place(config.finalNorm, finalNorm) : ones,
+    ones,
     head: memory.linear(head, [vocabSize, hiddenSize]),
   };
 }

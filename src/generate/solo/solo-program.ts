@@ -1,7 +1,8 @@
 /** Writes the programs that solo.wat carries out: one decoding step of a model, cut in equal parts for the threads. */
 import type { AdapterShape } from "../../model/adapter.js";
+import type { LinearName, NormSpec } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
-import { LINEAR_LAYERS, type LinearName, NORM_NAMES } from "../../model/decoder-layer.js";
+import { linearNames } from "../../model/decoder-layer.js";
 import type { Rope } from "../../model/rope.js";
 import { blocking, type SoloLinear, type SoloMemory } from "./solo-memory.js";
 
@@ -28,8 +29,10 @@ const INSTRUCTION = 16;
 /** Addresses of a model's weights. */
 export interface SoloWeights {
   layers: { linear: Map<LinearName, SoloLinear>; vectors: Map<string, number> }[];
-  /** For norms without weights, ones; with an offset, it is in the weights. */
+  /** Offsets of norms are in their weights; norms without weights have ones. */
   finalNorm: number;
+  /** Ones, for norms of the stream without weights. */
+  ones: number;
   head: SoloLinear;
 }
 
@@ -82,7 +85,7 @@ export function sharedVectors(
   weights: SoloWeights,
   threads: number,
 ): SoloVectors {
-  const { hiddenSize, intermediateSize, heads, headDim, vocabSize } = config;
+  const { hiddenSize, heads, headDim, vocabSize } = config;
   const half = headDim / 2;
   const results = new Map<LinearName, number>();
   const low = new Map<LinearName, number>();
@@ -91,7 +94,7 @@ export function sharedVectors(
     const table = (): number => memory.vector(half);
     ropes.set(rope, { cos: table(), sin: table(), queryCos: table(), querySin: table() });
   }
-  for (const name of LINEAR_LAYERS) {
+  for (const name of linearNames(config)) {
     results.set(name, memory.vector(weights.layers[0]!.linear.get(name)!.rows));
     low.set(name, memory.vector(MOST_RANK));
   }
@@ -101,7 +104,7 @@ export function sharedVectors(
     results,
     low,
     parts: memory.vector(threads * heads * (headDim + 4)),
-    activated: memory.vector(intermediateSize),
+    activated: memory.vector(config.block.mlp.width),
     logits: memory.vector(vocabSize),
   };
 }
@@ -110,8 +113,8 @@ export function sharedVectors(
 export const MOST_RANK = 1024;
 
 function ownVectors(memory: SoloMemory, config: DecoderConfig, capacity: number): Own {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
-  const widest = Math.max(hiddenSize, intermediateSize, heads * headDim, MOST_RANK);
+  const { hiddenSize, heads, kvHeads, headDim } = config;
+  const widest = Math.max(hiddenSize, config.block.mlp.width, heads * headDim, MOST_RANK);
   return {
     x: memory.vector(hiddenSize),
     normed: memory.vector(hiddenSize),
@@ -160,14 +163,13 @@ type Instruction = [name: keyof typeof OPERATION, ...args: (number | { float: nu
 /** The block's arithmetic is that of `decoderLayer` (model/decoder-layer.ts). */
 function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[] {
   const { config, weights, vectors, cache, adapter } = step;
-  const { heads, kvHeads, headDim, hiddenSize, norm, clipQkv } = config;
+  const { heads, kvHeads, headDim, hiddenSize } = config;
+  const { norms, attention, mlp } = config.block;
   const instructions: Instruction[] = [];
   const add = (...instruction: Instruction): void => void instructions.push(instruction);
   const result = (name: LinearName): number => vectors.results.get(name)!;
-  const epsilon = { float: norm.epsilon };
-  const kind = norm.kind === "layer" ? 1 : 0;
-  const normalise = (x: number, weight: number, out: number, count: number): void =>
-    add("normalise", x, weight, out, count, epsilon, kind);
+  const normalise = ({ size, epsilon, kind }: NormSpec, x: number, weight: number, out: number): void =>
+    add("normalise", x, weight, out, size, { float: epsilon }, kind === "layer" ? 1 : 0);
   const product = ({ codes, scales, blocks, block, rows }: SoloLinear, y: number, base: number): void => {
     const [from, to] = share(rows, thread, threads);
     if (to > from) add("product", codes, scales, own.codes, own.scales, y, base, blocks, block, from, to);
@@ -179,21 +181,18 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
 
   add("copy", own.x, vectors.embedding, 4 * hiddenSize);
   for (const [index, layer] of weights.layers.entries()) {
-    const names = NORM_NAMES[norm.placement];
-    const vector = (slot: number): number | undefined => layer.vectors.get(`${names[slot]}.weight`);
+    const vector = ({ weight }: NormSpec): number => (weight === undefined ? weights.ones : layer.vectors.get(weight)!);
     /** The normed stream, or the stream itself, as codes. */
-    const readStream = (slot: number): void => {
-      const weight = vector(slot);
-      if (weight !== undefined) normalise(own.x, weight, own.normed, hiddenSize);
-      round(weight === undefined ? own.x : own.normed, hiddenSize);
+    const readStream = (norm: NormSpec | undefined): void => {
+      if (norm) normalise(norm, own.x, vector(norm), own.normed);
+      round(norm ? own.normed : own.x, hiddenSize);
     };
-    const addToStream = (slot: number, y: number): void => {
-      const weight = vector(slot);
-      if (weight !== undefined) normalise(y, weight, own.normed, hiddenSize);
-      add("add", own.x, weight === undefined ? y : own.normed, hiddenSize);
+    const addToStream = (norm: NormSpec | undefined, y: number): void => {
+      if (norm) normalise(norm, y, vector(norm), own.normed);
+      add("add", own.x, norm ? own.normed : y, hiddenSize);
     };
     /** This thread's rows of linear layers, adapters included, that read what is in the codes. */
-    const linears = (...group: LinearName[]): void => {
+    const linears = (group: readonly LinearName[]): void => {
       const factors = adapter?.layers[index];
       const adapted = group.filter((name) => factors?.has(name));
       for (const name of group) {
@@ -209,37 +208,34 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
       }
     };
 
-    readStream(0);
-    linears("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj");
-    if (clipQkv !== undefined)
-      for (const name of ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] as const) {
+    readStream(norms.beforeAttention);
+    linears(attention.qkv);
+    if (attention.clip !== undefined)
+      for (const name of attention.qkv) {
         const [from, to] = share(layer.linear.get(name)!.rows, thread, threads);
-        if (to > from) add("clip", result(name) + 4 * from, to - from, { float: clipQkv });
+        if (to > from) add("clip", result(name) + 4 * from, to - from, { float: attention.clip });
       }
     add("barrier");
     // Every thread rotates all queries, which takes less than waiting for each other.
-    const normaliseQk = (x: number, count: number, name: string): void => {
-      if (config.qkNorm === "none") return;
-      const weight = layer.vectors.get(name)!;
-      if (config.qkNorm === "projection") normalise(x, weight, x, count * headDim);
-      else
-        for (let head = 0; head < count; head++)
-          normalise(x + 4 * head * headDim, weight, x + 4 * head * headDim, headDim);
+    const normaliseQk = (x: number, count: number, norm: NormSpec | undefined): void => {
+      if (!norm) return;
+      for (let at = 0; at < count * headDim; at += norm.size) normalise(norm, x + 4 * at, vector(norm), x + 4 * at);
     };
+    const [queries, keysNow, valuesNow] = attention.qkv.map(result) as [number, number, number];
     const rope = vectors.ropes.get(config.rope[index]!)!;
-    add("copy", own.q, result("self_attn.q_proj"), 4 * heads * headDim);
-    normaliseQk(own.q, heads, "self_attn.q_norm.weight");
+    add("copy", own.q, queries, 4 * heads * headDim);
+    normaliseQk(own.q, heads, attention.queryNorm);
     add("rotate", own.q, rope.queryCos, rope.querySin, heads, 2 * headDim);
     const headBytes = 4 * cache.capacity * headDim;
     const keys = cache.at + 2 * index * kvHeads * headBytes;
     const values = keys + kvHeads * headBytes;
     // The last part of the positions is this thread's, so no other reads the new one.
     if (thread === threads - 1) {
-      add("copy", own.k, result("self_attn.k_proj"), 4 * kvHeads * headDim);
-      normaliseQk(own.k, kvHeads, "self_attn.k_norm.weight");
+      add("copy", own.k, keysNow, 4 * kvHeads * headDim);
+      normaliseQk(own.k, kvHeads, attention.keyNorm);
       add("rotate", own.k, rope.cos, rope.sin, kvHeads, 2 * headDim);
       add("append", own.k, keys, kvHeads, 4 * headDim, cache.capacity);
-      add("append", result("self_attn.v_proj"), values, kvHeads, 4 * headDim, cache.capacity);
+      add("append", valuesNow, values, kvHeads, 4 * headDim, cache.capacity);
     }
     const group = heads / kvHeads;
     const window = config.slidingWindow[index] ?? 0;
@@ -254,23 +250,24 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     add("barrier");
     add("merge", vectors.parts, between, own.attended, heads, 4 * headDim, own.scores);
     round(own.attended, heads * headDim);
-    linears("self_attn.o_proj");
+    linears([attention.output]);
     add("barrier");
-    addToStream(1, result("self_attn.o_proj"));
+    addToStream(norms.afterAttention, result(attention.output));
 
-    readStream(2);
-    linears("mlp.gate_proj", "mlp.up_proj");
-    const [from, to] = share(config.intermediateSize, thread, threads);
-    const [gate, up, activated] = [result("mlp.gate_proj"), result("mlp.up_proj"), vectors.activated];
-    const gelu = config.activation === "gelu-tanh" ? 1 : 0;
+    readStream(norms.beforeMlp);
+    linears(mlp.input);
+    const [from, to] = share(mlp.width, thread, threads);
+    const [gate, up] = mlp.input.map(result) as [number, number];
+    const { activated } = vectors;
+    const gelu = mlp.activation === "gelu-tanh" ? 1 : 0;
     if (to > from) add("activate", gate + 4 * from, up + 4 * from, activated + 4 * from, to - from, gelu);
     add("barrier");
-    round(activated, config.intermediateSize);
-    linears("mlp.down_proj");
+    round(activated, mlp.width);
+    linears([mlp.down]);
     add("barrier");
-    addToStream(3, result("mlp.down_proj"));
+    addToStream(norms.afterMlp, result(mlp.down));
   }
-  normalise(own.x, weights.finalNorm, own.normed, hiddenSize);
+  normalise(config.finalNorm, own.x, weights.finalNorm, own.normed);
   round(own.normed, hiddenSize);
   product(weights.head, vectors.logits, 0);
   const [from, to] = share(config.vocabSize, thread, threads);

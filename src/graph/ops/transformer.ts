@@ -27,11 +27,22 @@ export function layerNorm(x: Value, epsilon: number, weight?: Value, bias?: Valu
 /**
  * Rotary position embedding, the halves-of-a-head form (Su et al. 2021 as in Llama's checkpoints).
  * @param x [tokens, heads · headDim], or that with a leading 1; @param positions int64 [1, tokens]; @param cos, @param sin
- * [maxPositions, headDim / 2].
+ * [maxPositions, dims / 2]; @param dims numbers of each head, the first ones, that are rotated.
  */
-export function rotary(x: Value, positions: Value, cos: Value, sin: Value, heads: number): Value {
+export function rotary(
+  x: Value,
+  positions: Value,
+  cos: Value,
+  sin: Value,
+  { heads, dims }: { heads: number; dims: number },
+): Value {
   const batched = x.shape.length === 3 ? x : reshape(x, [1, ...x.shape]);
-  const attributes = { interleaved: { int: 0 }, num_heads: { int: heads }, rotary_embedding_dim: { int: 0 } };
+  const whole = dims * heads === x.shape[x.shape.length - 1];
+  const attributes = {
+    interleaved: { int: 0 },
+    num_heads: { int: heads },
+    rotary_embedding_dim: { int: whole ? 0 : dims },
+  };
   const out = x.graph.node(
     "RotaryEmbedding",
     [batched, positions, cos, sin],

@@ -1,4 +1,5 @@
-import { type Architecture, commonConfig } from "../decoder-config.js";
+import type { Architecture } from "../decoder-config.js";
+import { standardDecoder, standardSettings } from "./standard.js";
 
 /**
  * Gemma 2: norms before and after each part with weights stored as (w − 1), scaled embeddings, soft-capped scores and
@@ -7,10 +8,10 @@ import { type Architecture, commonConfig } from "../decoder-config.js";
 export const gemma2: Architecture = {
   modelTypes: ["gemma2"],
   configure: (c) => {
-    const config = commonConfig("gemma2", c);
+    const config = standardSettings("gemma2", c);
     const window = c.size("sliding_window", 4096);
     const attention = c.boolean("attention_bias", false);
-    return {
+    return standardDecoder({
       ...config,
       tiedEmbeddings: c.boolean("tie_word_embeddings", true),
       activation: c.has("hidden_activation") || c.has("hidden_act") ? config.activation : "gelu-tanh",
@@ -22,6 +23,6 @@ export const gemma2: Architecture = {
       embeddingScale: Math.sqrt(config.hiddenSize),
       bias: { qkv: attention, output: attention, mlp: false },
       slidingWindow: config.slidingWindow.map((_, layer) => (layer % 2 === 0 ? window : undefined)),
-    };
+    });
   },
 };

@@ -1,6 +1,7 @@
-import { type Architecture, commonConfig } from "../decoder-config.js";
+import type { Architecture } from "../decoder-config.js";
 import { layerTypes } from "../layer-types.js";
 import { ropeFields, ropeFieldsOf, ropeOf } from "../rope-config.js";
+import { standardDecoder, standardSettings } from "./standard.js";
 
 /**
  * Gemma 3 (text): as Gemma 2 without its soft caps, with the queries and keys of each head normalised. Five of six layers
@@ -9,7 +10,7 @@ import { ropeFields, ropeFieldsOf, ropeOf } from "../rope-config.js";
 export const gemma3: Architecture = {
   modelTypes: ["gemma3_text"],
   configure: (c) => {
-    const config = commonConfig("gemma3", c);
+    const config = standardSettings("gemma3", c);
     const window = c.size("sliding_window", 4096);
     const attention = c.boolean("attention_bias", false);
     const every = c.size("sliding_window_pattern", 6);
@@ -31,7 +32,7 @@ export const gemma3: Architecture = {
       c.number("rope_local_base_freq", 10_000),
     );
     const slides = (layer: number): boolean => types[layer] === "sliding_attention";
-    return {
+    return standardDecoder({
       ...config,
       tiedEmbeddings: c.boolean("tie_word_embeddings", true),
       activation: c.has("hidden_activation") || c.has("hidden_act") ? config.activation : "gelu-tanh",
@@ -44,6 +45,6 @@ export const gemma3: Architecture = {
       bias: { qkv: attention, output: attention, mlp: false },
       qkNorm: "head",
       slidingWindow: types.map((_, layer) => (slides(layer) ? window : undefined)),
-    };
+    });
   },
 };

@@ -1,11 +1,12 @@
-import { type Architecture, commonConfig } from "../decoder-config.js";
+import type { Architecture } from "../decoder-config.js";
+import { standardDecoder, standardSettings } from "./standard.js";
 
 /** Mistral: Llama with a sliding window over all layers (none in later versions). */
 export const mistral: Architecture = {
   modelTypes: ["mistral"],
   configure: (c) => {
-    const config = commonConfig("mistral", c);
+    const settings = standardSettings("mistral", c);
     const window = c.has("sliding_window") ? c.size("sliding_window") : undefined;
-    return { ...config, slidingWindow: config.slidingWindow.map(() => window) };
+    return standardDecoder({ ...settings, slidingWindow: settings.slidingWindow.map(() => window) });
   },
 };

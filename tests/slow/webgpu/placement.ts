@@ -23,6 +23,5 @@ for (const graph of [
   passes.backwardGraph(false),
 ])
   await device.compile(graph, { logSeverity: 0 });
-const finalNorm = new Float32Array(config.hiddenSize);
-await device.compile(lossHeadGraph({ config, finalNorm }, 8, { trainable: false, backward: true }), { logSeverity: 0 });
+await device.compile(lossHeadGraph(config, 8, { trainable: false, backward: true }), { logSeverity: 0 });
 process.exit(0);

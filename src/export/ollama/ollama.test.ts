@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { letterTokenizer } from "../../../tests/support/fixture-model.js";
+import { renderModelTemplate, renderTulu } from "../../tokenizer/chat-template.js";
+import type { Message } from "../../tokenizer/message.js";
+import { goTemplate, modelfile } from "./modelfile.js";
+import { CONVERSATIONS, type Render, renderTurns, turnTexts } from "./turns.js";
+
+const jinja =
+  (chatTemplate: string): Render =>
+  (messages, addGenerationPrompt) =>
+    renderModelTemplate({ ...letterTokenizer(), chatTemplate }, messages, { addGenerationPrompt });
+
+const TURN = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n";
+const OPEN = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+const TEMPLATES: Record<string, Render> = {
+  tulu: (messages, addGenerationPrompt) => renderTulu(messages, "</s>", { addGenerationPrompt }),
+  chatml: jinja(`{% for m in messages %}${TURN}{% endfor %}${OPEN}`),
+  "chatml with a default system turn": jinja(
+    `{% if messages[0].role != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}{% for m in messages %}${TURN}{% endfor %}${OPEN}`,
+  ),
+  zephyr: jinja(
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
+  ),
+  "no system turns": jinja(
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+  ),
+  llama3: jinja(
+    "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
+  ),
+};
+
+describe("chat templates in Ollama's form", () => {
+  it.each(Object.entries(TEMPLATES))("%s says the same on five conversations", (_, render) => {
+    const turns = turnTexts(render)!;
+    let compared = 0;
+    for (const messages of CONVERSATIONS) {
+      let expected: string;
+      try {
+        expected = render(messages, true);
+      } catch {
+        continue;
+      }
+      expect(renderTurns(turns, messages)).toBe(expected);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(2);
+  });
+
+  it("writes what Go's templates take", () => {
+    expect(goTemplate(turnTexts(TEMPLATES["chatml with a default system turn"]!)!)).toBe(
+      `{{ if .Messages }}{{ if ne (index .Messages 0).Role "system" }}<|im_start|>system
+You are helpful.<|im_end|>
+{{ end }}{{ end }}{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system
+{{ .Content }}<|im_end|>
+{{ end }}{{ if eq .Role "user" }}<|im_start|>user
+{{ .Content }}<|im_end|>
+{{ end }}{{ if eq .Role "assistant" }}<|im_start|>assistant
+{{ .Content }}<|im_end|>
+{{ end }}{{ end }}<|im_start|>assistant
+`,
+    );
+  });
+
+  it("knows what it cannot say", () => {
+    const first: Render = (messages: readonly Message[], open) =>
+      messages.map(({ content }, i) => `${i === 0 ? "FIRST" : ""}[${content}]`).join(messages.length > 3 ? "!" : "") +
+      (open ? ">" : "");
+    expect(turnTexts(first)).toBeUndefined();
+  });
+
+  it("are part of a Modelfile", () => {
+    const turns = turnTexts(TEMPLATES.zephyr!)!;
+    const text = modelfile({ from: "./m.gguf", adapter: "./a.gguf", turns, stops: ["</s>"], contextLength: 512 });
+    expect(text).toMatch(/^FROM \.\/m\.gguf\nADAPTER \.\/a\.gguf\nTEMPLATE """/);
+    expect(text).toContain('PARAMETER stop "</s>"\nPARAMETER num_ctx 512\n');
+  });
+});
