@@ -13,7 +13,7 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**", "tests/cluster/**"],
+          exclude: ["tests/slow/**", "tests/cluster/**", "tests/originals/**"],
           globalSetup: ["tests/build.ts"],
         },
       },
@@ -28,6 +28,8 @@ export default defineConfig({
           globalSetup: ["tests/build.ts"],
         },
       },
+      // Needs the original tools: tests/originals/README.md.
+      { test: { ...shared, name: "originals", include: ["tests/originals/**/*.test.ts"] } },
       // Minutes each: kills and resumes, a GPU in software, real models. `npm run test:slow`, and continuous integration.
       { test: { ...shared, name: "slow", include: ["tests/slow/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
     ],
