@@ -1,8 +1,7 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { FailureError, UsageError } from "../errors.js";
-import { engineOf } from "../eval/engine.js";
 import type { JournaledModel } from "../llm/journal.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
@@ -22,7 +21,7 @@ export function evalCommand(): Command {
     .option("--out <dir>", "folder for results.json and samples/ (default: eval/MODEL)")
     .option("--limit <n>", "only the first rows (MMLU: of each subject)", parseCount)
     .option("--shots <n>", "worked examples before each question (default: the benchmark's own)", parseCount)
-    .addOption(new Option("--chat-template <name>", "how conversations become text").choices(["tulu", "model", "none"]))
+    .addOption(new Option("--chat-template <name>", "chat template").choices(["tulu", "model", "none"]))
     .option("--prompt <name>", "in-context prompt in place of a conversation: urial, urial_r, 0shot, or a file")
     .option(
       "--rows <suite=file...>",
@@ -109,7 +108,7 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     throw new UsageError("eval: --original-prompts excludes --judge-prompt and --judge-safety-prompt");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
-    throw new UsageError("eval: --bertscore belongs to user_tasks");
+    throw new UsageError("eval: --bertscore works only with user_tasks");
   const modelName = flags.model ?? flags.outputs?.[0];
   if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
   if (!flags.model) return run(suites, flags, globals, modelName);
@@ -164,6 +163,7 @@ async function runOpened(
 ): Promise<void> {
   const { runSuites } = await import("../eval/run-suites.js");
   const { resultTable } = await import("../eval/results.js");
+  const { resultRecord } = await import("../eval/results-file.js");
   const out = flags.out ?? defaultFolder(modelName, flags);
   const lines = (line: string) => say(line, globals);
   const source = { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal };
@@ -174,6 +174,7 @@ async function runOpened(
       generator: shortName(modelName),
       judgeName: flags.judge,
       out,
+      record: await resultRecord({ model, judge, modelName }),
       limit: flags.limit,
       shots: flags.shots,
       drawn: flags.k,
@@ -189,7 +190,6 @@ async function runOpened(
       originalPrompts: flags.originalPrompts,
       reference: flags.reference === undefined ? undefined : resolveReference(flags.reference),
       layout: flags.layout,
-      engine: engineOf(model),
       bos: flags.bos === "none" ? "none" : undefined,
       difficulty: flags.difficulty,
       bertScore: bertScoreOptions(flags, globals, signal),
@@ -199,10 +199,6 @@ async function runOpened(
       say: lines,
       progress: evalModel.progress(globals),
     });
-    for (const result of Object.values(results))
-      if (result.config) Object.assign(result.config, { model: modelName, evoke: packageVersion() });
-    const { writeFileAtomically } = await import("../files/atomic-write.js");
-    writeFileAtomically(`${out}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
     if (results.user_tasks) await writeUserTasksPage(out, shortName(modelName), results.user_tasks, lines);
     if (globals.json) printJson(results);
     else process.stdout.write(resultTable(results));
@@ -244,9 +240,4 @@ function rowFiles(given: readonly string[], suites: readonly string[]): Record<s
 function shortName(reference: string): string {
   const name = basename(reference.split(/@https?:\/\//)[0]!.replace(/[/\\]+$/, ""));
   return name.replace(/^(?:openai|hf|pip|bundled):/, "").replace(/\.(?:gguf|jsonl?|csv)$/i, "") || "model";
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

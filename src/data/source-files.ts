@@ -64,7 +64,7 @@ async function locateSource(source: DataSource, options: LocateOptions): Promise
   const target = join(options.dataDir ?? cacheFolder(options), source.name, fileName(source));
   const url = "url" in remote ? remote.url : resolveUrl(hubUrl(options), remote.repo, "main", remote.file);
   if (options.fetchMissing === false)
-    throw new UsageError(`${source.name}: no copy at hand; \`evoke data get ${source.name}\``);
+    throw new UsageError(`${source.name}: not downloaded; run \`evoke data get ${source.name}\``);
   await fetchTo(url, target, options, "repo" in remote);
   return target;
 }
@@ -86,7 +86,7 @@ async function locateHub(reference: string, options: LocateOptions): Promise<Loc
   for (const path of chooseDataFiles(listed, dataset)) {
     const target = join(...parts, path);
     if (!existsSync(target) && options.fetchMissing === false)
-      throw new UsageError(`${reference}: no copy at hand; \`evoke data get ${reference}\``);
+      throw new UsageError(`${reference}: not downloaded; run \`evoke data get ${reference}\``);
     if (!existsSync(target))
       await fetchTo(resolveUrl(hub, dataset.repo, dataset.revision, path), target, options, true);
     files.push(target);

@@ -8,6 +8,7 @@ import type { RowSource } from "./load-rows.js";
 import type { PromptFile } from "./prompt-file.js";
 import type { ChatRenderer } from "./prompts.js";
 import type { ResponseText } from "./response-text.js";
+import type { ResultRecord } from "./results-file.js";
 
 export type ChatTemplate = "tulu" | "model" | "none";
 
@@ -21,6 +22,8 @@ export interface SuiteContext {
   judgeName?: string;
   /** Folder of results, samples and journals. */
   out: string;
+  /** What every suite's `config` says of the run. */
+  record?: ResultRecord;
   /** Score only the first rows (of each part). */
   limit?: number;
   shots?: number;
@@ -43,8 +46,6 @@ export interface SuiteContext {
   outputs?: readonly string[];
   /** "rt": names of files and models as the scripts of Response Tuning write them, with their result files. */
   layout?: "rt";
-  /** How a local model was run, for `config`. */
-  engine?: Readonly<Record<string, unknown>>;
   /** Take judge prompts and worked examples from the original tools' repositories (pinned) where they can be had. */
   originalPrompts?: boolean;
   /** Judge prompt in place of the built-in one. */

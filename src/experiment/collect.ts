@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { SuiteResult } from "../eval/results.js";
+import { openResults } from "../eval/results-file.js";
 import { readAllJsonl } from "../files/jsonl.js";
-import { readRegularFile } from "../files/regular-file.js";
 import { mean, standardError } from "../metrics/statistics.js";
 import type { Arm, Experiment } from "../recipe/experiment-schema.js";
 import {
@@ -117,9 +117,8 @@ function readEvaluations(out: string, steps: readonly Step[], done: ReadonlySet<
     if ((job.kind !== "eval" && job.kind !== "answers") || !done.has(step.id)) return [];
     if (arm === undefined || evaluation === undefined || references.has(step.id)) return [];
     const folder = join(out, step.folder);
-    const path = join(folder, "results.json");
-    if (!existsSync(path)) return [];
-    const results = JSON.parse(readRegularFile(path)) as Record<string, SuiteResult>;
+    const results = openResults(folder);
+    if (!results) return [];
     // Sets stand before and beside their parts: "refusal" goes with advbench, whose answers another step judges.
     const elsewhere = judged.get(step.id) ?? [];
     const parts = new Set(elsewhere.flatMap((suite) => [suite, ...partsOf(results[suite])]));

@@ -81,7 +81,7 @@ async function append(source: BlobSource, file: HubFile, partial: string, option
   const start = Number(/^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1]);
   const resumed = response.status === 206 && start === have;
   if (response.status === 206 && !resumed)
-    throw new FailureError(`hf:${repo.name}: ${file.path}: the server sent another part than asked for`);
+    throw new FailureError(`hf:${repo.name}: ${file.path}: the server returned the wrong byte range`);
   options.say?.(
     `${resumed ? `continuing at ${megabytes(have)} of` : "downloading"} ${file.path} (${megabytes(file.size)})`,
   );

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { FailureError } from "../errors.js";
 import { Generator, type GeneratorOptions } from "../generate/generator.js";
@@ -25,6 +24,8 @@ export interface EmbeddedModelOptions
 /** A model run by this process's own engine. */
 export class EmbeddedModel implements LanguageModel {
   readonly id: string;
+  /** Of the weights while it writes. */
+  readonly precision: string;
 
   constructor(
     readonly generator: Generator,
@@ -32,15 +33,9 @@ export class EmbeddedModel implements LanguageModel {
   ) {
     const { reference, identity } = generator.model;
     const { weights = "int8", seed = 0 } = options;
+    this.precision = weights;
     const rules = options.rules?.length ? `:rules=${options.rules}` : "";
     this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}${rules}`;
-  }
-
-  /** How it computes, as far as figures may depend on it. */
-  get engine(): { weights: string; device: string; threads: number } {
-    const { device } = this.generator;
-    const threads = this.options.threads ?? availableParallelism();
-    return { weights: this.options.weights ?? "int8", device: device.name, threads };
   }
 
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {

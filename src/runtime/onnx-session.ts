@@ -60,11 +60,11 @@ export function firstLine(error: unknown): string {
   return String((error as Error).message ?? error).split("\n")[0]!;
 }
 
+/** The runtime found no memory for a result. Who started the work knows what to make smaller. */
+export class OutOfMemoryError extends FailureError {}
+
 /** A run's error as it is to be reported: want of memory by name, everything else as it is. */
 export function runError(error: unknown): unknown {
   if (!/bad_alloc|Failed to allocate memory|Array buffer allocation failed/i.test(firstLine(error))) return error;
-  return new FailureError(
-    "out of memory: use fewer tokens in a micro-batch (batch.micro, max_length) or a smaller memory.budget_gb",
-    { cause: error },
-  );
+  return new OutOfMemoryError("out of memory; use a smaller model or shorter texts", { cause: error });
 }

@@ -6,6 +6,7 @@ import { FailureError, InterruptedError, UsageError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
 import { type DecoderWeights, loadDecoderWeights } from "../model/weights.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import { OutOfMemoryError } from "../runtime/device.js";
 import { openNewestCheckpoint } from "./checkpoint-folder.js";
 import { checkSameRun } from "./identity.js";
 import { lengthChange, scheduleOf } from "./length.js";
@@ -82,8 +83,9 @@ async function execute(
     return record;
   } catch (error) {
     record.status = error instanceof InterruptedError ? "interrupted" : "failed";
-    record.message = diskFull(error)?.message ?? (error as Error).message;
-    throw diskFull(error) ?? error;
+    const reported = explained(error);
+    record.message = (reported as Error).message;
+    throw reported;
   } finally {
     folder.write(record);
     await model?.dispose();
@@ -184,7 +186,14 @@ async function finish(
   folder.log(`done after ${state.step} steps`);
 }
 
-function diskFull(error: unknown): FailureError | undefined {
-  if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return undefined;
-  return new FailureError("the disk is full; free some space and run again with --resume", { cause: error });
+/** What can be done about an error, where a run can say it better than what threw it. */
+function explained(error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code === "ENOSPC")
+    return new FailureError("the disk is full; free some space and run again with --resume", { cause: error });
+  if (error instanceof OutOfMemoryError)
+    return new FailureError(
+      "out of memory: lower batch.micro, max_length or memory.budget_gb, then run again with --resume",
+      { cause: error },
+    );
+  return error;
 }

@@ -7,9 +7,15 @@ const GITHUB = process.env.EVOKE_GITHUB_MIRROR ?? "https://raw.githubusercontent
 const SOURCES = {
   "just-eval": {
     at: "Re-Align/just-eval/3e1a1265e210be1d6ad71624c91da3efc36493ca",
-    files: ["__init__", "_version", "evaluate", "utils", "reward_model", "_MULTI_SCORE_TEMPLATE", "_SAFETY_SCORE_TEMPLATE"].map(
-      (name) => `just_eval/${name}.py`,
-    ),
+    files: [
+      "__init__",
+      "_version",
+      "evaluate",
+      "utils",
+      "reward_model",
+      "_MULTI_SCORE_TEMPLATE",
+      "_SAFETY_SCORE_TEMPLATE",
+    ].map((name) => `just_eval/${name}.py`),
   },
   "response-tuning": {
     at: "seokhyunan/response-tuning/65b848e40bdeb01dd80b17b0eadad4d1901d8f6a",
