@@ -179,7 +179,6 @@ async function runOpened(
       shots: flags.shots,
       drawn: flags.k,
       seed: globals.seed,
-      template: flags.chatTemplate,
       source,
       files: rowFiles(flags.rows ?? [], suites),
       outputs: flags.outputs,
