@@ -29,7 +29,7 @@ async function promptOf(name: string, { originalPrompts }: EvalFlags, source: Lo
 
 /** Journals around model and judge, and the way conversations become text for this model. */
 export async function openEvalModel({ model, judge, out, flags, source }: Parts): Promise<{
-  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "responseText" | "prompt">;
+  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "responseText" | "prompt" | "template">;
   progress: (globals: GlobalOptions) => SuiteContext["progress"];
   close: () => void;
 }> {
