@@ -20,8 +20,8 @@ import { BlockBias, type PackedRow, type QueryBlock, queryBlocks, seesAll } from
 /** Tokens up to which a row's attention is part of one graph: that is faster, and takes memory with the square of them. */
 export const ONE_GRAPH_TOKENS = 2048;
 
-/** Queries and keys of a tile. Its scores, 256 kB a head, are for the second-level cache. */
-const TILE = { queries: 64, keys: 1024 };
+/** Queries and keys of a tile. Its scores, 512 kB a head, are for the processor's cache. */
+const TILE = { queries: 128, keys: 1024 };
 
 /** What attention reads: queries [tokens, heads · headDim], keys and values [tokens, kvHeads · headDim], rotated. */
 export interface AttentionInputs {
@@ -72,8 +72,15 @@ export class LongAttention {
       const { from, to } = block;
       const queries = to - from;
       let state = this.emptyState(queries);
+      let turn = 0;
       await this.eachTile("forward", row, window, inputs, block, async (executable, _, feeds) => {
-        const next = await executable.run({ ...feeds, ...state });
+        turn = 1 - turn;
+        const memory: Record<string, Tensor> = {};
+        for (const [name, { dims }] of Object.entries(state)) {
+          const found = scope.result(`${name} ${turn}`, dims);
+          if (found) memory[`${name}Next`] = found;
+        }
+        const next = await executable.run({ ...feeds, ...state }, memory);
         for (const tensor of Object.values(state)) device.free(tensor);
         state = { largest: next.largestNext!, sum: next.sumNext!, mixed: next.mixedNext! };
       });
