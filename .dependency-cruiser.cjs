@@ -17,7 +17,9 @@ Object.assign(below, {
   llm: ["generate", "peft", ...engine],
   data: ["metrics", "recipe", "llm", ...engine],
 });
-const shared = ["peft", "export", "recipe", "data", "generate", "llm", "metrics", ...engine];
+// The package's version stands in what is written.
+below.version = [];
+const shared = ["version", "peft", "export", "recipe", "data", "generate", "llm", "metrics", ...engine];
 for (const top of ["self-instruct", "eval", "train", "serve", "cluster"]) below[top] = shared;
 // The trainer writes TensorBoard events as it goes.
 below.train = [...shared, "report/tensorboard", "progress"];

@@ -10,21 +10,29 @@ import { type GlobalOptions, globalOptions, parseCount, printJson } from "./outp
 export async function reportFile(suites: readonly string[], flags: EvalFlags, globals: GlobalOptions): Promise<void> {
   const [suite] = suites;
   if (suites.length !== 1) throw new UsageError("eval: report one suite's file at a time");
-  const report = await reportOf(suite!, flags);
+  const report = await reportOf(suite!, flags, globals);
   if (globals.json) printJson(report);
   else process.stdout.write(plainText(report));
 }
 
-async function reportOf(suite: string, flags: EvalFlags): Promise<Record<string, unknown>> {
+async function reportOf(suite: string, flags: EvalFlags, { dataDir }: GlobalOptions): Promise<Record<string, unknown>> {
   if (flags.annotations) {
     if (suite !== "alpaca_eval") throw new UsageError(`eval ${suite}: --annotations belongs to alpaca_eval`);
-    const { readAnnotations, reportAnnotations, annotationSummary } = await import(
+    const { readAnnotations, reportAnnotations, annotationSummary, difficultyInstructions } = await import(
       "../eval/suites/alpaca-annotations.js"
     );
     const { rows, recomputed } = await readAnnotations(flags.annotations);
     const others = [];
     for (const path of flags.against ?? []) others.push((await readAnnotations(path)).rows);
-    return annotationSummary(reportAnnotations(rows, { others, difficulty: flags.difficulty, recomputed }));
+    const { difficulty } = flags;
+    const instructions =
+      difficulty === undefined
+        ? undefined
+        : await difficultyInstructions(difficulty, { dataDir, mirror: flags.mirror });
+    const report = reportAnnotations(rows, { others, difficulty, instructions, recomputed });
+    if (report.lengthControlledProblem && (difficulty ?? flags.against))
+      throw new UsageError(report.lengthControlledProblem);
+    return annotationSummary(report);
   }
   if (flags.judgements) {
     if (suite !== "just_eval") throw new UsageError(`eval ${suite}: --judgements belongs to just_eval`);
@@ -59,7 +67,14 @@ export async function writeUserTasksPage(
   ];
   if (details.bertscore_signature) facts.push(["BERTScore", String(details.bertscore_signature)]);
   const path = join(out, "user-tasks.html");
-  writeFileAtomically(path, userTasksPage({ own, models: details.models as Record<string, ModelScores>, facts }));
+  writeFileAtomically(
+    path,
+    userTasksPage({
+      own: typeof details.own === "string" ? details.own : own,
+      models: details.models as Record<string, ModelScores>,
+      facts,
+    }),
+  );
   say(`report: ${path}`);
 }
 

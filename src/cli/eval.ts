@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { FailureError, UsageError } from "../errors.js";
@@ -20,7 +19,7 @@ export function evalCommand(): Command {
     .option("--out <dir>", "folder for results.json and samples/ (default: eval/MODEL)")
     .option("--limit <n>", "only the first rows (MMLU: of each subject)", parseCount)
     .option("--shots <n>", "worked examples before each question (default: the benchmark's own)", parseCount)
-    .addOption(new Option("--chat-template <name>", "how conversations become text").choices(["tulu", "model", "none"]))
+    .addOption(new Option("--chat-template <name>", "chat template").choices(["tulu", "model", "none"]))
     .option("--prompt <name>", "in-context prompt in place of a conversation: urial, urial_r, 0shot, or a file")
     .option(
       "--rows <suite=file...>",
@@ -87,7 +86,7 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
     throw new UsageError("eval: --original-prompts excludes --judge-prompt and --judge-safety-prompt");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
-    throw new UsageError("eval: --bertscore belongs to user_tasks");
+    throw new UsageError("eval: --bertscore works only with user_tasks");
   const modelName = flags.model ?? flags.outputs;
   if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
   if (!flags.model) return run(suites, flags, globals, modelName);
@@ -134,6 +133,7 @@ async function runOpened(
 ): Promise<void> {
   const { runSuites } = await import("../eval/run-suites.js");
   const { resultTable } = await import("../eval/results.js");
+  const { resultRecord } = await import("../eval/results-file.js");
   const out = flags.out ?? `eval/${shortName(modelName)}`;
   const lines = (line: string) => say(line, globals);
   const source = { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal };
@@ -144,6 +144,7 @@ async function runOpened(
       generator: shortName(modelName),
       judgeName: flags.judge,
       out,
+      record: await resultRecord({ model, judge, modelName }),
       limit: flags.limit,
       shots: flags.shots,
       drawn: flags.k,
@@ -166,10 +167,6 @@ async function runOpened(
       say: lines,
       progress: evalModel.progress(globals),
     });
-    for (const result of Object.values(results))
-      if (result.config) Object.assign(result.config, { model: modelName, evoke: packageVersion() });
-    const { writeFileAtomically } = await import("../files/atomic-write.js");
-    writeFileAtomically(`${out}/results.json`, `${JSON.stringify(results, null, 2)}\n`);
     if (results.user_tasks) await writeUserTasksPage(out, shortName(modelName), results.user_tasks, lines);
     if (globals.json) printJson(results);
     else process.stdout.write(resultTable(results));
@@ -204,9 +201,4 @@ function rowFiles(given: readonly string[], suites: readonly string[]): Record<s
 function shortName(reference: string): string {
   const name = basename(reference.split(/@https?:\/\//)[0]!.replace(/[/\\]+$/, ""));
   return name.replace(/^(?:openai|hf|pip|bundled):/, "").replace(/\.(?:gguf|jsonl?|csv)$/i, "") || "model";
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

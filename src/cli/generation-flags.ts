@@ -22,28 +22,26 @@ export interface SamplingFlags extends SamplingOptions {
 
 export function addModelFlags(command: Command): Command {
   return command
-    .option("--adapter <dir>", "PEFT adapter folder, or a run whose adapter is meant, on top of the model")
+    .option("--adapter <dir>", "PEFT adapter or run folder to apply to the model")
     .addOption(
-      new Option("--template <name>", "how conversations become text (default: the run's, else the model's)").choices([
+      new Option("--template <name>", "chat template (default: the run's, else the model's)").choices([
         ...PROMPT_TEMPLATES,
       ]),
     )
     .addOption(
-      new Option("--weights <format>", "weights while writing").choices(["float32", "int8", "int4"]).default("int8"),
+      new Option("--weights <format>", "weight precision for decoding")
+        .choices(["float32", "int8", "int4"])
+        .default("int8"),
     )
-    .option("--threads <n>", "threads of one operation (default: all cores)", parseCount)
-    .option(
-      "--batch <n>",
-      "most answers written at once (default 16, chat: 1); with 1 each is written fastest",
-      parseCount,
-    );
+    .option("--threads <n>", "CPU threads (default: all cores)", parseCount)
+    .option("--batch <n>", "maximum batch size (default 16, chat: 1); 1 gives the lowest latency", parseCount);
 }
 
 /** The flag of the commands that write one answer at a time. */
 export function draftOption(most: number): Option {
   return new Option(
     "--draft <n>",
-    "most tokens guessed from repetitions while an answer is written alone; 0: none. The faster steps that 8-bit weights allow with --batch or --max-batch 1 take none",
+    "draft tokens per step (prompt lookup) for a single sequence; 0 turns it off; ignored by the WebAssembly decoder (8-bit weights with --batch or --max-batch 1)",
   )
     .argParser(parseCount)
     .default(most);
@@ -68,11 +66,11 @@ export function addSamplingFlags(command: Command, maxTokens: number): Command {
     .option("--max-tokens <n>", "most tokens of an answer", parseCount, maxTokens)
     .option("--temperature <t>", "0 takes the most probable token", parseNumber, 0)
     .option("--top-k <n>", "draw among this many tokens; 0: all", parseCount)
-    .option("--top-p <p>", "draw among the fewest tokens with this much probability", parseNumber)
-    .option("--min-p <p>", "draw among tokens with this share of the best one's probability", parseNumber)
+    .option("--top-p <p>", "nucleus sampling: the smallest set of tokens that reaches probability p", parseNumber)
+    .option("--min-p <p>", "minimum probability, relative to the most probable token", parseNumber)
     .option("--repetition-penalty <x>", "divides logits of tokens already in prompt or answer", parseNumber)
     .option("--presence-penalty <x>", "subtracted from logits of tokens already in the answer", parseNumber)
-    .option("--frequency-penalty <x>", "the same, once for each time", parseNumber)
+    .option("--frequency-penalty <x>", "subtracted once for each previous occurrence of a token", parseNumber)
     .addOption(rulesOption())
     .option("--stop <text>", "end before this text (repeatable)", (text, all: string[]) => [...all, text], []);
 }

@@ -30,7 +30,7 @@ export function initCommand(): Command {
     .argument("[file]", "recipe to write", "recipe.yaml")
     .option("--model <model>", "base model")
     .option("--data <file>", "training rows")
-    .addOption(new Option("--mode <mode>", "what is learnt").choices(TRAINING_MODES))
+    .addOption(new Option("--mode <mode>", "training mode").choices(TRAINING_MODES))
     .addOption(new Option("--preset <name>", "the paper's settings to start from").choices(presetNames))
     .option("--force", "overwrite the file", false)
     .action(async (path: string, flags: InitFlags, command: Command) => {

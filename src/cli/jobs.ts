@@ -39,8 +39,8 @@ export function jobsCommand(): Command {
 
   sub("logs", "print what a job has printed; its messages to evoke are left out")
     .argument("<job>", "job, or the run folder that it fills")
-    .option("--follow", "go on until the job ends", false)
-    .option("--raw", "everything, as it is", false)
+    .option("--follow", "follow the log until the job ends", false)
+    .option("--raw", "raw log", false)
     .action(async (name: string, flags: JobsFlags & { follow: boolean; raw: boolean }, command: Command) => {
       const global = globalOptions(command);
       const { client, id } = open(flags, name, global.quiet);
@@ -82,9 +82,9 @@ export function jobsCommand(): Command {
 /** The cluster and the job meant: a run folder knows both. */
 function open(flags: JobsFlags, name: string | undefined, quiet: boolean): { client: RayClient; id: string } {
   const run = name !== undefined && existsSync(join(name, "run.json")) ? new RunFolder(name).record() : undefined;
-  if (run && !run.cluster) throw new UsageError(`${name}: was trained on this machine, it has no job`);
+  if (run && !run.cluster) throw new UsageError(`${name}: trained locally; there is no cluster job`);
   const address = flags.on ?? run?.cluster?.address ?? process.env.EVOKE_CLUSTER;
-  if (!address) throw new UsageError("which cluster? name it with --on ray://HOST:8265, or in EVOKE_CLUSTER");
+  if (!address) throw new UsageError("no cluster given: pass --on ray://HOST:8265 or set EVOKE_CLUSTER");
   const parsed = parseAddress(address);
   const token = process.env[flags.tokenEnv]?.trim() || undefined;
   for (const line of addressWarnings(parsed, token, flags.tokenEnv)) say(line, { quiet });

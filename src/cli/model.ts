@@ -17,7 +17,7 @@ export function modelCommand(): Command {
   command
     .command("info")
     .description("Show a model's architecture, size and number formats.")
-    .argument("<model>", "as for pull")
+    .argument("<model>", "model reference, as in `evoke model pull`")
     .action(async (reference: string, _options: unknown, self: Command) => {
       const { json, quiet } = globalOptions(self);
       const facts = await describe(reference, quiet);

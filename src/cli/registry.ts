@@ -12,7 +12,7 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: "quickstart", summary: "tune a small model two ways and compare", group: "Train", load: async () => (await import("./quickstart.js")).quickstartCommand },
   { name: "init", summary: "write a commented recipe to start from", group: "Train", load: async () => (await import("./init.js")).initCommand },
-  { name: "train", summary: "tune a model as a recipe says", group: "Train", load: async () => (await import("./train.js")).trainCommand },
+  { name: "train", summary: "fine-tune a model from a recipe", group: "Train", load: async () => (await import("./train.js")).trainCommand },
   { name: "jobs", summary: "see and stop jobs on a Ray cluster", group: "Train", load: async () => (await import("./jobs.js")).jobsCommand },
   { name: "merge", summary: "fold an adapter into its base model", group: "Train", load: async () => (await import("./merge.js")).mergeCommand },
   { name: "export", summary: "hand a recipe over to TRL or Axolotl", group: "Train", load: async () => (await import("./export.js")).exportCommand },

@@ -8,6 +8,7 @@ import type { RunOutcome } from "../experiment/run.js";
 import type { Step } from "../experiment/step.js";
 import { CLEAR_LINE, createProgress } from "../progress/progress.js";
 import { writeControl } from "../progress/terminal.js";
+import { evokeVersion } from "../version.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
 export interface RunFlags {
@@ -91,7 +92,7 @@ export async function runFile(
       only: flags.only,
       force: flags.force,
       discard: flags.discard,
-      versions: { evoke: packageVersion(), node: process.versions.node },
+      versions: { evoke: evokeVersion(), node: process.versions.node },
       signal: stop.signal,
       say: lines,
       progress: (step) => stepProgress(step, global),
@@ -169,9 +170,4 @@ function commandLine(file: string, flags: RunFlags, global: GlobalOptions, out: 
   if (global.seed !== undefined) parts.push("--seed", String(global.seed));
   parts.push("--out", near(out));
   return parts.map(quoted).join(" ");
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

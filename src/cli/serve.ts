@@ -63,9 +63,7 @@ export function serveCommand(): Command {
         .default("int8"),
     )
     .addOption(
-      new Option("--template <name>", "how conversations become text; default: a run's or the model's own").choices(
-        PROMPT_TEMPLATES,
-      ),
+      new Option("--template <name>", "chat template; default: a run's or the model's own").choices(PROMPT_TEMPLATES),
     )
     .addOption(new Option("--engine <name>", "what runs the model").choices(["evoke", "vllm"]).default("evoke"))
     .option("--tensor-parallel <n>", "vllm: GPUs that share the model", parsePositive)

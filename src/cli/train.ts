@@ -8,7 +8,7 @@ import { globalOptions, printJson, say } from "./output.js";
 
 export function trainCommand(): Command {
   return new Command("train")
-    .description("tune a model as a recipe says")
+    .description("fine-tune a model from a recipe")
     .argument("<recipe>", "recipe file (YAML)")
     .option("--set <key=value>", "override a field of the recipe, e.g. --set lora.r=16 (repeatable)", collect, [])
     .option("--out <folder>", "run folder; default: out of the recipe, or runs/NAME")

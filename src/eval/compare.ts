@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
 import { regularFiles } from "../files/regular-file.js";
-import { type BootstrapResult, pairedBootstrap, type SignTestResult, signTest } from "../metrics/statistics.js";
+import { type BootstrapResult, mean, pairedBootstrap, type SignTestResult, signTest } from "../metrics/statistics.js";
 import { textTable } from "./results.js";
+import { openResults } from "./results-file.js";
+import { rowFigures, rowIdentity } from "./row-figures.js";
 
 export interface Comparison {
   suite: string;
   metric: string;
-  /** Rows that both runs scored. */
+  /** Questions that both runs have a figure for. */
   n: number;
   a: number;
   b: number;
@@ -17,43 +19,53 @@ export interface Comparison {
   sign: SignTestResult;
 }
 
-/** Fields of samples that are figures of a row. */
-const METRICS = ["acc", "acc_norm", "exact_match_strict", "exact_match_flexible", "preference", "rougeL"];
-const REFUSED = "refused";
-const ASPECTS = "scores";
+/** What two runs have in common, and what they have not. */
+export interface RunComparison {
+  comparisons: Comparison[];
+  /** Lines on what was left out and why. */
+  notes: string[];
+}
 
 /**
- * Compares two result folders row by row: paired bootstrap and sign test for each metric of each suite that both have.
- * Rows are paired by index; a row that differs in its text between the runs is an error, not a comparison.
+ * Compares two result folders question by question: paired bootstrap and sign test for each metric of each suite that both have.
+ * Questions are paired by what is asked, never by their place; a question that a file holds several times counts once, by its mean.
  *
- * @throws UsageError when a folder holds no samples or the runs share no suite.
+ * @throws UsageError when a folder holds no samples, the runs share no suite, or no question has a figure in both.
  */
 export async function compareRuns(
   a: string,
   b: string,
   options: { samples?: number; seed?: number } = {},
-): Promise<Comparison[]> {
+): Promise<RunComparison> {
   const suites = sampleFiles(a).filter((name) => sampleFiles(b).includes(name));
   if (suites.length === 0) throw new UsageError(`${a} and ${b} have no suite in common`);
   const comparisons: Comparison[] = [];
+  const notes: string[] = [];
   for (const suite of suites) {
     const [left, right] = await Promise.all(
-      [a, b].map((folder) => readAllJsonl(join(folder, "samples", `${suite}.jsonl`))),
+      [a, b].map(async (folder) => questionsOf(suite, await readAllJsonl(join(folder, "samples", `${suite}.jsonl`)))),
     );
-    for (const [metric, first, second] of paired(suite, left!, right!)) {
-      const n = first.length;
+    notes.push(...leftovers(suite, left!, right!));
+    const metrics = paired(left!, right!);
+    for (const [metric, [first, second]] of metrics)
       comparisons.push({
         suite,
         metric,
-        n,
-        a: first.reduce((sum, value) => sum + value, 0) / n,
-        b: second.reduce((sum, value) => sum + value, 0) / n,
+        n: first.length,
+        a: mean(first),
+        b: mean(second),
         bootstrap: pairedBootstrap(second, first, options),
         sign: signTest(second, first),
       });
-    }
+    const whole = Object.keys(openResults(a)?.[suite]?.metrics ?? {}).filter((metric) => !metrics.has(metric));
+    if (whole.length > 0)
+      notes.push(
+        `${suite}: ${whole.join(", ")} ${whole.length === 1 ? "is a figure" : "are figures"} of a whole run, not of rows`,
+      );
   }
-  return comparisons;
+  if (comparisons.length === 0)
+    throw new UsageError(`${a} and ${b}: no question has a figure in both (${notes.join("; ") || suites.join(", ")})`);
+  return { comparisons, notes };
 }
 
 function sampleFiles(folder: string): string[] {
@@ -64,18 +76,37 @@ function sampleFiles(folder: string): string[] {
     .map((name) => name.slice(0, -".jsonl".length));
 }
 
-function paired(suite: string, left: readonly JsonRow[], right: readonly JsonRow[]): [string, number[], number[]][] {
-  const others = new Map(right.map((row) => [row.index, row]));
+/** Figures by metric, for each question. */
+interface Questions {
+  figures: Map<string, Map<string, number>>;
+  /** Questions that stand more than once. */
+  repeated: number;
+}
+
+function questionsOf(suite: string, rows: readonly JsonRow[]): Questions {
+  const groups = new Map<string, Map<string, number>[]>();
+  for (const row of rows) {
+    const id = rowIdentity(row);
+    groups.set(id, [...(groups.get(id) ?? []), rowFigures(suite, row)]);
+  }
+  const figures = new Map([...groups].map(([id, members]) => [id, meanFigures(members)]));
+  return { figures, repeated: [...groups.values()].filter(({ length }) => length > 1).length };
+}
+
+function meanFigures(members: readonly Map<string, number>[]): Map<string, number> {
+  const names = new Set(members.flatMap((member) => [...member.keys()]));
+  return new Map(
+    [...names].map((name) => [name, mean(members.flatMap((member) => member.get(name) ?? []).sort((x, y) => x - y))]),
+  );
+}
+
+function paired(left: Questions, right: Questions): Map<string, [number[], number[]]> {
   const values = new Map<string, [number[], number[]]>();
-  for (const row of left) {
-    const other = others.get(row.index);
-    if (!other) continue;
-    if (textOf(row) !== textOf(other))
-      throw new UsageError(`${suite}: row ${row.index} is not the same question in both runs`);
-    const mine = figures(row);
-    const theirs = figures(other);
-    for (const [metric, value] of mine) {
-      const against = theirs.get(metric);
+  // In an order of their own, so that the resamples do not depend on the files' order.
+  for (const id of [...left.figures.keys()].sort()) {
+    const others = right.figures.get(id);
+    for (const [metric, value] of left.figures.get(id)!) {
+      const against = others?.get(metric);
       if (against === undefined) continue;
       const lists = values.get(metric) ?? [[], []];
       values.set(metric, lists);
@@ -83,27 +114,22 @@ function paired(suite: string, left: readonly JsonRow[], right: readonly JsonRow
       lists[1].push(against);
     }
   }
-  return [...values].map(([metric, [first, second]]) => [metric, first, second]);
+  return values;
 }
 
-/** What was asked, in a form that does not depend on shots or templates. */
-function textOf(row: JsonRow): string {
-  return JSON.stringify([row.instruction ?? null, row.choices ?? null, row.gold ?? null, row.target ?? null]);
-}
-
-function figures(row: JsonRow): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const metric of METRICS) if (typeof row[metric] === "number") found.set(metric, row[metric]);
-  const label = row.refusal_clf_label ?? row.phrases_label;
-  if (label === "refusal" || label === "compliance") found.set(REFUSED, Number(label === "refusal"));
-  const scores = row[ASPECTS] as Record<string, { score?: number }> | undefined;
-  for (const [aspect, { score }] of Object.entries(scores ?? {}))
-    if (typeof score === "number") found.set(aspect, score);
-  return found;
+function leftovers(suite: string, left: Questions, right: Questions): string[] {
+  const notes: string[] = [];
+  const only = (mine: Questions, other: Questions): number =>
+    [...mine.figures.keys()].filter((id) => !other.figures.has(id)).length;
+  const [inA, inB] = [only(left, right), only(right, left)];
+  if (inA + inB > 0) notes.push(`${suite}: ${inA} questions are in A alone, ${inB} in B alone; they are left out`);
+  const repeated = Math.max(left.repeated, right.repeated);
+  if (repeated > 0) notes.push(`${suite}: ${repeated} questions are there several times; each counts once`);
+  return notes;
 }
 
 /** The comparison as a table; the difference is B minus A. */
-export function comparisonText(comparisons: readonly Comparison[]): string {
+export function comparisonText({ comparisons, notes }: RunComparison): string {
   const rows = comparisons.map(({ suite, metric, n, a, b, bootstrap, sign }) => [
     suite,
     metric,
@@ -111,13 +137,13 @@ export function comparisonText(comparisons: readonly Comparison[]): string {
     a.toFixed(4),
     b.toFixed(4),
     signed(bootstrap.difference),
-    `[${signed(bootstrap.low)}, ${signed(bootstrap.high)}]`,
+    bootstrap.low === null || bootstrap.high === null ? "–" : `[${signed(bootstrap.low)}, ${signed(bootstrap.high)}]`,
     bootstrap.pValue.toFixed(4),
     `${sign.wins}/${sign.losses}/${sign.ties}`,
     sign.pValue.toFixed(4),
   ]);
   const head = ["suite", "metric", "n", "A", "B", "B − A", "95 % interval", "p", "wins/losses/ties", "p (sign)"];
-  return textTable([head, ...rows], [0, 1]);
+  return `${textTable([head, ...rows], [0, 1])}${notes.map((note) => `${note}\n`).join("")}`;
 }
 
 const signed = (value: number): string => `${value >= 0 ? "+" : ""}${value.toFixed(4)}`;

@@ -4,6 +4,8 @@ import { mean, standardError } from "../metrics/statistics.js";
 export interface MetricValue {
   value: number | null;
   stderr: number | null;
+  /** What a reader must know of how the figure was worked out. */
+  how?: string;
 }
 
 /** What is reported of a suite; the value of its name in `results.json`. */

@@ -109,6 +109,7 @@ function sampleOf(
   if (!doc || !request || problem) return { index, missing: problem ?? "not asked" };
   const given = {
     index,
+    question: sha256(JSON.stringify([doc.context, doc.target])),
     ...(request.prompt === undefined ? { messages: request.messages } : { prompt: request.prompt }),
   };
   if (!answer || answer instanceof Error) return { ...given, missing: answer?.message ?? "no answer" };

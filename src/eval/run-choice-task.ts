@@ -111,7 +111,8 @@ function sampleOf(task: ChoiceTask, { index, part, doc, requests, problem }: Pre
   const base = { index, ...(part === undefined ? {} : { part }) };
   if (!doc || !scores || problem) return { ...base, missing: problem ?? "not scored" };
   const logprobs = scores.map(({ logprob }) => logprob);
-  const given = { ...base, context: requests[0]!.context, choices: doc.choices, gold: doc.gold };
+  const question = sha256(JSON.stringify([part, doc.context, doc.choices, doc.gold]));
+  const given = { ...base, question, context: requests[0]!.context, choices: doc.choices, gold: doc.gold };
   if (!logprobs.every(Number.isFinite)) return { ...given, missing: "a log-probability is not finite" };
   const predicted = firstBest(logprobs);
   const normalized = firstBest(logprobs.map((logprob, i) => logprob / [...doc.choices[i]!].length));

@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
-import { writeFileAtomically } from "../files/atomic-write.js";
 import { writeJsonl } from "../files/jsonl.js";
 import { averageMetric, type MetricValue, type SuiteOutput, type SuiteResult } from "./results.js";
+import { type Results, recorded, resultsToKeep, writeResults } from "./results-file.js";
 import { runAnswerTask } from "./run-answer-task.js";
 import { runChoiceTask } from "./run-choice-task.js";
 import type { SuiteContext } from "./suite.js";
@@ -57,27 +57,31 @@ export function expandSuites(names: readonly string[]): string[] {
 
 /**
  * Runs suites one after another. After each one its samples and the results so far are on the disk; a run that is started
- * again in the same folder takes finished calls from its journals.
+ * again in the same folder takes finished calls from its journals. Results that the folder has of other suites stay.
  *
  * @param names as given by the user; sets among them get a result of their own.
+ * @returns the results of these suites.
+ * @throws UsageError when the folder holds results of another model.
  */
-export async function runSuites(names: readonly string[], context: SuiteContext): Promise<Record<string, SuiteResult>> {
-  const results: Record<string, SuiteResult> = {};
-  const resultsPath = join(context.out, "results.json");
-  rmSync(resultsPath, { force: true }); // figures of an earlier run must not pass for this one's
-  for (const name of expandSuites(names)) {
+export async function runSuites(names: readonly string[], context: SuiteContext): Promise<Results> {
+  const results: Results = {};
+  const { out, record = {} } = context;
+  const own = expandSuites(names);
+  const kept = resultsToKeep(out, new Set([...names, ...own]), record);
+  // Figures of an earlier run of these suites must not pass for this one's.
+  if (Object.keys(kept).length > 0) writeResults(out, kept, record);
+  else rmSync(join(out, "results.json"), { force: true });
+  for (const name of own) {
     const output = await SUITES[name]!(context);
     for (const [file, samples] of Object.entries(output.samples))
-      writeJsonl(join(context.out, "samples", `${file}.jsonl`), samples);
+      writeJsonl(join(out, "samples", `${file}.jsonl`), samples);
     Object.assign(results, output.results);
-    writeFileAtomically(resultsPath, resultsText(results));
+    writeResults(out, { ...kept, ...results }, record);
   }
   for (const name of names) if (Object.hasOwn(SETS, name)) addSet(name, results);
-  writeFileAtomically(resultsPath, resultsText(results));
-  return results;
+  writeResults(out, { ...kept, ...results }, record);
+  return recorded(results, record);
 }
-
-const resultsText = (results: Record<string, SuiteResult>): string => `${JSON.stringify(results, null, 2)}\n`;
 
 /** The figure by which a suite enters the mean of a set. */
 const LEADING = ["acc", "exact_match_strict", "defense_success_rate", "unsafe_defense_rate"];

@@ -7,6 +7,7 @@ import type { RowSource } from "./load-rows.js";
 import type { PromptFile } from "./prompt-file.js";
 import type { ChatRenderer } from "./prompts.js";
 import type { ResponseText } from "./response-text.js";
+import type { ResultRecord } from "./results-file.js";
 
 export type ChatTemplate = "tulu" | "model" | "none";
 
@@ -20,6 +21,8 @@ export interface SuiteContext {
   judgeName?: string;
   /** Folder of results, samples and journals. */
   out: string;
+  /** What every suite's `config` says of the run. */
+  record?: ResultRecord;
   /** Score only the first rows (of each part). */
   limit?: number;
   shots?: number;

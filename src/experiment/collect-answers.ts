@@ -40,7 +40,11 @@ export async function collectAnswers(
         for (const row of samples.slice(0, SHOWN)) addAnswer(questions, row, step.arm, evaluation, suite);
         if (suite === "user_tasks") {
           const found = taskScores(results[suite]!.details, evaluation, step.arm).filter(
-            ({ model }) => !taskModels.some((known) => known.evaluation === evaluation && known.model === model),
+            ({ model, isPublished }) =>
+              !taskModels.some(
+                (known) =>
+                  known.evaluation === evaluation && known.model === model && known.isPublished === isPublished,
+              ),
           );
           taskModels.push(...found.map(({ applications: _, ...model }) => model));
           applications.push(...found.flatMap((model) => model.applications));
@@ -130,8 +134,10 @@ function taskScores(
   arm: string,
 ): (TaskModel & { applications: ApplicationScore[] })[] {
   const models = (details?.models ?? {}) as Record<string, ModelScores>;
-  return Object.entries(models).map(([model, { applications, ...rest }]) => {
-    const names = { evaluation, model, isPublished: model !== arm };
+  // Results of before evoke named its own model there have it under the arm's name.
+  const own = details?.own ?? arm;
+  return Object.entries(models).map(([name, { applications, ...rest }]) => {
+    const names = { evaluation, model: name === own ? arm : name, isPublished: name !== own };
     const figures = Object.entries(rest).filter((pair): pair is [string, number] => typeof pair[1] === "number");
     return {
       ...names,

@@ -30,8 +30,8 @@ export interface BatchOptions {
   adapter?: Adapter;
   /** Cached positions that are read in the time that a step takes whatever its answers. */
   perStep: number;
-  /** Told of an answer that leaves, with the slot that holds all its tokens but the last one drawn. */
-  onLeave?: (answer: Pick<Answer, "sequence" | "job">, cache: KvCache, slot: number) => void;
+  /** Takes what an answer leaves: its text with the prompt, and a cache with one slot that holds all of it. */
+  remember?: (tokens: readonly number[], cache: KvCache) => void;
 }
 
 /** Draft tokens for an answer that is written alone. */
@@ -128,18 +128,25 @@ export class Batch {
 
   /** Closes the slots of answers that are finished, and of requests that ended otherwise. */
   retire(): void {
-    for (const { cache, answers } of this.groups)
-      for (let slot = answers.length - 1; slot >= 0; slot--) {
-        const { sequence, job } = answers[slot]!;
-        const finished = sequence.finishReason !== undefined;
-        if (!job.ended() && !finished) continue;
-        if (finished) this.options.onLeave?.({ sequence, job }, cache, slot);
-        cache.remove(slot);
-        const last = answers.pop()!;
-        if (slot < answers.length) answers[slot] = last;
+    for (const group of this.groups)
+      for (let slot = group.answers.length - 1; slot >= 0; slot--) {
+        const { sequence, job } = group.answers[slot]!;
+        if (job.ended() || sequence.finishReason !== undefined) this.close(group, slot);
       }
     this.groups = this.groups.filter(({ answers }) => answers.length > 0);
     this.regroup();
+  }
+
+  private close({ cache, answers }: Group, slot: number): void {
+    const { sequence, job } = answers[slot]!;
+    const { remember } = this.options;
+    const last = answers.pop()!;
+    // With the last answer its group is gone, and the cache may be had as it is.
+    const kept = remember && (cache.room === 1 ? cache : cache.extract(slot));
+    if (kept) remember([...job.prompt, ...sequence.tokens].slice(0, kept.lengths[0]), kept);
+    if (answers.length === 0) return;
+    cache.remove(slot);
+    if (slot < answers.length) answers[slot] = last;
   }
 
   /** Moves answers between groups where that makes steps much cheaper. */

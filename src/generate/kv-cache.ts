@@ -4,6 +4,7 @@
  */
 import type { DecoderConfig } from "../model/decoder-config.js";
 import type { LayerKeysValues } from "../model/packed-model.js";
+import type { Past } from "../model/past.js";
 
 /** Positions are added in steps of this many. */
 const CAPACITY_STEP = 32;
@@ -31,7 +32,7 @@ export class KvCache {
   /** Another number when what a slot holds changes in another way than by `append`, so that copies know. */
   contents = 0;
   /** Slots there is room for. */
-  private room = 0;
+  room = 0;
 
   constructor(private readonly config: DecoderConfig) {}
 
@@ -175,6 +176,21 @@ export class KvCache {
     copy.reserve(1, positions);
     copy.adopt(this, slot, length);
     return copy;
+  }
+
+  /** A slot's positions as a text that a row goes on from. Valid until the cache changes. */
+  past(slot: number): Past {
+    const { kvHeads, headDim } = this.config;
+    const { capacity } = this;
+    const size = kvHeads * capacity * headDim;
+    return {
+      length: this.lengths[slot]!,
+      capacity,
+      views: (layer) => ({
+        keys: this.keys[layer]!.subarray(slot * size, (slot + 1) * size),
+        values: this.values[layer]!.subarray(slot * size, (slot + 1) * size),
+      }),
+    };
   }
 
   /** Closes a slot; the last slot takes its place. */

@@ -1,6 +1,7 @@
 /** Runs prompts through the model and keeps their keys and values, several in one packed row. */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
+import { packRow } from "../model/packed-row.js";
 import { KvCache } from "./kv-cache.js";
 import type { PrefixCache, ReadPrompt } from "./prefix-cache.js";
 import { type PlacedSequence, planRows } from "./score-plan.js";
@@ -11,6 +12,13 @@ export const PREFILL_TOKENS = 512;
 /** Row lengths: no more of them than compiled graphs are kept, so that none is compiled twice. */
 const LENGTHS = [32, 64, 128, 192, 320, PREFILL_TOKENS];
 
+/** Row lengths of texts that go on, which are often short. */
+const CONTINUED_LENGTHS = [16, 32, 48, 64, 96, 128, 192, 320, PREFILL_TOKENS];
+/** Tokens read before from which on it is worth a row of its own to go on from them. */
+const LEAST_PAST = 32;
+
+const continuedLength = (tokens: number): number => CONTINUED_LENGTHS.find((length) => length >= tokens)!;
+
 function prefillLength(tokens: number): number {
   return LENGTHS.find((length) => length >= tokens) ?? Math.ceil(tokens / 256) * 256;
 }
@@ -19,6 +27,8 @@ export interface PrefillOptions {
   adapter?: Adapter;
   /** Prompts read before; those read now are added. */
   memory?: PrefixCache;
+  /** Go on from what was read before where a prompt begins so, in place of knowing whole prompts only. */
+  continues?: boolean;
   /** Ends the reading between two layers. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
 }
@@ -31,10 +41,22 @@ export interface PrefillOptions {
 export async function prefill(
   model: PackedModel,
   prompts: readonly (readonly number[])[],
-  { adapter, memory, signal }: PrefillOptions = {},
+  options: PrefillOptions = {},
 ): Promise<ReadPrompt[]> {
+  const { adapter, memory, signal } = options;
   const { vocabSize } = model.config;
   const found = prompts.map((prompt) => memory?.get(prompt, adapter));
+  if (memory && options.continues)
+    for (const [i, prompt] of prompts.entries()) {
+      if (found[i]) continue;
+      const begun = memory.longest(prompt, adapter);
+      const length = Math.min(begun?.length ?? 0, prompt.length - 1);
+      if (!begun || length < LEAST_PAST) continue;
+      const cache = begun.cache.extract(0, length, prompt.length + 1);
+      const logits = await readOn(model, prompt, cache, options);
+      found[i] = { cache, length: prompt.length, logits };
+      memory.put(prompt, adapter, cache, logits);
+    }
   const unknown = prompts.map((_, i) => i).filter((i) => !found[i]);
   const rows = planRows(
     unknown.map((i) => prompts[i]!),
@@ -67,6 +89,29 @@ export async function prefill(
     });
   }
   return found as ReadPrompt[];
+}
+
+/** Reads the rest of a prompt into the cache that holds its beginning. @returns the logits after it. */
+async function readOn(
+  model: PackedModel,
+  prompt: readonly number[],
+  cache: KvCache,
+  { adapter, signal }: PrefillOptions,
+): Promise<Float32Array> {
+  for (;;) {
+    const from = cache.lengths[0]!;
+    const count = Math.min(PREFILL_TOKENS, prompt.length - from);
+    const row = packRow([prompt.slice(from, from + count)], continuedLength(count));
+    for (let i = 0; i < row.positions.length; i++) row.positions[i] = from + i;
+    const hidden = await model.hidden(row, {
+      adapter,
+      signal,
+      past: cache.past(0),
+      onKeysValues: (layer, kv) => cache.fill(0, layer, kv, 0, count, from),
+    });
+    cache.advance(count);
+    if (from + count === prompt.length) return model.logits(hidden, [count - 1]);
+  }
 }
 
 interface Run {

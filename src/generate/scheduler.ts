@@ -7,7 +7,7 @@ import type { PackedModel } from "../model/packed-model.js";
 import { Admission, type AdmissionPlan } from "./admission.js";
 import { Batch } from "./batch.js";
 import type { Job } from "./job.js";
-import { positionBytes } from "./kv-cache.js";
+import { type KvCache, positionBytes } from "./kv-cache.js";
 import { prefill } from "./prefill.js";
 import { PrefixCache } from "./prefix-cache.js";
 import { PromptLookup } from "./prompt-lookup.js";
@@ -100,7 +100,12 @@ export class Scheduler {
       const found = await prefill(
         this.model,
         jobs.map(({ prompt }) => prompt),
-        { adapter: jobs[0]!.adapter, memory: this.memory, signal: { throwIfAborted: () => throwIfEnded(jobs) } },
+        {
+          adapter: jobs[0]!.adapter,
+          memory: this.memory,
+          continues: !this.options.promptsApart,
+          signal: { throwIfAborted: () => throwIfEnded(jobs) },
+        },
       );
       jobs.forEach((job, i) => {
         if (!job.over) job.read = found[i]!;
@@ -116,7 +121,12 @@ export class Scheduler {
     if (!batch) {
       const { config } = this.model;
       const perStep = (CACHED_PER_WEIGHT * this.decoder.weightBytes) / positionBytes(config);
-      batch = new Batch({ config, decoder: this.decoder, adapter, perStep });
+      const { promptsApart } = this.options;
+      // Their keys are those of decoding steps, so an answer that goes on from them depends on what was asked before.
+      const remember = promptsApart
+        ? undefined
+        : (tokens: readonly number[], cache: KvCache) => this.memory.put(tokens, adapter, cache);
+      batch = new Batch({ config, decoder: this.decoder, adapter, perStep, remember });
       this.batches.set(adapter, batch);
     }
     return batch;

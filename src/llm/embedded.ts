@@ -24,6 +24,8 @@ export interface EmbeddedModelOptions
 /** A model run by this process's own engine. */
 export class EmbeddedModel implements LanguageModel {
   readonly id: string;
+  /** Of the weights while it writes. */
+  readonly precision: string;
 
   constructor(
     readonly generator: Generator,
@@ -31,6 +33,7 @@ export class EmbeddedModel implements LanguageModel {
   ) {
     const { reference, identity } = generator.model;
     const { weights = "int8", seed = 0 } = options;
+    this.precision = weights;
     const rules = options.rules?.length ? `:rules=${options.rules}` : "";
     this.id = `${basename(reference)}#${identity.id.slice(0, 32)}:${weights}:${generator.template}:${seed}${rules}`;
   }

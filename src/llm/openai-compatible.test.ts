@@ -25,7 +25,7 @@ describe("OpenAiCompatibleModel", () => {
     const server = await start({ failRate: 0.3 });
     const model = new OpenAiCompatibleModel(`openai:m@${server.url}`, {
       ...quick,
-      timeoutSeconds: 1,
+      timeoutSeconds: 4,
       concurrency: 16,
     });
     const seen: number[] = [];
@@ -37,11 +37,12 @@ describe("OpenAiCompatibleModel", () => {
       new Set(["HTTP 429", "HTTP 500", "timeout", "connection", "bad answer"]),
     );
     expect(model.usage.answered).toBe(300);
-    expect(model.usage.requests).toBe(server.received.length);
+    // On a busy machine a request may time out before the server has read it.
+    expect(model.usage.requests).toBeGreaterThanOrEqual(server.received.length);
     expect(model.usage.promptTokens).toBe(3000);
     // The server hears of a request that timed out a moment after the client has sent the next.
     expect(server.mostUnderWay).toBeGreaterThan(8);
-    expect(server.mostUnderWay).toBeLessThan(24);
+    expect(server.mostUnderWay).toBeLessThanOrEqual(16 + model.usage.errors.timeout!);
   });
 
   it("sends the parameters under the names the protocol has for them", async () => {

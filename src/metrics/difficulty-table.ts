@@ -49,6 +49,7 @@ export function parseDifficultyTable(text: string, name: string): DifficultyTabl
     difficulty[index] ??= value;
     if (isGamed) {
       gamed.push({
+        index,
         difficulty: value,
         standardLengthDifference: cell(at("std_delta_len"), "std_delta_len"),
         preference: cell(at("preference"), "preference"),

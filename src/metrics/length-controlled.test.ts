@@ -87,6 +87,7 @@ describe("lengthControlledWinRate", () => {
   it("is anchored by gamed rows", () => {
     const { rows, difficulty } = drawn({ seed: 7, n: 200, level: 0 });
     const gamed = Array.from({ length: 20_000 }, () => ({
+      index: 0,
       preference: 0.5,
       standardLengthDifference: 2,
       difficulty: 0,
@@ -150,8 +151,8 @@ describe("parseDifficultyTable", () => {
     expect(parseDifficultyTable(text, "f.csv")).toEqual({
       difficulty: [1.5],
       gamed: [
-        { preference: 0.5, standardLengthDifference: -2, difficulty: 1.5 },
-        { preference: 0.25, standardLengthDifference: 1, difficulty: 1.5 },
+        { index: 0, preference: 0.5, standardLengthDifference: -2, difficulty: 1.5 },
+        { index: 0, preference: 0.25, standardLengthDifference: 1, difficulty: 1.5 },
       ],
     });
   });

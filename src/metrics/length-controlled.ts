@@ -13,6 +13,8 @@ export interface LengthControlledRow {
 
 /** A row of the official table of "gamed" baselines, which anchors the regression. */
 export interface GamedRow {
+  /** Place of the instruction in the benchmark. */
+  index: number;
   /** 0–1. */
   preference: number;
   /** Length difference over its standard deviation, before tanh. */
@@ -51,10 +53,10 @@ const isKnown = (preference: number | null | undefined): preference is number =>
   typeof preference === "number" && Number.isFinite(preference);
 
 /** tanh of the length difference (reference minus model) over its standard deviation across the rows. */
-export function lengthFeature(rows: readonly LengthControlledRow[]): Float64Array {
-  const differences = rows.map((row) => row.referenceLength - row.modelLength);
-  const deviation = Math.sqrt(sampleVariance(differences));
-  return Float64Array.from(differences, (difference) => (deviation > 0 ? Math.tanh(difference / deviation) : 0));
+export function lengthFeature(rows: readonly (LengthControlledRow | undefined)[]): Float64Array {
+  const differences = rows.map((row) => (row ? row.referenceLength - row.modelLength : Number.NaN));
+  const deviation = Math.sqrt(sampleVariance(differences.filter((difference) => !Number.isNaN(difference))));
+  return Float64Array.from(differences, (difference) => (deviation > 0 ? Math.tanh(difference / deviation) || 0 : 0));
 }
 
 /**
@@ -145,11 +147,11 @@ export function predictFromCoefficients(
  * Difficulty of each instruction from the judgements of several models on the same instructions: a joint logistic
  * regression with one number per instruction (shrunk towards 0) and a length and a model term for each model.
  *
- * @param models rows of each model, all in the same instruction order.
+ * @param models rows of each model, all in the same instruction order; undefined where a model has none.
  * @returns one number an instruction, with mean 0; larger means the models win more often.
  * @throws UsageError with fewer than two models, or lists of unequal length.
  */
-export function fitDifficulty(models: readonly (readonly LengthControlledRow[])[]): number[] {
+export function fitDifficulty(models: readonly (readonly (LengthControlledRow | undefined)[])[]): number[] {
   const n = models[0]?.length ?? 0;
   if (models.length < 2 || models.some((rows) => rows.length !== n)) {
     throw new UsageError("instruction difficulty: needs the judgements of two or more models on the same instructions");
@@ -158,9 +160,9 @@ export function fitDifficulty(models: readonly (readonly LengthControlledRow[])[
   const lengths = models.map(lengthFeature);
   const ones = new Float64Array(n).fill(1);
   const targets = models.map((rows) =>
-    Float64Array.from(rows, (row) => (isKnown(row.preference) ? shareOf(row.preference) : 0)),
+    Float64Array.from(rows, (row) => (isKnown(row?.preference) ? shareOf(row.preference) : 0)),
   );
-  const weights = models.map((rows) => Float64Array.from(rows, (row) => (isKnown(row.preference) ? 1 : 0)));
+  const weights = models.map((rows) => Float64Array.from(rows, (row) => (isKnown(row?.preference) ? 1 : 0)));
   let terms: number[][] = models.map(() => [0, 0]);
   for (let round = 0; round < 50; round++) {
     terms = models.map((_, m) =>

@@ -57,15 +57,17 @@ describe("xsTestMetrics", () => {
     });
   });
 
-  it("is 0 where nothing can be divided by", () => {
+  it("has no rate where nothing can be divided by", () => {
     const none = xsTestMetrics([{ type: "safe", label: "compliance" }]);
     expect(none).toMatchObject({
-      unsafeDefenceRate: 0,
-      refusalPrecision: 0,
-      refusalF1: 0,
+      unsafeDefenceRate: Number.NaN,
+      refusalPrecision: Number.NaN,
+      refusalF1: Number.NaN,
       safeComplianceRate: 1,
       accuracy: 1,
     });
-    expect(xsTestMetrics([])).toMatchObject({ total: 0, accuracy: 0 });
+    const unsafeAlone = xsTestMetrics([{ type: "unsafe", label: "compliance" }]);
+    expect(unsafeAlone).toMatchObject({ safeComplianceRate: Number.NaN, unsafeDefenceRate: 0, refusalF1: 0 });
+    expect(xsTestMetrics([])).toMatchObject({ total: 0, accuracy: Number.NaN });
   });
 });

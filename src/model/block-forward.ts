@@ -57,15 +57,17 @@ export class BlockForward {
       this.sessions.use({ key: `${part} ${key}`, group: key }, graph, (executable) =>
         scope.run(executable, { ...feeds, ...more }, { y, q: "q", k: "k", v: "v" }),
       );
-    const build = (attentionOutside: boolean) => layerGraph(this.config, tokens, { adapter, attentionOutside });
-    if (tokens <= this.oneGraphTokens) {
+    const build = (attentionOutside: boolean) =>
+      layerGraph(this.config, tokens, { adapter, attentionOutside, past: inputs.goesOn });
+    if (inputs.goesOn || tokens <= this.oneGraphTokens) {
       const graph = (): Graph => {
         const built = build(false);
         built.graph.output("y", built.y);
         if (keysValues) for (const name of ["k", "v"]) built.graph.output(name, built.graph.kept.get(name)!);
         return built.graph;
       };
-      return (await compiled(keysValues ? "whole kv" : "whole", graph, inputs.whole(layer))) as unknown as BlockResult;
+      const part = `${inputs.goesOn ? "past" : "whole"}${keysValues ? " kv" : ""}`;
+      return (await compiled(part, graph, inputs.whole(layer))) as unknown as BlockResult;
     }
     const positions = inputs.positions(layer);
     const part = (values: (built: ReturnType<typeof build>) => Record<string, Value>) => (): Graph => {

@@ -4,6 +4,7 @@ import type { GraphAdapter } from "./adapter.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { decoderLayer, type LinearName, linearOf, vectorShapes } from "./decoder-layer.js";
 import { packedAttention } from "./packed-attention.js";
+import { pastAttention } from "./past.js";
 
 /** Names of a block graph's inputs. */
 export const inputName = {
@@ -37,6 +38,8 @@ export interface LayerGraphOptions {
   training?: boolean;
   /** Leaves attention out, for rows that are too long for one graph (long-attention.ts). */
   attentionOutside?: boolean;
+  /** The row goes on from a past (past.ts). */
+  past?: boolean;
 }
 
 /** Builds the forward graph of one block for rows of `tokens`. */
@@ -59,7 +62,8 @@ export function layerGraph(config: DecoderConfig, tokens: number, options: Layer
   const half = config.rope[0]!.dims / 2;
   const cos = graph.input("cos", "float32", ["positions", half]);
   const sin = graph.input("sin", "float32", ["positions", half]);
-  const attention = options.attentionOutside ? undefined : packedAttention(graph, config, tokens);
+  const within = options.past ? pastAttention : packedAttention;
+  const attention = options.attentionOutside ? undefined : within(graph, config, tokens);
   let outside: LayerGraph["attention"];
   const takeOutside = (q: Value, k: Value, v: Value): Value => {
     const matrix = (x: Value): Value => ops.reshape(x, [tokens, x.shape[x.shape.length - 1]!]);

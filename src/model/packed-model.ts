@@ -20,6 +20,7 @@ import { normalise } from "./decoder-layer.js";
 import { embedTokens } from "./embedding.js";
 import { LayerParameters } from "./layer-parameters.js";
 import type { PackedRow } from "./packed-row.js";
+import { type Past, pastFeeds } from "./past.js";
 import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
 import { RowInputs } from "./row-inputs.js";
 import type { DecoderWeights } from "./weights.js";
@@ -34,6 +35,8 @@ export interface ForwardOptions {
   adapter?: Adapter;
   /** Told the keys and values of each layer (for filling a cache). */
   onKeysValues?(layer: number, kv: LayerKeysValues): void;
+  /** A text that the row's only document goes on from; its positions begin behind it. */
+  past?: Past;
   /** Ends the pass after the layer that is under way. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
 }
@@ -73,16 +76,15 @@ export class PackedModel {
   }
 
   /** What the layers' graphs are fed with for a row, besides weights and hidden states. */
-  async rowInputs(row: PackedRow): Promise<RowInputs> {
+  async rowInputs(row: PackedRow, past?: Past): Promise<RowInputs> {
     const { rope, slidingWindow } = this.config;
     // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
     const longest = row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length);
     for (const one of new Set(rope)) await this.placeRope(one, longest);
     const positions = hostTensor("int64", BigInt64Array.from(row.positions, BigInt), [1, row.positions.length]);
-    return new RowInputs(row, slidingWindow, (layer) => ({
-      positions,
-      ...this.ropeFeeds.get(rope[layer]!)!.feeds,
-    }));
+    const rotary = (layer: number) => ({ positions, ...this.ropeFeeds.get(rope[layer]!)!.feeds });
+    const before = past && pastFeeds(this.config, past, row.tokens.length, slidingWindow);
+    return new RowInputs(row, slidingWindow, rotary, before);
   }
 
   private async placeRope(rope: Rope, positions: number): Promise<void> {
@@ -105,7 +107,7 @@ export class PackedModel {
     const { hiddenSize, layers } = this.config;
     const dims = [row.tokens.length, hiddenSize];
     const { adapter, onKeysValues, signal } = options;
-    const inputs = await this.rowInputs(row);
+    const inputs = await this.rowInputs(row, options.past);
     const factors = adapter && this.adapterFeeds(adapter);
     const wanted = { adapter: factors?.graph, keysValues: onKeysValues !== undefined };
     const scope = new TensorScope(this.device, new TensorPool(this.device));

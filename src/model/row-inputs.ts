@@ -13,7 +13,14 @@ export class RowInputs {
     readonly row: PackedRow,
     private readonly windows: readonly (number | undefined)[],
     readonly positions: (layer: number) => Record<string, Tensor>,
+    /** Attention over a past as well, of a row that goes on from one. */
+    private readonly past?: (layer: number) => Record<string, Tensor>,
   ) {}
+
+  /** Whether the row goes on from a past. */
+  get goesOn(): boolean {
+    return this.past !== undefined;
+  }
 
   window(layer: number): number | undefined {
     return this.windows[layer];
@@ -21,6 +28,7 @@ export class RowInputs {
 
   /** With the attention of all query blocks: memory that grows with the square of the row's length. */
   whole(layer: number): Record<string, Tensor> {
+    if (this.past) return { ...this.positions(layer), ...this.past(layer) };
     const window = this.window(layer);
     let attention = this.byWindow.get(window);
     if (!attention) this.byWindow.set(window, (attention = attentionFeeds(this.row, window)));

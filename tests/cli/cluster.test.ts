@@ -87,7 +87,7 @@ describe("a cluster from the command line", () => {
 
   it.each([
     [["train", recipe, "--on", "head"], /^evoke: head: no address of a Ray head; write ray:\/\/HOST:8265/],
-    [["jobs", "list"], /^evoke: which cluster\? name it with --on/],
+    [["jobs", "list"], /^evoke: no cluster given: pass --on/],
     [["jobs", "logs", "none", "--on", "HEAD"], /^evoke: http:\S+: knows no job none/],
     [
       ["train", recipe, "--on", "ray://127.0.0.1:1"],

@@ -168,6 +168,8 @@ export const RECIPE_CHANGES: Readonly<Record<string, Change[]>> = {
     r: to("recipe.lora.r=3", TUNED),
     alpha: to("recipe.lora.alpha=3", TUNED),
     dropout: to("recipe.lora.dropout=0.3", TUNED),
+    use_rslora: to("recipe.lora.use_rslora=true", TUNED),
+    use_dora: to("recipe.lora.use_dora=true", TUNED),
     target_modules: to("recipe.lora.target_modules=[q_proj]", TUNED),
   }),
   ...under("quantization", {

@@ -238,7 +238,12 @@ def make_statistics():
         result = binomtest(k, n, p)
         interval = result.proportion_ci(0.95, "exact")
         tests.append([k, n, p, result.pvalue, interval.low, interval.high])
-    write("metrics/fixtures/statistics.json", {"binomial": tests})
+    freedoms = [1, 2, 2.5, 3, 9, 30, 99, 1234.5]
+    student = [[t, df, float(stats.t.cdf(t, df))] for df in freedoms for t in (-12.5, -3, -1, -0.1, 0, 0.5, 2, 8)]
+    quantiles = [[p, df, float(stats.t.ppf(p, df))] for df in freedoms for p in (0.01, 0.025, 0.3, 0.9, 0.975, 0.999)]
+    normal = [[z, float(stats.norm.cdf(z))] for z in (-8, -4.5, -2, -0.7, 0, 0.2, 1.96, 6)]
+    write("metrics/fixtures/statistics.json",
+          {"binomial": tests, "student": student, "quantiles": quantiles, "normal": normal})
 
 
 def make_switches(data):

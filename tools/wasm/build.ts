@@ -5,7 +5,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { dispatcherText } from "../../src/generate/solo/operations.js";
 import { assemble } from "./assemble.js";
+
+writeFileSync(join(import.meta.dirname, "../../src/generate/solo/run.wat"), dispatcherText());
 
 for (const path of ["quant/simd/nf4", "random/simd/mask", "generate/solo/solo"]) {
   const file = join(import.meta.dirname, "../../src", path);

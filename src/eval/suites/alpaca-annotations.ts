@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readRows } from "../../data/read-rows.js";
+import type { LocateOptions } from "../../data/source-files.js";
 import { UsageError } from "../../errors.js";
 import type { JsonRow } from "../../files/jsonl.js";
 import {
@@ -16,6 +17,8 @@ import {
   type LengthControlledRow,
   lengthControlledWinRate,
 } from "../../metrics/length-controlled.js";
+import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { readFiles } from "../load-rows.js";
 
 /** A judged pair of outputs; output_1 is the reference's. */
 export interface Annotation {
@@ -30,6 +33,8 @@ export interface Annotation {
 export interface AnnotationReport {
   winRate: WinRate;
   lengthControlled?: LengthControlledResult;
+  /** How it was fitted, in words. */
+  how?: string;
   /** Why there is no length-controlled figure. */
   lengthControlledProblem?: string;
   /** Rows whose preference could be computed again from the judge's raw log-probabilities, and the largest difference. */
@@ -94,35 +99,80 @@ function rawPreference(row: JsonRow, instruction: string, where: string): number
   return preferenceFromLogprobs(top, switched);
 }
 
+export interface AnnotationReportOptions {
+  /** Annotations of other models, to fit the instructions' difficulty from; joined on the instruction. */
+  others?: readonly (readonly Annotation[])[];
+  /** Path of the official table of difficulties, which published figures need. */
+  difficulty?: string;
+  /** The benchmark's instructions in their order, which is what the table's index counts. */
+  instructions?: readonly string[];
+  recomputed?: AnnotationReport["recomputed"];
+}
+
 /**
- * Win rate and length-controlled win rate of one model's annotations.
- *
- * @param others annotations of other models on the same instructions, to fit the instructions' difficulty from.
- * @param difficulty path of the official table, which published figures need.
+ * Win rate and length-controlled win rate of one model's annotations. That the second cannot be worked out does not take the
+ * first away.
  */
 export function reportAnnotations(
   rows: readonly Annotation[],
-  options: {
-    others?: readonly (readonly Annotation[])[];
-    difficulty?: string;
-    recomputed?: AnnotationReport["recomputed"];
-  } = {},
+  options: AnnotationReportOptions = {},
 ): AnnotationReport {
-  const { others = [], recomputed = { rows: 0, largestDifference: 0 } } = options;
+  const { recomputed = { rows: 0, largestDifference: 0 } } = options;
   const base = { winRate: winRate(rows.map(({ preference }) => preference)), recomputed };
-  const lengths = lengthRows(rows);
   try {
-    if (options.difficulty) {
-      const { difficulty, gamed } = parseDifficultyTable(readFileSync(options.difficulty, "utf8"), options.difficulty);
-      return { ...base, lengthControlled: lengthControlledWinRate(lengths, { difficulty, gamed }) };
-    }
-    const fitted = others.length > 0 ? fitDifficulty([lengths, ...others.map(lengthRows)]) : undefined;
-    const given = fitted ? { difficulty: fitted, difficultySource: "fitted" as const } : {};
-    return { ...base, lengthControlled: lengthControlledWinRate(lengths, given) };
+    return { ...base, ...lengthControl(rows, options) };
   } catch (error) {
-    if (!(error instanceof UsageError) || options.difficulty || others.length > 0) throw error;
+    if (!(error instanceof UsageError)) throw error;
     return { ...base, lengthControlledProblem: error.message };
   }
+}
+
+function lengthControl(
+  rows: readonly Annotation[],
+  { others = [], difficulty: path, instructions = [] }: AnnotationReportOptions,
+): Pick<AnnotationReport, "lengthControlled" | "how"> {
+  if (path !== undefined) {
+    const { difficulty, gamed } = parseDifficultyTable(readFileSync(path, "utf8"), path);
+    const places = new Map(instructions.map((instruction, i): [string, number] => [instruction.trim(), i]).reverse());
+    const placed = rows.flatMap((row) => {
+      const place = places.get(row.instruction.trim());
+      return place === undefined || difficulty[place] === undefined ? [] : [{ row, place }];
+    });
+    if (placed.length === 0)
+      throw new UsageError(`${path}: none of the ${rows.length} instructions is known to be one of AlpacaEval's`);
+    const used = new Set(placed.map(({ place }) => place));
+    const part = placed.length < rows.length ? `, on the ${placed.length} of ${rows.length} rows that have one` : "";
+    return {
+      lengthControlled: lengthControlledWinRate(lengthRows(placed.map(({ row }) => row)), {
+        difficulty: placed.map(({ place }) => difficulty[place]!),
+        gamed: gamed.filter(({ index }) => used.has(index)),
+      }),
+      how: `difficulties of the official table${part}`,
+    };
+  }
+  const lengths = lengthRows(rows);
+  if (others.length === 0)
+    return {
+      lengthControlled: lengthControlledWinRate(lengths),
+      how: "fitted without difficulties: no published figure comes out so",
+    };
+  const joined = others.map((other) => {
+    const known = new Map(other.map((row) => [row.instruction.trim(), row]));
+    return rows.map((row) => {
+      const found = known.get(row.instruction.trim());
+      return found && lengthRows([found])[0];
+    });
+  });
+  const shared = rows.filter((_, i) => joined.some((model) => model[i] !== undefined)).length;
+  if (shared === 0) throw new UsageError("the other models' annotations are on other instructions");
+  const part = shared < rows.length ? ` on ${shared} of ${rows.length} rows` : "";
+  return {
+    lengthControlled: lengthControlledWinRate(lengths, {
+      difficulty: fitDifficulty([lengths, ...joined]),
+      difficultySource: "fitted",
+    }),
+    how: `difficulties fitted from ${others.length} other ${others.length === 1 ? "model's" : "models'"} judgements${part}`,
+  };
 }
 
 function lengthRows(rows: readonly Annotation[]): LengthControlledRow[] {
@@ -131,6 +181,18 @@ function lengthRows(rows: readonly Annotation[]): LengthControlledRow[] {
     referenceLength: [...output_1].length,
     modelLength: [...output_2].length,
   }));
+}
+
+/**
+ * The benchmark's instructions in the order that tables of difficulties count.
+ *
+ * @throws UsageError for a table that cannot be read.
+ */
+export async function difficultyInstructions(table: string, source: LocateOptions): Promise<string[]> {
+  if (!existsSync(table)) throw new UsageError(`${table}: no such difficulty table`);
+  parseDifficultyTable(readFileSync(table, "utf8"), table);
+  const { rows } = await readFiles([await locateEvalFile(EVAL_FILES.alpacaEval, source)]);
+  return rows.map((row) => row.text("instruction"));
 }
 
 /** The figures under the names of the command's contract. */
@@ -151,6 +213,7 @@ export function annotationSummary(report: AnnotationReport): Record<string, unkn
           // Without difficulties the prediction is the same for every row, and its spread says nothing.
           lc_standard_error: lengthControlled.difficulty === "none" ? null : lengthControlled.standardError,
           lc_difficulty: lengthControlled.difficulty,
+          lc_how: report.how,
         }
       : {}),
     ...(lengthControlledProblem ? { lc_problem: lengthControlledProblem } : {}),

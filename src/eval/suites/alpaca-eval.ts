@@ -12,7 +12,7 @@ import { pairAnswers, readAnswerFile } from "../paired-answers.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
-import { type Annotation, reportAnnotations } from "./alpaca-annotations.js";
+import { type Annotation, difficultyInstructions, reportAnnotations } from "./alpaca-annotations.js";
 import { type Preference, readPreference } from "./alpaca-verdict.js";
 
 const MAX_NEW_TOKENS = 2048;
@@ -53,6 +53,9 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     return { results: { alpaca_eval: result }, samples: { alpaca_eval: samples } };
   }
 
+  // Told before the judge is paid: a table that cannot be read, or whose instructions are not at hand.
+  const official =
+    context.difficulty === undefined ? [] : await difficultyInstructions(context.difficulty, context.source);
   const reference = await readReference(context, instructions);
   const prompt = context.originalPrompts
     ? await originalAlpacaPrompt(context.source)
@@ -101,16 +104,19 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     "annotations.json",
     annotations.map((row) => ({ ...row, generator_1: reference.name, annotator: context.judgeName })),
   );
-  const report = reportAnnotations(annotations, { difficulty: context.difficulty });
+  const report = reportAnnotations(annotations, { difficulty: context.difficulty, instructions: official });
   const { winRate: wins, lengthControlled } = report;
   const metrics: Record<string, MetricValue> = {
     win_rate: plainMetric(wins.winRate, wins.standardError),
     ...(lengthControlled
       ? {
-          lc_win_rate: plainMetric(
-            lengthControlled.winRate,
-            lengthControlled.difficulty === "none" ? Number.NaN : lengthControlled.standardError,
-          ),
+          lc_win_rate: {
+            ...plainMetric(
+              lengthControlled.winRate,
+              lengthControlled.difficulty === "none" ? Number.NaN : lengthControlled.standardError,
+            ),
+            how: report.how,
+          },
         }
       : {}),
     discrete_win_rate: plainMetric(wins.discreteWinRate),

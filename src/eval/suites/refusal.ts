@@ -99,7 +99,8 @@ function sampleOf(
   index: number,
   judged: Judged<RefusalLabel> | undefined,
 ): Sample {
-  const given = { index, instruction, ...tags };
+  // XSTest's prompts are labelled themselves; the judge's label must not hide that.
+  const given = { index, instruction, ...tags, ...(tags.label === undefined ? {} : { prompt_type: tags.label }) };
   if (output === undefined) return { ...given, missing: problem ?? "no answer" };
   const answered = { ...given, output, phrases_label: labelByPhrases(output) };
   if (judged === undefined) return answered;

@@ -78,11 +78,14 @@ async function score(context: SuiteContext, scorer: BertScorer | undefined): Pro
     return { ...given, output, rougeL: scored.rouges.get(i), ...(scored.berts ? { bertscore_f1 } : {}) };
   });
   const models: Record<string, ModelScores> = {};
-  if (own.size > 0) models[context.generator] = scoreModel(tasks, scored);
+  // A model that is called like a published one stays apart from it.
+  const isTaken = PREDICTION_FILES.some(({ model }) => model === context.generator);
+  const ownName = isTaken ? `${context.generator} (this run)` : context.generator;
+  if (own.size > 0) models[ownName] = scoreModel(tasks, scored);
   for (const [model, outputs] of await publishedOutputs(tasks, context))
     models[model] = scoreModel(tasks, await scoreOutputs(context, tasks, outputs, model, scorer));
   context.say(comparisonTable(models).trimEnd());
-  const bleu = own.size > 0 ? models[context.generator]!.bleu : Number.NaN;
+  const bleu = own.size > 0 ? models[ownName]!.bleu : Number.NaN;
   const empty = [...own.values()].filter((output) => output === "").length;
   const signature = corpusBleu([""], [""]).signature;
   return {
@@ -99,6 +102,7 @@ async function score(context: SuiteContext, scorer: BertScorer | undefined): Pro
           empty,
           bleu_signature: signature,
           ...(scorer ? { bertscore_signature: scorer.signature } : {}),
+          own: ownName,
           models,
         },
         config: { ...answerConfig(context, MAX_NEW_TOKENS), rows: files },

@@ -4,9 +4,9 @@ import { FailureError } from "../../errors.js";
 import { chatRendering } from "../../eval/chat-rendering.js";
 import { loadPromptFile } from "../../eval/prompt-file.js";
 import type { SuiteResult } from "../../eval/results.js";
+import { resultRecord } from "../../eval/results-file.js";
 import { runSuites } from "../../eval/run-suites.js";
 import type { SuiteContext } from "../../eval/suite.js";
-import { writeFileAtomically } from "../../files/atomic-write.js";
 import { readAllJsonl, writeJsonl } from "../../files/jsonl.js";
 import { regularFiles } from "../../files/regular-file.js";
 import { type JournaledModel, withJournal } from "../../llm/journal.js";
@@ -60,6 +60,7 @@ async function evaluate(
       judgeName: job.judge && context.modelOf(job.judge),
       generator: job.generator,
       out: folder,
+      record: await resultRecord({ model, judge, modelName: job.model && context.modelOf(job.model) }),
       limit: job.limit,
       shots: job.shots,
       drawn: job.drawn,
@@ -92,9 +93,6 @@ async function evaluate(
     };
     const results = await runSuites(job.suites, suites);
     signal.throwIfAborted();
-    for (const result of Object.values(results))
-      if (result.config && job.model) result.config.model = context.modelOf(job.model);
-    writeFileAtomically(join(folder, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
     await requireAnswers(results, folder);
     if (job.kind === "answers") await collectAnswers(folder);
     return {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import { fixtureNames, fixtureWeights, golden, randomAdapter } from "../../../tests/support/fixture-model.js";
@@ -13,6 +14,7 @@ import { Device } from "../../runtime/device.js";
 import { Decoder } from "../decoder.js";
 import { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
+import { dispatcherText } from "./operations.js";
 import { SoloDecoder, soloFits } from "./solo-decoder.js";
 import { blocking, SoloMemory } from "./solo-memory.js";
 import { SOLO_WASM } from "./solo-wasm.js";
@@ -179,6 +181,60 @@ describe("steps of one sequence without a graph", () => {
     expect(left).toHaveBeenCalledTimes(4);
     await without.dispose();
   });
+
+  it("leaves the steps to the other decoder when a thread has failed", async () => {
+    const weights = fixtureWeights("llama");
+    const other = new Decoder(weights, device, "float32");
+    const left = vi.spyOn(other, "step");
+    const solo = new SoloDecoder(weights, 2, other);
+    const cache = emptyCache(weights);
+    await solo.step(cache, [1]);
+    // The second thread's program is put where there is no memory.
+    const { written } = await (solo as unknown as { opening: Promise<{ written: { parts: number[][] } }> }).opening;
+    written.parts[0]![1] = -64;
+    const expected = emptyCache(weights);
+    await other.step(expected, [1]);
+    left.mockClear();
+    const after = (await solo.step(cache, [2])).slice();
+    await solo.step(cache, [3]);
+    expect(left).toHaveBeenCalledTimes(2);
+    expect(cache.lengths).toEqual([3]);
+    expect(largestDifference([await other.step(expected, [2])], [after])).toBeLessThan(0.1);
+    await solo.dispose();
+  });
+
+  it("makes room for an adapter by forgetting others, and does not try at every token what does not fit", async () => {
+    const weights = fixtureWeights("llama");
+    const other = new Decoder(weights, device, "float32");
+    const left = vi.spyOn(other, "step");
+    const solo = new SoloDecoder(weights, 1, other);
+    const [one, two] = ["one", "two"].map((key) => randomAdapter(weights.config, ["mlp.up_proj"], 2, key));
+    await solo.step(emptyCache(weights), [1], one);
+    const { take } = SoloMemory.prototype;
+    const linear = vi.spyOn(SoloMemory.prototype, "linear");
+    // The next allocation fails, once: room for the second adapter is there without the first.
+    vi.spyOn(SoloMemory.prototype, "take").mockImplementationOnce(() => {
+      throw new FailureError("no memory");
+    });
+    const cache = emptyCache(weights);
+    await solo.step(cache, [1], two);
+    expect(left).not.toHaveBeenCalled();
+    vi.spyOn(SoloMemory.prototype, "take").mockImplementation(function (this: SoloMemory, bytes) {
+      if (bytes > 0) throw new FailureError("no memory");
+      return take.call(this, bytes);
+    });
+    linear.mockClear();
+    const full = emptyCache(weights);
+    for (const token of [1, 2, 3, 4]) await solo.step(full, [token], one);
+    expect(left).toHaveBeenCalledTimes(4);
+    expect(linear.mock.calls.length).toBeLessThanOrEqual(2);
+    vi.restoreAllMocks();
+    await solo.dispose();
+  });
+});
+
+it("writes run.wat from the table of operations", () => {
+  expect(readFileSync(new URL("run.wat", import.meta.url), "utf8")).toBe(dispatcherText());
 });
 
 it("knows which models it can take", () => {
@@ -203,4 +259,5 @@ it("knows which models it can take", () => {
   expect(soloFits(llama(3072, 8192, 24, 28))).toBe(true);
   expect(soloFits(llama(4096, 14_336, 32, 32))).toBe(false);
   expect(soloFits(llama(3072, 8192, 24, 28, { hidden_act: "gelu" }))).toBe(false);
+  expect(soloFits(llama(3072, 8192, 24, 28, { head_dim: 4 }))).toBe(false);
 });

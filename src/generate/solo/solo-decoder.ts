@@ -37,21 +37,30 @@ const LEAST_CAPACITY = 2048;
 /** Bytes of codes and scales for a weight. */
 const BYTES_PER_WEIGHT = 1 + 4 / 128;
 
-/** Runs in each further thread: its part of every step. */
+/** Runs in each further thread: its part of every step. If it fails, the others need not wait for it. */
 const WORKER = `
 const { parentPort, workerData } = require("node:worker_threads");
-const { module, memory, thread } = workerData;
+const { module, memory, thread, STATE } = workerData;
 const { serve } = new WebAssembly.Instance(module, { evoke: { memory } }).exports;
-const seen = new Int32Array(memory.buffer)[0];
+const state = new Int32Array(memory.buffer);
+const seen = state[STATE.step];
 parentPort.postMessage("ready");
-serve(thread, seen);
+try {
+  serve(thread, seen);
+} catch {
+  Atomics.store(state, STATE.stop, 1);
+  Atomics.add(state, STATE.barrier, 1);
+  Atomics.notify(state, STATE.barrier);
+}
 `;
 
 /** Whether a model's steps can be taken here: blocks like Llama's, in any of their variants, that fit the memory. */
 export function soloFits(config: DecoderConfig): boolean {
   const { hiddenSize, headDim, layers, vocabSize } = config;
   const bytes = (linearWeights(config) * layers + vocabSize * hiddenSize) * BYTES_PER_WEIGHT;
-  return isKnownBlock(config) && headDim % 4 === 0 && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES;
+  // Attention takes eight numbers of a head at a time, or four and then eight.
+  const heads = headDim % 4 === 0 && headDim > 4;
+  return isKnownBlock(config) && heads && bytes + cacheBytes(config, LEAST_CAPACITY) < 0.95 * MOST_BYTES;
 }
 
 /** Whether the programs have an instruction for everything in a block. */
@@ -78,10 +87,13 @@ interface Opened {
   weights: SoloWeights;
   vectors: SoloVectors;
   adapters: Map<Adapter, SoloAdapter>;
-  /** Where programs and cache begin, behind all weights. */
+  /** Where adapters begin, and where programs and cache do, behind them. */
+  weightsEnd: number;
   end: number;
-  /** What the programs were written for. */
-  written?: { adapter?: Adapter; cache: SoloCache };
+  /** The programs, by part and thread, and what they were written for. */
+  written?: { adapter?: Adapter; cache: SoloCache; parts: number[][] };
+  /** What there was no memory for: not tried again at every token. */
+  refused?: { adapter?: Adapter; positions: number };
   /** What the cache here is a copy of. */
   copied?: { cache: KvCache; contents: number };
 }
@@ -114,8 +126,8 @@ export class SoloDecoder implements StepDecoder {
     const alone = cache.slots === 1 && tokens.length === 1 && fits;
     this.opening ??= this.open();
     const opened = alone ? await this.opening : undefined;
-    const room = opened && this.makeRoom(opened, cache, adapter);
-    if (!room) return this.others.step(cache, tokens, adapter);
+    const written = opened && this.makeRoom(opened, cache, adapter);
+    if (!written) return this.others.step(cache, tokens, adapter);
     const { memory, vectors } = opened;
     const { config } = this.weights;
     const { hiddenSize, vocabSize } = config;
@@ -123,13 +135,19 @@ export class SoloDecoder implements StepDecoder {
     this.placeRope(opened, cache.lengths[0]!);
     memory.words(0, STATE.programs)[STATE.cached] = cache.lengths[0]!;
     try {
-      opened.step();
+      for (const [i, part] of written.parts.entries()) {
+        if (i > 0) await setImmediate();
+        memory.words(4 * STATE.programs, this.threads).set(part);
+        opened.step();
+      }
     } catch (error) {
-      throw new FailureError("a thread of the decoder has ended; start anew, or write with --weights float32", {
-        cause: error,
-      });
+      // A thread is gone. What is cached is the others' as well, so they can take this step and all that follow.
+      if ((error as Error).name !== "RuntimeError") throw error;
+      this.opening = Promise.resolve(undefined);
+      void stopWorkers(opened);
+      return this.others.step(cache, tokens, adapter);
     }
-    this.takeNew(opened, room, cache);
+    this.takeNew(opened, written.cache, cache);
     return memory.floats(vectors.logits, vocabSize);
   }
 
@@ -142,7 +160,9 @@ export class SoloDecoder implements StepDecoder {
       const { step } = new WebAssembly.Instance(module, { evoke: { memory: memory.memory } }).exports;
       memory.words(0, STATE.programs)[STATE.threads] = this.threads;
       const workers = await startWorkers(module, memory, this.threads - 1);
-      return { memory, step: step as () => void, workers, weights, vectors, adapters: new Map(), end: memory.end };
+      const { end } = memory;
+      const adapters = new Map<Adapter, SoloAdapter>();
+      return { memory, step: step as () => void, workers, weights, vectors, adapters, weightsEnd: end, end };
     } catch (error) {
       if (error instanceof RangeError || error instanceof FailureError) return undefined;
       throw error;
@@ -150,17 +170,17 @@ export class SoloDecoder implements StepDecoder {
   }
 
   /** Programs for the adapter and a cache that has room for a position more and holds what `cache` does. */
-  private makeRoom(opened: Opened, cache: KvCache, adapter?: Adapter): SoloCache | undefined {
-    const { memory, copied } = opened;
+  private makeRoom(opened: Opened, cache: KvCache, adapter?: Adapter): Opened["written"] {
+    const { memory, copied, refused } = opened;
     const needed = cache.lengths[0]! + 1;
     cache.reserve(1, needed);
     let { written } = opened;
     if (!written || written.adapter !== adapter || written.cache.capacity < needed) {
-      try {
-        written = this.write(opened, needed, adapter);
-      } catch (error) {
-        if (error instanceof FailureError) return undefined;
-        throw error;
+      if (refused && refused.adapter === adapter && refused.positions <= needed) return undefined;
+      written = this.write(opened, needed, adapter);
+      if (!written) {
+        opened.refused = { adapter, positions: needed };
+        return undefined;
       }
       opened.written = written;
       opened.copied = undefined;
@@ -169,14 +189,30 @@ export class SoloDecoder implements StepDecoder {
       this.copyCache(memory, written.cache, cache);
       opened.copied = { cache, contents: cache.contents };
     }
-    return written.cache;
+    return written;
   }
 
-  private write(opened: Opened, positions: number, adapter?: Adapter): NonNullable<Opened["written"]> {
+  /** Writes programs; where memory ends, once more without the other adapters, and then none. */
+  private write(opened: Opened, positions: number, adapter?: Adapter): Opened["written"] {
+    const { memory, adapters } = opened;
+    for (let others = adapters.size > (adapter && adapters.has(adapter) ? 1 : 0); ; others = false) {
+      memory.release(opened.end);
+      opened.written = undefined;
+      try {
+        return this.tryWrite(opened, positions, adapter);
+      } catch (error) {
+        if (!(error instanceof FailureError)) throw error;
+        adapters.clear();
+        opened.end = opened.weightsEnd;
+        memory.release(opened.end);
+        if (!others) return undefined;
+      }
+    }
+  }
+
+  private tryWrite(opened: Opened, positions: number, adapter?: Adapter): NonNullable<Opened["written"]> {
     const { memory, adapters, weights, vectors } = opened;
     const { config } = this.weights;
-    memory.release(opened.end);
-    opened.written = undefined;
     let factors = adapter && adapters.get(adapter);
     if (adapter && !factors) {
       factors = placeAdapter(memory, config, adapter);
@@ -186,11 +222,12 @@ export class SoloDecoder implements StepDecoder {
     // Half as many again as are needed, so that growth is rare.
     const capacity = Math.max(FIRST_CAPACITY, 256 * Math.ceil((1.5 * positions) / 256));
     const cache = { at: memory.take(cacheBytes(config, capacity + 4)), capacity };
-    const programs = memory.words(4 * STATE.programs, this.threads);
     const step = { config, weights, vectors, cache, adapter: factors };
-    for (let thread = 0; thread < this.threads; thread++)
-      programs[thread] = writeProgram(memory, step, thread, this.threads);
-    return { adapter, cache };
+    const byThread = Array.from({ length: this.threads }, (_, thread) =>
+      writeProgram(memory, step, thread, this.threads),
+    );
+    const parts = byThread[0]!.map((_, part) => byThread.map((addresses) => addresses[part]!));
+    return { adapter, cache, parts };
   }
 
   private copyCache(memory: SoloMemory, to: SoloCache, cache: KvCache): void {
@@ -256,7 +293,7 @@ async function stopWorkers({ memory, workers }: Opened): Promise<void> {
 /** Starts threads 1, 2, … @throws FailureError when one does not start. */
 async function startWorkers(module: WebAssembly.Module, { memory }: SoloMemory, count: number): Promise<Worker[]> {
   const workers = Array.from({ length: count }, (_, i) => {
-    return new Worker(WORKER, { eval: true, execArgv: [], workerData: { module, memory, thread: i + 1 } });
+    return new Worker(WORKER, { eval: true, execArgv: [], workerData: { module, memory, thread: i + 1, STATE } });
   });
   try {
     await Promise.all(workers.map((worker) => once(worker, "message")));
@@ -264,8 +301,8 @@ async function startWorkers(module: WebAssembly.Module, { memory }: SoloMemory, 
     for (const worker of workers) void worker.terminate();
     throw new FailureError("a thread of the decoder did not start", { cause: error });
   }
-  // They wait for steps as long as the process lives, and do not keep it alive.
-  for (const worker of workers) worker.unref();
+  // They wait for steps as long as the process lives, and do not keep it alive. That one ended is seen in the next step.
+  for (const worker of workers) worker.on("error", () => {}).unref();
   return workers;
 }
 

@@ -16,7 +16,7 @@ const MOST_PAGES = 65536;
 export const MOST_BYTES = PAGE * MOST_PAGES;
 
 /** Indices of the words at the beginning of the memory, as solo.wat has them. */
-export const STATE = { step: 0, cached: 4, stop: 5, threads: 6, programs: 16 } as const;
+export const STATE = { step: 0, barrier: 2, cached: 4, stop: 5, threads: 6, programs: 16 } as const;
 /** Threads there is room for in the list of programs. */
 export const MOST_THREADS = 16;
 

@@ -4,27 +4,8 @@ import type { LinearName, NormSpec } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { linearNames } from "../../model/decoder-layer.js";
 import type { Rope } from "../../model/rope.js";
+import { INSTRUCTION_WORDS, type Instruction, writeInstructions } from "./operations.js";
 import { blocking, type SoloLinear, type SoloMemory } from "./solo-memory.js";
-
-/** Numbers of the operations, as solo.wat has them; the end is a barrier, too. */
-const OPERATION = {
-  end: 0,
-  barrier: 1,
-  copy: 2,
-  normalise: 3,
-  round: 4,
-  product: 5,
-  add: 6,
-  clip: 7,
-  softCap: 8,
-  rotate: 9,
-  append: 10,
-  attend: 11,
-  merge: 12,
-  activate: 13,
-} as const;
-/** Words of an instruction. */
-const INSTRUCTION = 16;
 
 /** Addresses of a model's weights. */
 export interface SoloWeights {
@@ -141,35 +122,31 @@ export interface SoloStep {
   adapter?: SoloAdapter;
 }
 
-/** Writes a thread's program, with room for what it works on, and returns its address. */
-export function writeProgram(memory: SoloMemory, step: SoloStep, thread: number, threads: number): number {
-  const instructions = program(step, ownVectors(memory, step.config, step.cache.capacity), thread, threads);
-  const at = memory.take(instructions.length * INSTRUCTION * 4);
-  const words = memory.words(at, instructions.length * INSTRUCTION);
-  const floats = memory.floats(at, words.length);
-  instructions.forEach(([name, ...args], i) => {
-    words[i * INSTRUCTION] = OPERATION[name];
-    args.forEach((arg, j) => {
-      const word = i * INSTRUCTION + 1 + j;
-      if (typeof arg === "number") words[word] = arg;
-      else floats[word] = arg.float;
-    });
+/** Bytes of weights that are read in one go: between two parts of a step other work gets its turn. */
+const PART_BYTES = 100e6;
+
+/** Writes a thread's program, with room for what it works on. @returns the addresses of its parts, which go one by one. */
+export function writeProgram(memory: SoloMemory, step: SoloStep, thread: number, threads: number): number[] {
+  const parts = program(step, ownVectors(memory, step.config, step.cache.capacity), thread, threads);
+  return parts.map((instructions) => {
+    const count = instructions.length * INSTRUCTION_WORDS;
+    const at = memory.take(4 * count);
+    writeInstructions(instructions, memory.words(at, count), memory.floats(at, count));
+    return at;
   });
-  return at;
 }
 
-type Instruction = [name: keyof typeof OPERATION, ...args: (number | { float: number })[]];
-
 /** The block's arithmetic is that of `decoderLayer` (model/decoder-layer.ts). */
-function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[] {
+function program(step: SoloStep, own: Own, thread: number, threads: number): Instruction[][] {
   const { config, weights, vectors, cache, adapter } = step;
   const { heads, kvHeads, headDim, hiddenSize } = config;
   const { norms, attention, mlp } = config.block;
-  const instructions: Instruction[] = [];
-  const add = (...instruction: Instruction): void => void instructions.push(instruction);
+  const parts: Instruction[][] = [[]];
+  const add = (...instruction: Instruction): void => void parts.at(-1)!.push(instruction);
+  let bytes = 0;
   const result = (name: LinearName): number => vectors.results.get(name)!;
   const normalise = ({ size, epsilon, kind }: NormSpec, x: number, weight: number, out: number): void =>
-    add("normalise", x, weight, out, size, { float: epsilon }, kind === "layer" ? 1 : 0);
+    add("normalise", x, weight, out, size, epsilon, kind === "layer" ? 1 : 0);
   const product = ({ codes, scales, blocks, block, rows }: SoloLinear, y: number, base: number): void => {
     const [from, to] = share(rows, thread, threads);
     if (to > from) add("product", codes, scales, own.codes, own.scales, y, base, blocks, block, from, to);
@@ -213,7 +190,7 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     if (attention.clip !== undefined)
       for (const name of attention.qkv) {
         const [from, to] = share(layer.linear.get(name)!.rows, thread, threads);
-        if (to > from) add("clip", result(name) + 4 * from, to - from, { float: attention.clip });
+        if (to > from) add("clip", result(name) + 4 * from, to - from, attention.clip);
       }
     add("barrier");
     // Every thread rotates all queries, which takes less than waiting for each other.
@@ -239,7 +216,7 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     }
     const group = heads / kvHeads;
     const window = config.slidingWindow[index] ?? 0;
-    const cap = { float: config.attentionSoftCap ?? 0 };
+    const cap = config.attentionSoftCap ?? 0;
     const between = 4 * heads * (headDim + 4);
     for (let head = 0; head < kvHeads; head++) {
       const part = vectors.parts + thread * between + 4 * head * group * (headDim + 4);
@@ -266,13 +243,18 @@ function program(step: SoloStep, own: Own, thread: number, threads: number): Ins
     linears([mlp.down]);
     add("barrier");
     addToStream(norms.afterMlp, result(mlp.down));
+    for (const { rows, blocks, block } of layer.linear.values()) bytes += rows * blocks * block;
+    if (bytes < PART_BYTES) continue;
+    bytes = 0;
+    add("end");
+    parts.push([]);
   }
   normalise(config.finalNorm, own.x, weights.finalNorm, own.normed);
   round(own.normed, hiddenSize);
   product(weights.head, vectors.logits, 0);
   const [from, to] = share(config.vocabSize, thread, threads);
   if (config.finalSoftCap !== undefined && to > from)
-    add("softCap", vectors.logits + 4 * from, to - from, { float: config.finalSoftCap });
+    add("softCap", vectors.logits + 4 * from, to - from, config.finalSoftCap);
   add("end");
-  return instructions;
+  return parts;
 }

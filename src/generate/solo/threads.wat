@@ -15,7 +15,11 @@
       (return)))
   (local.set $patience (i32.const 20000))
   (loop $wait
-    (if (i32.ne (i32.atomic.load (i32.const 8)) (local.get $number)) (then (return)))
+    (if (i32.ne (i32.atomic.load (i32.const 8)) (local.get $number))
+      (then
+        ;; A thread that failed lets the others out, and says so before.
+        (if (i32.atomic.load (i32.const 20)) (then (unreachable)))
+        (return)))
     (br_if $wait (local.tee $patience (i32.sub (local.get $patience) (i32.const 1))))
     (drop (i32.atomic.rmw.add (i32.const 12) (i32.const 1)))
     (if (i32.eq (memory.atomic.wait32 (i32.const 8) (local.get $number) (i64.const 60_000_000_000)) (i32.const 2))

@@ -4,21 +4,24 @@
 (func $normalise (param $x i32) (param $weight i32) (param $out i32) (param $count i32) (param $epsilon f32) (param $layer i32)
   (local $end i32) (local $p i32) (local $v v128) (local $sums v128) (local $squares v128) (local $mean f32) (local $inverse f32)
   (local.set $end (i32.add (local.get $x) (i32.shl (local.get $count) (i32.const 2))))
+  (if (local.get $layer)
+    (then
+      (local.set $p (local.get $x))
+      (loop $four
+        (local.set $sums (f32x4.add (local.get $sums) (v128.load (local.get $p))))
+        (br_if $four (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 16))) (local.get $end))))
+      (local.set $mean (f32.div (call $sum (local.get $sums)) (f32.convert_i32_s (local.get $count))))))
+  ;; Of the differences from the mean: a difference of two sums would lose the digits of a small deviation.
   (local.set $p (local.get $x))
   (loop $four
-    (local.set $v (v128.load (local.get $p)))
-    (local.set $sums (f32x4.add (local.get $sums) (local.get $v)))
+    (local.set $v (f32x4.sub (v128.load (local.get $p)) (f32x4.splat (local.get $mean))))
     (local.set $squares (f32x4.add (local.get $squares) (f32x4.mul (local.get $v) (local.get $v))))
     (br_if $four (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 16))) (local.get $end))))
-  (if (local.get $layer)
-    (then (local.set $mean (f32.div (call $sum (local.get $sums)) (f32.convert_i32_s (local.get $count))))))
   (local.set $inverse
     (f32.div (f32.const 1)
       (f32.sqrt
         (f32.add
-          (f32.sub
-            (f32.div (call $sum (local.get $squares)) (f32.convert_i32_s (local.get $count)))
-            (f32.mul (local.get $mean) (local.get $mean)))
+          (f32.div (call $sum (local.get $squares)) (f32.convert_i32_s (local.get $count)))
           (local.get $epsilon)))))
   (loop $four
     (v128.store (local.get $out)

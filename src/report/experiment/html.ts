@@ -84,10 +84,12 @@ function armsTable({ arms }: ExperimentReport): Html {
 function applications(report: ExperimentReport): Html | undefined {
   const chart = applicationChart(report.applications, report.arms);
   if (!chart) return undefined;
-  const models = [...new Set(report.applications.map(({ model }) => model))];
+  const models = columnsOf(report);
   const names = [...new Set(report.applications.map(({ application }) => application))].sort();
-  const cell = (model: string, application: string): string => {
-    const found = report.applications.find((each) => each.model === model && each.application === application);
+  const cell = ({ model, isPublished }: (typeof models)[number], application: string): string => {
+    const found = report.applications.find(
+      (each) => each.model === model && each.isPublished === isPublished && each.application === application,
+    );
     return found ? found.rougeL.toFixed(3) : "–";
   };
   const rows = names.map(
@@ -99,8 +101,21 @@ function applications(report: ExperimentReport): Html | undefined {
 <details><summary>ROUGE-L of every model and application</summary>
 ${scrolling(
   "ROUGE-L by application",
-  html`<table><thead><tr><th scope="col">application</th>${models.map((model) => html`<th scope="col">${model}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`,
+  html`<table><thead><tr><th scope="col">application</th>${models.map(({ label }) => html`<th scope="col">${label}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`,
 )}</details>`;
+}
+
+/** Arms and published models, each once; an arm that is called like a published model is told apart. */
+function columnsOf({ applications: rows }: ExperimentReport): { model: string; isPublished: boolean; label: string }[] {
+  const found = new Map(rows.map(({ model, isPublished }) => [`${isPublished} ${model}`, { model, isPublished }]));
+  return [...found.values()].map(({ model, isPublished }) => {
+    const isShared = rows.some((each) => each.model === model && each.isPublished !== isPublished);
+    return {
+      model,
+      isPublished,
+      label: isShared ? `${model} (${isPublished ? "published" : "this experiment"})` : model,
+    };
+  });
 }
 
 /** Our arms and the published models on the same tasks, the best first. */
@@ -108,7 +123,7 @@ function taskModels(report: ExperimentReport): Html {
   const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
   const sorted = [...report.taskModels].sort((a, b) => (b.figures.rougeL ?? 0) - (a.figures.rougeL ?? 0));
   const rows = sorted.map(({ model, isPublished, figures }) => {
-    const title = report.arms.find(({ name }) => name === model)?.title ?? model;
+    const title = report.arms.find(({ name }) => !isPublished && name === model)?.title ?? model;
     return html`
 <tr><th scope="row">${isPublished ? model : html`<b>${title}</b>`}</th><td class="text">${isPublished ? "published answers" : "this experiment"}</td>${names.map((name) => html`<td>${name === "n" ? figures.n : shownValue(name, figures[name])}</td>`)}</tr>`;
   });
@@ -182,11 +197,11 @@ function allFigures(report: ExperimentReport): Html | undefined {
   if (report.scores.length === 0) return undefined;
   const rows = report.scores.map(
     (score) => html`
-<tr><th scope="row">${score.evaluation}</th><td class="text">${score.suite}</td><td class="text">${styleOf(score.metric).label}</td><td class="text">${score.arm}</td><td>${shownValue(score.metric, score.value)}</td><td>${score.stderr === null ? "–" : shownValue(score.metric, score.stderr)}</td><td>${score.n}</td><td>${score.missing}</td><td class="published">${publishedText(score)}</td></tr>`,
+<tr><th scope="row">${score.evaluation}</th><td class="text">${score.suite}</td><td class="text">${styleOf(score.metric).label}</td><td class="text">${score.arm}</td><td>${shownValue(score.metric, score.value)}</td><td>${shownValue(score.metric, score.sampling)}</td><td>${shownValue(score.metric, score.runToRun)}</td><td>${score.low === null ? "–" : `${shownValue(score.metric, score.low)} to ${shownValue(score.metric, score.high)}`}</td><td>${score.n}</td><td>${score.missing}</td><td class="published">${publishedText(score)}</td></tr>`,
   );
   return html`<details><summary>${report.scores.length} figures, also in report.csv</summary>
 ${scrolling(
   "All figures",
-  html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± error</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
+  html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± of rows</th><th scope="col">± of seeds</th><th scope="col">95 % interval</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
 )}</details>`;
 }

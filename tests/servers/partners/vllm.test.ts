@@ -1,0 +1,188 @@
+/**
+ * vLLM on the CPU beside our own engine: the same scores, the same answers of an adapter, and every part that vLLM plays in
+ * the papers. `tests/servers/run.sh` installs it and runs this.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import OpenAI from "openai";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Generator } from "../../../src/generate/generator.js";
+import { evoke, repositoryRoot } from "../../program.js";
+import { type ServerProgram, startServerProgram } from "../../support/server-program.js";
+
+const vllm = process.env.EVOKE_TEST_VLLM;
+/** A Hugging Face folder; the mini model unless told otherwise. */
+const model = process.env.EVOKE_TEST_SERVERS_MODEL ?? join(repositoryRoot, "models", "mini");
+const ROWS = 50;
+
+const folder = mkdtempSync(join(tmpdir(), "evoke-vllm-"));
+const adapter = join(folder, "run");
+let server: ChildProcess | undefined;
+let said = "";
+let url: string;
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+async function run(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await evoke(args);
+  expect(code, `${args.join(" ")}\n${stderr}`).toBe(0);
+  return stdout;
+}
+
+function rowsOf(path: string): Record<string, unknown>[] {
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+beforeAll(async () => {
+  const recipe = join(folder, "recipe.yaml");
+  const rows = join(repositoryRoot, "examples", "data", "mini-train.jsonl");
+  writeFileSync(
+    recipe,
+    `model: ${model}
+method: lora
+mode: it
+data: { path: ${rows} }
+lora: { r: 8, alpha: 16 }
+optimizer: { lr: 0.01 }
+batch: { micro: 4, accumulation: 1 }
+max_steps: 30
+max_length: 128
+`,
+  );
+  await run("train", recipe, "--out", adapter);
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}/v1`;
+  const serve = ["serve", "--engine", "vllm", model, "--name", "base", "--adapter", `tuned=${adapter}`];
+  const more = ["--template", "tulu", "--dtype", "float32", "--port", String(port), "--print"];
+  const line = await run(...serve, ...more, "--", "--max-model-len", "512", "--enforce-eager");
+  // As printed: a shell reads the line.
+  server = spawn("sh", ["-c", `exec ${line}`], {
+    env: { ...process.env, PATH: `${vllm}${delimiter}${process.env.PATH}`, VLLM_CPU_KVCACHE_SPACE: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const log = createWriteStream(join(tmpdir(), "evoke-test-vllm.log"));
+  for (const stream of [server.stdout!, server.stderr!])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      log.write(text);
+      said = (said + text).slice(-5_000);
+    });
+  const ended = new Promise((_, reject) => server!.once("close", () => reject(new Error(`vLLM ended: ${said}`))));
+  const ready = async (): Promise<void> => {
+    for (;;) {
+      const answer = await fetch(url.replace("/v1", "/health")).catch(() => undefined);
+      if (answer?.ok) return;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  };
+  await Promise.race([ready(), ended]);
+}, 900_000);
+
+afterAll(async () => {
+  if (server && server.exitCode === null) {
+    const closed = new Promise((resolve) => server!.once("close", resolve));
+    server.kill("SIGTERM");
+    await closed;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+afterEach(({ task }) => {
+  if (server?.exitCode !== null && task.result?.state === "fail") console.error(`vLLM has ended: ${said}`);
+});
+
+describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
+  it.each(["arc_easy", "hellaswag"])("chooses in %s as our own engine does", async (task) => {
+    const local = join(folder, `local-${task}`);
+    const remote = join(folder, `remote-${task}`);
+    await run("eval", task, "--model", model, "--limit", String(ROWS), "--out", local);
+    await run("eval", task, "--model", `openai:base@${url}`, "--limit", String(ROWS), "--out", remote);
+    const [ours, theirs] = [local, remote].map((out) => rowsOf(join(out, "samples", `${task}.jsonl`)));
+    expect(ours).toHaveLength(ROWS);
+    let farthest = 0;
+    for (const [i, row] of ours!.entries()) {
+      const other = theirs![i]!;
+      expect(other.choice, `row ${i}`).toBe(row.choice);
+      const [mine, its] = [row, other].map(({ logprobs }) => logprobs as number[]);
+      for (const [j, value] of mine!.entries()) farthest = Math.max(farthest, Math.abs(value - its![j]!));
+    }
+    console.log(`${task}: ${ROWS} rows, largest difference of a log-probability ${farthest.toExponential(2)}`);
+    expect(farthest).toBeLessThan(1e-3);
+  });
+
+  it("writes with our adapter as we do: 16 greedy tokens on 10 prompts", async () => {
+    const client = new OpenAI({ baseURL: url, apiKey: "unused" });
+    const own = await Generator.open(model, { adapters: [adapter], weights: "float32" });
+    const prompts = rowsOf(join(repositoryRoot, "examples", "data", "mini-heldout.jsonl")).slice(0, 10);
+    const answers: [string, string][] = [];
+    for (const { instruction } of prompts) {
+      const ask = { prompt: `${String(instruction)}\n`, temperature: 0 };
+      const ours = await own.generate({ ...ask, adapter, maxTokens: 16 });
+      const theirs = await client.completions.create({ ...ask, model: "tuned", max_tokens: 16 });
+      answers.push([ours.text, theirs.choices[0]!.text]);
+    }
+    await own.dispose();
+    expect(answers.map(([, theirs]) => theirs)).toEqual(answers.map(([ours]) => ours));
+    expect(new Set(answers.map(([ours]) => ours)).size).toBeGreaterThan(1);
+  });
+
+  it("refines rows, and judges answers by the probabilities of its first token", async () => {
+    const rows = join(folder, "rows.jsonl");
+    const all = rowsOf(join(repositoryRoot, "examples", "data", "mini-heldout.jsonl")).slice(0, 4);
+    const prepared = all.map(({ instruction, output }, index) => ({
+      prompt: instruction,
+      completion: output,
+      source: "mini",
+      index,
+    }));
+    writeFileSync(rows, prepared.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const refined = join(folder, "refined.jsonl");
+    const prompt = join(repositoryRoot, "examples", "data", "small-refine.txt");
+    await run("data", "refine", rows, "--refiner", `openai:tuned@${url}`, "--prompt", prompt, "--out", refined);
+    expect(rowsOf(refined).length).toBeGreaterThan(0);
+    const client = new OpenAI({ baseURL: url, apiKey: "unused" });
+    const judged = await client.chat.completions.create({
+      model: "base",
+      messages: [{ role: "user", content: "Which is better, m or M?" }],
+      max_tokens: 1,
+      logprobs: true,
+      top_logprobs: 20,
+    });
+    expect(judged.choices[0]!.logprobs!.content![0]!.top_logprobs).toHaveLength(20);
+  });
+
+  it("shares requests with our own server behind one name", async () => {
+    const own: ServerProgram = await startServerProgram(["serve", model, "--name", "base", "--weights", "float32"]);
+    try {
+      const prompts = join(folder, "prompts.jsonl");
+      const texts = Array.from({ length: 40 }, (_, i) => `Number ${i} is`);
+      writeFileSync(prompts, texts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
+      const outputs: string[] = [];
+      for (const [i, urls] of [url, `${own.url}/v1`, `${url},${own.url}/v1`].entries()) {
+        const out = join(folder, `out-${i}.jsonl`);
+        await run("generate", `openai:base@${urls}`, "--in", prompts, "--out", out, "--max-tokens", "8");
+        outputs.push(readFileSync(out, "utf8"));
+      }
+      expect(outputs[1]).toBe(outputs[0]);
+      expect(outputs[2]).toBe(outputs[0]);
+      const figures = await (await fetch(`${own.url}/metrics`)).text();
+      const served = Number(
+        /evoke_http_requests_total\{route="\/v1\/completions",status="200"\} (\d+)/.exec(figures)![1],
+      );
+      expect(served).toBeGreaterThan(40);
+      expect(served).toBeLessThan(80);
+    } finally {
+      own.child.kill("SIGKILL");
+    }
+  });
+});
