@@ -2,7 +2,8 @@ import { createWriteStream, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { FailureError, UsageError } from "../errors.js";
+import { EvokeError, FailureError, UsageError } from "../errors.js";
+import { LONGEST_PAUSE, retryAfter } from "../hub/retry-after.js";
 
 const TRIES = 4;
 
@@ -25,11 +26,12 @@ export async function downloadFile(url: string, path: string, options: DownloadO
   const partial = `${path}.${process.pid}.part`;
   try {
     for (let attempt = 1; ; attempt++) {
-      const problem = await tryOnce(url, partial, options);
-      if (problem === undefined) break;
+      const failure = await tryOnce(url, partial, options);
+      if (failure === undefined) break;
+      const { problem, pause = (options.firstWaitMs ?? 1000) * 2 ** (attempt - 1) } = failure;
       options.signal?.throwIfAborted();
       if (attempt === TRIES) throw new FailureError(`${url}: ${problem} (tried ${TRIES} times)`);
-      await new Promise((resolve) => setTimeout(resolve, (options.firstWaitMs ?? 1000) * 2 ** (attempt - 1)));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
     renameSync(partial, path);
   } finally {
@@ -37,26 +39,41 @@ export async function downloadFile(url: string, path: string, options: DownloadO
   }
 }
 
+/** What went wrong, and how many milliseconds the server asks to wait. */
+interface Failure {
+  problem: string;
+  pause?: number;
+}
+
 /** Undefined when done, or what went wrong if it may go better next time. */
-async function tryOnce(url: string, partial: string, options: DownloadOptions): Promise<string | undefined> {
+async function tryOnce(url: string, partial: string, options: DownloadOptions): Promise<Failure | undefined> {
   const { token, signal, fetch: get = fetch } = options;
   try {
     const response = await get(url, { signal, headers: token ? { Authorization: `Bearer ${token}` } : {} });
     if (response.status === 401 || response.status === 403)
       throw new UsageError(`${url}: access refused (HTTP ${response.status}); accept its terms and set HF_TOKEN`);
     if (response.status === 404) throw new UsageError(`${url}: not found (HTTP 404)`);
-    if (!response.ok || !response.body) return `HTTP ${response.status}`;
+    if (!response.ok || !response.body) {
+      const wait = retryAfter(response.headers);
+      if (wait !== undefined && wait > LONGEST_PAUSE)
+        throw new FailureError(`${url}: HTTP ${response.status}; the server asks to wait ${Math.ceil(wait)} seconds`);
+      return { problem: `HTTP ${response.status}`, ...(wait === undefined ? {} : { pause: wait * 1000 }) };
+    }
+    if (response.headers.get("content-type")?.startsWith("text/html"))
+      throw new FailureError(
+        `${url}: a web page came in place of data; is there a proxy, or a network to sign in to, in between?`,
+      );
     const length = response.headers.get("content-length");
     const encoded = response.headers.get("content-encoding");
     const file = createWriteStream(partial);
     await pipeline(Readable.fromWeb(response.body as import("node:stream/web").ReadableStream), file);
     if (length !== null && !encoded && file.bytesWritten !== Number(length))
-      return `${file.bytesWritten} of ${length} bytes arrived`;
+      return { problem: `${file.bytesWritten} of ${length} bytes arrived` };
     return undefined;
   } catch (error) {
-    if (error instanceof UsageError || (error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
+    if (error instanceof EvokeError || (error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
     let cause = error as Error;
     while (cause.cause instanceof Error) cause = cause.cause;
-    return cause.message;
+    return { problem: cause.message };
   }
 }

@@ -40,6 +40,10 @@ export async function listHubFiles(
     const status = (error as { statusCode?: number }).statusCode;
     if (status === 401 || status === 403 || status === 404)
       throw new UsageError(`hf:${repo}: not found or gated (HTTP ${status}); check the name, or set HF_TOKEN`);
+    if (error instanceof SyntaxError)
+      throw new FailureError(
+        `hf:${repo}: ${options.hubUrl} answered with a web page in place of data; is there a proxy in between?`,
+      );
     throw new FailureError(`hf:${repo}: ${options.hubUrl} cannot be reached (${(error as Error).message})`);
   }
   return paths;

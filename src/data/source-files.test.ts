@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -151,5 +151,40 @@ describe("chooseDataFiles", () => {
     const paths = ["main/train-0.parquet", "socratic/train-0.parquet"];
     expect(() => choose("hf:a/b", ...paths)).toThrow(/choose one, such as hf:a\/b:main: main, socratic/);
     expect(choose("hf:a/b:main", ...paths)).toEqual(["main/train-0.parquet"]);
+  });
+});
+
+describe("offline", () => {
+  const offline = { HF_HUB_OFFLINE: "1" };
+
+  it("only what is at hand is taken, as a whole", async () => {
+    const dataDir = newFolder();
+    await expect(locateData("hf:org/talks", { dataDir, mirror: url, env: offline })).rejects.toThrow(
+      "HF_HUB_OFFLINE forbids fetching it",
+    );
+    await expect(locateData("alpaca", { dataDir, mirror: url, env: offline })).rejects.toThrow(
+      "HF_HUB_OFFLINE forbids",
+    );
+    const folder = join(dataDir, "cache");
+    const env = { XDG_CACHE_HOME: folder };
+    const { files: fetched } = await locateData("hf:org/talks", { mirror: url, env });
+    const asking = asked.length;
+    expect((await locateData("hf:org/talks", { mirror: url, env: { ...env, ...offline } })).files).toEqual(fetched);
+    expect(asked).toHaveLength(asking);
+    rmSync(fetched[1]!);
+    await expect(locateData("hf:org/talks", { mirror: url, env: { ...env, ...offline } })).rejects.toThrow(
+      "1 of 2 parts are in the cache",
+    );
+  });
+
+  it("a copy is used where the Hub cannot be asked", async () => {
+    const env = { XDG_CACHE_HOME: newFolder() };
+    const { files: fetched } = await locateData("hf:org/talks", { mirror: url, env });
+    const said: string[] = [];
+    const broken: typeof fetch = async () =>
+      new Response("<html>Sign in</html>", { headers: { "content-type": "text/html" } });
+    const again = await locateData("hf:org/talks", { mirror: url, env, fetch: broken, say: (line) => said.push(line) });
+    expect(again.files).toEqual(fetched);
+    expect(said[0]).toMatch(/answered with a web page in place of data.*; using the copy in/);
   });
 });

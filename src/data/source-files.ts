@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, relative } from "node:path";
-import { UsageError } from "../errors.js";
+import { FailureError, UsageError } from "../errors.js";
+import { isOffline } from "../hub/offline.js";
 import { downloadFile } from "./download.js";
 import { chooseDataFiles, listHubFiles, parseHubDataset } from "./hub-dataset.js";
 import { ROW_FORMATS } from "./read-rows.js";
@@ -79,10 +80,28 @@ async function locateHub(reference: string, options: LocateOptions): Promise<Loc
     if (paths.length > 0) return { name, files: chooseDataFiles(paths, dataset).map((path) => join(local, path)) };
   }
   const hub = hubUrl(options);
-  const listed = await listHubFiles(dataset, { hubUrl: hub, token: token(options), fetch: options.fetch });
   const files: string[] = [];
   const root = options.dataDir ?? cacheFolder(options);
   const parts = [root, dataset.repo, ...(dataset.revision === "main" ? [] : [dataset.revision.replace(/\W+/g, "-")])];
+  const copy = join(...parts);
+  const cached = existsSync(copy) ? dataFilesIn(copy).map((path) => relative(copy, path)) : [];
+  const fromCopy = (): LocatedData => {
+    const chosen = chooseDataFiles(cached, dataset);
+    checkParts(reference, chosen);
+    return { name, files: chosen.map((path) => join(copy, path)) };
+  };
+  if (isOffline(options.env)) {
+    if (cached.length > 0) return fromCopy();
+    throw new FailureError(`${reference}: is not in ${root}, and HF_HUB_OFFLINE forbids fetching it`);
+  }
+  let listed: string[];
+  try {
+    listed = await listHubFiles(dataset, { hubUrl: hub, token: token(options), fetch: options.fetch });
+  } catch (error) {
+    if (!(error instanceof FailureError) || cached.length === 0) throw error;
+    options.say?.(`${error.message}; using the copy in ${copy}`);
+    return fromCopy();
+  }
   for (const path of chooseDataFiles(listed, dataset)) {
     const target = join(...parts, path);
     if (!existsSync(target) && options.fetchMissing === false)
@@ -94,7 +113,15 @@ async function locateHub(reference: string, options: LocateOptions): Promise<Loc
   return { name, files };
 }
 
+/** A set in numbered parts, fetched in part only, is not the set. */
+function checkParts(reference: string, paths: readonly string[]): void {
+  const [, total] = /-\d+-of-(\d+)\./.exec(paths[0] ?? "") ?? [];
+  if (total !== undefined && paths.length !== Number(total))
+    throw new FailureError(`${reference}: ${paths.length} of ${Number(total)} parts are in the cache; fetch it anew`);
+}
+
 async function fetchTo(url: string, target: string, options: LocateOptions, isHub: boolean): Promise<void> {
+  if (isOffline(options.env)) throw new FailureError(`${url}: HF_HUB_OFFLINE forbids fetching it`);
   options.say?.(`fetching ${url}`);
   await downloadFile(url, target, {
     token: isHub ? token(options) : undefined,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { EvokeError, FailureError, UsageError } from "../errors.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
+import { pinnedReference } from "../hub/hub.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import { type LoadedExperiment, loadExperiment } from "../recipe/experiment-load.js";
 import { Inputs } from "./inputs.js";
@@ -93,7 +94,7 @@ async function chooseModels(
     else if (!isList) {
       if (!/^[a-z]{2,}:/.test(reference) && !existsSync(reference))
         fail(["models", name], `models.${name}: ${reference}: no such model folder or file`);
-      models[name] = { reference, chosen: reference };
+      models[name] = { reference, chosen: dryRun ? reference : await pinnedReference(reference, { say, signal }) };
     } else if (dryRun) models[name] = { reference, chosen: reference.split(",")[0]!.trim() };
     else models[name] = { reference, chosen: await firstReachable(reference, say, signal) };
   }
@@ -111,7 +112,7 @@ async function firstReachable(references: string, say: (line: string) => void, s
     try {
       await resolveModel(reference, { say, signal });
       if (i > 0) say(`using ${reference} instead`);
-      return reference;
+      return await pinnedReference(reference, { say, signal });
     } catch (error) {
       if (!(error instanceof EvokeError)) throw error;
       say(`${reference} cannot be had: ${error.message}`);

@@ -143,8 +143,13 @@ export function decodeGraph(
         return graph.constant("float32", [size], folded ? foldedNorm(folded) : stored.vectors.get(name)!);
       },
       rotate: (value, count, role) => {
-        const [cos, sin] = ropes.get(config.rope[layer]!)![role];
-        return ops.rotary(value, positions, cos, sin, { heads: count, dims: config.rope[layer]!.dims });
+        const { dims } = config.rope[layer]!;
+        const tables = ropes.get(config.rope[layer]!)!;
+        // What is not rotated takes no factor from the tables.
+        const apart = role === "query" && dims < headDim;
+        const [cos, sin] = apart ? tables.key : tables[role];
+        const rotated = ops.rotary(value, positions, cos, sin, { heads: count, dims });
+        return apart ? ops.scale(rotated, config.attentionScale) : rotated;
       },
       attend: (q, k, v) => {
         newKeys.push(k);

@@ -6,6 +6,7 @@ import { UsageError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
 import { sha256 } from "../files/sha256.js";
 import { type ContentIdentity, identifyContent } from "../hub/content-identity.js";
+import { resolveAdapter } from "../hub/resolve-adapter.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
@@ -39,7 +40,7 @@ export interface LocatedModel {
 export async function locateModel(reference: string, options: LocateOptions = {}): Promise<LocatedModel> {
   const record = join(reference, "run.json");
   if (!existsSync(record)) return { path: await resolveModel(reference, options) };
-  const { model, modelPath, template, templateTime, status } = readJsonObject(record);
+  const { model, modelPath, modelSource, template, templateTime, status } = readJsonObject(record);
   const trained: Partial<LocatedModel> = {
     ...(template === "tulu" || template === "model" ? { template } : {}),
     ...(typeof templateTime === "string" ? { templateTime } : {}),
@@ -52,7 +53,11 @@ export async function locateModel(reference: string, options: LocateOptions = {}
     );
   if (typeof modelPath === "string" && existsSync(modelPath)) return { ...trained, path: modelPath, adapterPath };
   if (typeof model !== "string") throw new UsageError(`${record}: names no base model`);
-  return { ...trained, path: await resolveModel(model, options), adapterPath };
+  return {
+    ...trained,
+    path: await resolveModel(typeof modelSource === "string" ? modelSource : model, options),
+    adapterPath,
+  };
 }
 
 /** What a located model is: its files, the adapters in their order, and the template that a run was trained with. */
@@ -69,7 +74,7 @@ export async function identifyModel(
 export interface LoadModelOptions extends LocateOptions {
   /** How the weights are held; `auto` is float32 where it takes at most 3 GB, else 8 bit (or the 4 bit of the files). */
   precision?: Precision | "auto";
-  /** Adapter folders, or run folders whose adapter is meant, on top of a run folder's own. */
+  /** Adapter folders, run folders whose adapter is meant, or `hf:ORG/NAME`, on top of a run folder's own. */
   adapters?: readonly string[];
 }
 
@@ -99,7 +104,8 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
   try {
     const config = decoderConfig(checkpoint.config, checkpoint.source);
     // Named ones come first: they are asked for, a run's own is what one gets without asking.
-    const folders = new Map((options.adapters ?? []).map((name) => [name, adapterFolder(name)]));
+    const folders = new Map<string, string>();
+    for (const name of options.adapters ?? []) folders.set(name, await resolveAdapter(name, options));
     if (located.adapterPath) folders.set(reference, located.adapterPath);
     const adapters: NamedAdapter[] = [];
     for (const [name, folder] of folders) adapters.push({ name, adapter: await loadAdapter(folder, config) });
@@ -124,12 +130,7 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
   }
 }
 
-/** Loads an adapter folder, or the adapter of a run folder. @throws UsageError when it is none for this model. */
-export function openAdapter(path: string, config: DecoderConfig): Promise<Adapter> {
-  return loadAdapter(adapterFolder(path), config);
-}
-
-/** A run folder stands for its adapter. */
-function adapterFolder(path: string): string {
-  return existsSync(join(path, "run.json")) ? join(path, "adapter") : path;
+/** Loads an adapter folder, the adapter of a run folder, or one of the Hub. @throws UsageError when it is none for this model. */
+export async function openAdapter(path: string, config: DecoderConfig): Promise<Adapter> {
+  return loadAdapter(await resolveAdapter(path), config);
 }

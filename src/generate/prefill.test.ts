@@ -22,8 +22,9 @@ describe("a prompt that goes on where another text ended", () => {
     const weights = fixtureWeights(name);
     const model = new PackedModel(weights, device);
     const ids = golden(name).flatMap((sequence) => sequence.ids);
-    const long = [...ids, ...ids, ...ids].slice(0, 150);
-    const adapter = randomAdapter(weights.config, ["self_attn.q_proj", "mlp.down_proj"], 3, name);
+    const long = [...ids, ...ids, ...ids].slice(0, 128);
+    const { attention, mlp } = weights.config.block;
+    const adapter = randomAdapter(weights.config, [attention.qkv[0]!, mlp.input[0]!], 3, name);
     const rows = vi.spyOn(model, "hidden");
     for (const wanted of [undefined, adapter]) {
       const memory = new PrefixCache(1e9);
@@ -31,7 +32,7 @@ describe("a prompt that goes on where another text ended", () => {
       await prefill(model, [[...long.slice(0, 60), 1, 2, 3]], options);
       for (const [length, read] of [
         [90, 30],
-        [150, 60],
+        [128, 38],
         [100, 1],
       ] as const) {
         const prompt = long.slice(0, length);

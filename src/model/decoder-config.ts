@@ -10,6 +10,7 @@ export interface CheckpointNames {
   embedding: string;
   /** Learned positions [maxPositions, hidden], added to the embeddings (GPT-2). */
   positions?: string;
+  /** As the family calls it; in loaded weights as its checkpoint does. */
   head: string;
 }
 
@@ -47,5 +48,7 @@ export interface DecoderConfig {
 export interface Architecture {
   /** Values of `model_type` in config.json. */
   modelTypes: readonly string[];
+  /** Fields of its config.json that it does not read because they change nothing here. */
+  withoutEffect?: readonly string[];
   configure(fields: ConfigFields): DecoderConfig;
 }

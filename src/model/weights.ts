@@ -1,13 +1,13 @@
 /** The weights of a decoder in memory: full precision, NF4 or 8 bit, decoded to float32 a layer at a time. */
 
 import { type Checkpoint, openCheckpoint } from "../checkpoint/open.js";
-import { FailureError, UsageError } from "../errors.js";
 import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
 import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
 import { decoderConfig } from "./architectures/index.js";
 import type { LinearName, LinearSpec } from "./block-spec.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { vectorShapes } from "./decoder-layer.js";
+import { headOf, requireShape, storedName } from "./stored-names.js";
 
 export type Precision = "float32" | "nf4" | "int8";
 
@@ -62,7 +62,8 @@ const EMBEDDING_IN_MEMORY = 512 << 20;
 export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions = {}): DecoderWeights {
   const config = decoderConfig(checkpoint.config, checkpoint.source);
   const { precision = "float32" } = options;
-  const vector = (name: string, size: number): Float32Array => {
+  const vector = (fullName: string, size: number): Float32Array => {
+    const name = storedName(checkpoint, fullName);
     requireShape(checkpoint, name, [size]);
     return checkpoint.read(name);
   };
@@ -74,7 +75,13 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
       const { name, shape, bias } = spec;
       stored.linear.set(
         name,
-        store(checkpoint, `${prefix}${name}.weight`, spec, precision, options.doubleQuant ?? true),
+        store(
+          checkpoint,
+          storedName(checkpoint, `${prefix}${name}.weight`),
+          spec,
+          precision,
+          options.doubleQuant ?? true,
+        ),
       );
       if (bias) stored.biases.set(name, vector(`${prefix}${name}.bias`, shape[0]));
     }
@@ -84,14 +91,15 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
   }
   const table: [number, number] = [config.vocabSize, config.hiddenSize];
   const { finalNorm, names } = config;
-  const embeddingName = names.embedding;
+  const embeddingName = storedName(checkpoint, names.embedding);
   requireShape(checkpoint, embeddingName, table);
-  const tied = config.tiedEmbeddings || !checkpoint.has(names.head);
-  if (!tied) requireShape(checkpoint, names.head, table);
-  const head = checkpoint.read(tied ? embeddingName : names.head);
+  const headName = headOf(checkpoint, config, embeddingName);
+  const tied = headName === undefined;
+  if (!tied) requireShape(checkpoint, headName, table);
+  const head = checkpoint.read(headName ?? embeddingName);
   const inMemory = tied || table[0] * table[1] * 4 <= (options.embeddingInMemory ?? EMBEDDING_IN_MEMORY);
   return {
-    config: { ...config, tiedEmbeddings: tied },
+    config: { ...config, tiedEmbeddings: tied, names: headName ? { ...names, head: headName } : names },
     source: checkpoint.source,
     layers,
     finalNorm: finalNorm.weight === undefined ? undefined : vector(finalNorm.weight, config.hiddenSize),
@@ -122,7 +130,8 @@ export function embedFrom(table: Float32Array, hidden: number): DecoderWeights["
   };
 }
 
-function readPositions(checkpoint: Checkpoint, config: DecoderConfig, name: string): Float32Array {
+function readPositions(checkpoint: Checkpoint, config: DecoderConfig, fullName: string): Float32Array {
+  const name = storedName(checkpoint, fullName);
   requireShape(checkpoint, name, [config.maxPositions, config.hiddenSize]);
   return checkpoint.read(name);
 }
@@ -156,16 +165,6 @@ export function transpose(data: Float32Array, rows: number, columns: number): Fl
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
   return result;
-}
-
-function requireShape(checkpoint: Checkpoint, name: string, shape: readonly number[]): void {
-  if (!checkpoint.has(name))
-    throw new FailureError(`${checkpoint.source}: weight "${name}" is missing; the checkpoint is not complete`);
-  const found = checkpoint.info(name).shape;
-  if (found.length === shape.length && found.every((dim, i) => dim === shape[i])) return;
-  throw new UsageError(
-    `${checkpoint.source}: weight "${name}" has shape [${found.join(", ")}], config.json asks for [${shape.join(", ")}]`,
-  );
 }
 
 /** Decodes a stored weight to float32; full-precision weights are returned as they are, without a copy. */

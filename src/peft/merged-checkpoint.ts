@@ -42,8 +42,10 @@ export function mergedCheckpoint(base: Checkpoint, adapter: Adapter): Checkpoint
 
 /** Block and linear layer that a weight of this name belongs to. */
 function linearIn({ names, block }: DecoderConfig, weight: string): [layer: number, name: string] | undefined {
-  if (!weight.startsWith(`${names.blocks}.`)) return undefined;
-  const [, layer, name] = /^(\d+)\.(.+)\.weight$/.exec(weight.slice(names.blocks.length + 1)) ?? [];
+  // Checkpoints of a model without its head lack the names' first part (stored-names.ts).
+  const prefixes = [`${names.blocks}.`, `${names.blocks.slice(names.blocks.indexOf(".") + 1)}.`];
+  const prefix = prefixes.find((one) => weight.startsWith(one));
+  const [, layer, name] = (prefix && /^(\d+)\.(.+)\.weight$/.exec(weight.slice(prefix.length))) || [];
   return block.linears.some((linear) => linear.name === name) ? [Number(layer), name!] : undefined;
 }
 

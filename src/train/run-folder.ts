@@ -15,6 +15,8 @@ export interface RunRecord {
   model: string;
   /** Where it was found. */
   modelPath: string;
+  /** `hf:ORG/NAME@COMMIT` of a model from the Hub. */
+  modelSource?: string;
   method: string;
   mode: string;
   template: string;

@@ -3,6 +3,8 @@ import { type Checkpoint, openCheckpoint } from "../checkpoint/open.js";
 import type { TrainingExample } from "../data/encode.js";
 import { loadTrainingExamples } from "../data/training-examples.js";
 import { identifyFile } from "../hub/content-identity.js";
+import { hubSource } from "../hub/hub.js";
+import { resolveAdapter } from "../hub/resolve-adapter.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import type { Adapter, AdapterShape } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
@@ -49,12 +51,15 @@ const precisionOf: Record<TrainingRecipe["quantization"]["type"], Precision> = {
 
 /** @param before record of the run to continue. */
 export async function prepareRun(
-  recipe: TrainingRecipe,
+  given: TrainingRecipe,
   before: RunRecord | undefined,
   say: (line: string) => void,
 ): Promise<RunSetup> {
+  const adapter = given.adapter && (await resolveAdapter(given.adapter, { say }));
+  const recipe: TrainingRecipe = adapter ? { ...given, adapter } : given;
   const started = before?.started ?? new Date().toISOString();
-  const modelPath = await resolveModel(recipe.model, { say });
+  // A resumed run keeps the commit of a model on the Hub.
+  const modelPath = await resolveModel(before?.modelSource ?? recipe.model, { say });
   // A resumed run keeps its date: templates may write it.
   const templateTime = before?.templateTime ?? localTime(new Date(started));
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
@@ -90,9 +95,11 @@ export async function prepareRun(
     const length = plannedSteps(train.length, recipe.batch.micro * recipe.batch.accumulation, limits);
     const files: Record<string, string> = {};
     for (const path of recipe.data.path) files[path] = await identifyFile(path);
+    const source = hubSource(modelPath);
     const record: RunRecord = {
       model: recipe.model,
       modelPath,
+      ...(source === undefined ? {} : { modelSource: source }),
       method: recipe.method,
       mode: recipe.mode,
       template: recipe.template,

@@ -199,6 +199,108 @@ SPECS: dict[str, Spec] = {
         ],
         drop=("rope_theta",),
     ),
+    # Every second layer without rotary positions.
+    "smollm3": Spec(
+        "smollm3",
+        "SmolLM3ForCausalLM",
+        {"tie_word_embeddings": True, "no_rope_layer_interval": 2},
+        [{"no_rope_layer_interval": 3}, {"rope_theta": 500.0}],
+    ),
+    "olmo3": Spec(
+        "olmo3",
+        "Olmo3ForCausalLM",
+        {
+            "vocab_size": 192,
+            "intermediate_size": 32,
+            "num_hidden_layers": 3,
+            "sliding_window": 8,
+            "rope_theta": 500000.0,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_scaling": {
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "beta_fast": 8.0,
+                "beta_slow": 1.0,
+            },
+        },
+        [{"sliding_window": 512}, {"rope_scaling": None}],
+    ),
+    "phi3": Spec(
+        "phi3",
+        "Phi3ForCausalLM",
+        {
+            "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 256,
+            "original_max_position_embeddings": 64,
+            "partial_rotary_factor": 0.75,
+            "head_dim": 8,
+            "rope_scaling": {
+                "type": "longrope",
+                "short_factor": [1.0, 1.5, 2.5],
+                "long_factor": [2.0, 4.0, 8.0],
+            },
+        },
+        [{"partial_rotary_factor": 1.0, "rope_scaling": None}, {"original_max_position_embeddings": 128}],
+    ),
+    "granite": Spec(
+        "granite",
+        "GraniteForCausalLM",
+        {
+            "tie_word_embeddings": True,
+            "embedding_multiplier": 3.0,
+            "attention_multiplier": 0.2,
+            "residual_multiplier": 0.4,
+            "logits_scaling": 0.5,
+        },
+        [
+            {"embedding_multiplier": 1.0},
+            {"attention_multiplier": 0.35},
+            {"residual_multiplier": 1.0},
+            {"logits_scaling": 1.0},
+        ],
+    ),
+    "gpt-neox": Spec(
+        "gpt_neox",
+        "GPTNeoXForCausalLM",
+        {
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-5,
+            "rotary_pct": 0.5,
+            "rotary_emb_base": 10000,
+            "use_parallel_residual": True,
+            "attention_bias": True,
+        },
+        [{"use_parallel_residual": False}, {"rotary_pct": 1.0}],
+        drop=("rms_norm_eps", "rope_theta", "num_key_value_heads"),
+    ),
+    "gpt2": Spec(
+        "gpt2",
+        "GPT2LMHeadModel",
+        {
+            "n_embd": 32,
+            "n_layer": 2,
+            "n_head": 4,
+            "n_inner": 48,
+            "n_positions": 128,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": 1e-5,
+            "scale_attn_by_inverse_layer_idx": False,
+            "tie_word_embeddings": True,
+        },
+        [{"activation_function": "relu"}],
+        drop=(
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "hidden_act",
+            "max_position_embeddings",
+            "rms_norm_eps",
+            "rope_theta",
+        ),
+    ),
 }
 
 
@@ -210,14 +312,19 @@ def randomize(model: torch.nn.Module, config: dict[str, Any], seed: int) -> None
         draw = torch.randn(weight.shape, generator=generator)
         if name.endswith("bias"):
             weight.data = draw * 0.5
-        elif "norm" in name:
+        elif "norm" in name or "ln_" in name:
             # Gemma multiplies by 1 + weight.
             weight.data = draw * 0.2 + (0.0 if config["model_type"].startswith("gemma") else 1.0)
-        elif "embed_tokens" in name:
+        elif "wpe" in name:
+            weight.data = draw * 0.3
+        elif any(part in name for part in ("embed_tokens", "embed_in", "wte")):
             weight.data = draw * (0.5 if tied else 1.0)
         else:
-            gain = 1.6 if "q_proj" in name or "k_proj" in name or "lm_head" in name else 1.0
-            weight.data = draw * (gain / weight.shape[1] ** 0.5)
+            peaked = ("q_proj", "k_proj", "lm_head", "embed_out", "qkv_proj", "query_key_value", "c_attn")
+            gain = 1.6 if any(part in name for part in peaked) else 1.0
+            # GPT-2 holds its weights as [in, out].
+            width = weight.shape[0] if "c_" in name else weight.shape[1]
+            weight.data = draw * (gain / width**0.5)
 
 
 def load(folder: Path, changes: dict[str, Any] | None = None, dtype: torch.dtype = torch.float32) -> torch.nn.Module:

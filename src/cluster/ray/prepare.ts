@@ -5,6 +5,7 @@ import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { canonicalJson } from "../../files/canonical-json.js";
 import { sha256, sha256OfFile } from "../../files/sha256.js";
+import { resolveAdapter } from "../../hub/resolve-adapter.js";
 import { resolveModel } from "../../hub/resolve-model.js";
 import { adapterParameters } from "../../model/adapter.js";
 import { modelShape } from "../../model/model-shape.js";
@@ -40,11 +41,13 @@ const OUTPUT_LIMIT = 64e6;
 
 /** @throws UsageError when the recipe asks for what the job cannot do, besides what reading and encoding rows throw. */
 export async function prepareJob(
-  recipe: TrainingRecipe,
+  given: TrainingRecipe,
   cluster: ClusterSettings,
   say: (line: string) => void,
   templateTime?: string,
 ): Promise<PreparedJob> {
+  const folder = given.adapter && (await resolveAdapter(given.adapter, { say }));
+  const recipe: TrainingRecipe = folder ? { ...given, adapter: folder } : given;
   checkSupported(recipe, cluster);
   const modelPath = await resolveModel(recipe.model, { say, weights: false });
   const model = workerModel(recipe.model, modelPath, cluster.model);

@@ -38,7 +38,7 @@ export function shapeFields(architecture: string, config: DecoderConfig, source:
   put("attention.head_count_kv", { u32: config.kvHeads });
   put("attention.key_length", { u32: config.headDim });
   put("attention.value_length", { u32: config.headDim });
-  put("rope.dimension_count", { u32: config.headDim });
+  put("rope.dimension_count", { u32: config.rope[0]!.dims });
   put("vocab_size", { u32: config.vocabSize });
   const { kind, epsilon } = config.finalNorm;
   put(`attention.layer_norm_${kind === "rms" ? "rms_" : ""}epsilon`, { f32: epsilon });

@@ -1,4 +1,5 @@
 import type { Architecture } from "../decoder-config.js";
+import { layerTypes } from "../layer-types.js";
 import { standardDecoder, standardSettings } from "./standard.js";
 
 /**
@@ -7,10 +8,12 @@ import { standardDecoder, standardSettings } from "./standard.js";
  */
 export const gemma2: Architecture = {
   modelTypes: ["gemma2"],
+  withoutEffect: ["hidden_act"],
   configure: (c) => {
     const config = standardSettings("gemma2", c);
     const window = c.size("sliding_window", 4096);
     const attention = c.boolean("attention_bias", false);
+    const types = layerTypes(c, config.layers, (layer) => (layer % 2 ? "full_attention" : "sliding_attention"));
     return standardDecoder({
       ...config,
       tiedEmbeddings: c.boolean("tie_word_embeddings", true),
@@ -22,7 +25,7 @@ export const gemma2: Architecture = {
       // The reference rounds the factor to the precision of the weights; in float32 this is the square root itself.
       embeddingScale: Math.sqrt(config.hiddenSize),
       bias: { qkv: attention, output: attention, mlp: false },
-      slidingWindow: config.slidingWindow.map((_, layer) => (layer % 2 === 0 ? window : undefined)),
+      slidingWindow: types.map((type) => (type === "sliding_attention" ? window : undefined)),
     });
   },
 };

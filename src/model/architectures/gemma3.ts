@@ -9,6 +9,7 @@ import { standardDecoder, standardSettings } from "./standard.js";
  */
 export const gemma3: Architecture = {
   modelTypes: ["gemma3_text"],
+  withoutEffect: ["hidden_act", "sliding_window_pattern", "rope_local_base_freq"],
   configure: (c) => {
     const config = standardSettings("gemma3", c);
     const window = c.size("sliding_window", 4096);

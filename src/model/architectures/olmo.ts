@@ -4,6 +4,7 @@ import { standardDecoder, standardSettings } from "./standard.js";
 /** OLMo 1: layer norm without weights, projections optionally clipped. */
 export const olmo: Architecture = {
   modelTypes: ["olmo"],
+  withoutEffect: ["rms_norm_eps", "layer_norm_eps"],
   configure: (c) => {
     const config = standardSettings("olmo", c);
     const attention = c.boolean("attention_bias", false);

@@ -3,7 +3,7 @@ import type { Activation, BlockSpec, LinearSpec, NormSpec } from "../block-spec.
 import type { ConfigFields } from "../config-fields.js";
 import type { DecoderConfig } from "../decoder-config.js";
 import type { Rope } from "../rope.js";
-import { ropeFields, ropeOf } from "../rope-config.js";
+import { ropeFields, ropeLimit, ropeOf } from "../rope-config.js";
 
 /** Where a block normalises: before attention and MLP (Llama), after them (OLMo 2), or both (Gemma 2). */
 export type NormPlacement = "before" | "after" | "both";
@@ -14,14 +14,14 @@ export interface BlockNames {
   output: string;
   mlpInput: readonly string[];
   down: string;
-  queryNorm: string;
-  keyNorm: string;
-  norms: Record<NormPlacement, BlockNormNames>;
+  queryNorm?: string;
+  keyNorm?: string;
+  norms: Partial<Record<NormPlacement, BlockNormNames>>;
 }
 
 type BlockNormNames = Partial<Record<keyof BlockSpec["norms"], string>>;
 
-const LLAMA_NAMES: BlockNames = {
+export const LLAMA_NAMES: BlockNames = {
   qkv: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
   output: "self_attn.o_proj",
   mlpInput: ["mlp.gate_proj", "mlp.up_proj"],
@@ -69,24 +69,30 @@ export interface StandardSettings extends Omit<DecoderConfig, "block" | "finalNo
 }
 
 /** The fields that nearly all families share, with Llama's meaning and defaults. */
-export function standardSettings(architecture: string, c: ConfigFields): StandardSettings {
-  const hiddenSize = c.size("hidden_size");
-  const layers = c.size("num_hidden_layers");
-  const heads = c.size("num_attention_heads");
+export function standardSettings(
+  architecture: string,
+  c: ConfigFields,
+  fallback: { intermediate_size?: number } = {},
+): StandardSettings {
+  const hiddenSize = c.size("hidden_size", undefined, 1 << 20);
+  const layers = c.size("num_hidden_layers", undefined, 10_000);
+  const heads = c.size("num_attention_heads", undefined, 1 << 16);
   const kvHeads = c.size("num_key_value_heads", heads);
   if (!c.has("head_dim") && hiddenSize % heads) c.fail(`hidden_size ${hiddenSize} is not a multiple of ${heads} heads`);
   if (heads % kvHeads) c.fail(`${heads} attention heads are not a multiple of ${kvHeads} key/value heads`);
-  const headDim = c.size("head_dim", hiddenSize / heads);
+  const headDim = c.size("head_dim", hiddenSize / heads, 1 << 16);
+  const fields = ropeFields(c);
+  const maxPositions = c.size("max_position_embeddings", 2048);
   return {
     architecture,
-    vocabSize: c.size("vocab_size"),
+    vocabSize: c.size("vocab_size", undefined, 1 << 26),
     hiddenSize,
     layers,
     heads,
     kvHeads,
     headDim,
-    intermediateSize: c.size("intermediate_size"),
-    maxPositions: c.size("max_position_embeddings", 2048),
+    intermediateSize: c.size("intermediate_size", fallback.intermediate_size, 1 << 24),
+    maxPositions: Math.min(maxPositions, ropeLimit(c, fields) ?? maxPositions),
     tiedEmbeddings: c.boolean("tie_word_embeddings", false),
     activation: activationOf(c, c.raw("hidden_activation") ?? c.raw("hidden_act") ?? "silu"),
     gated: true,
@@ -98,7 +104,7 @@ export function standardSettings(architecture: string, c: ConfigFields): Standar
       offset: 0,
       placement: "before",
     },
-    rope: new Array<Rope>(layers).fill(ropeOf(c, headDim, ropeFields(c))),
+    rope: new Array<Rope>(layers).fill(ropeOf(c, headDim, fields)),
     attentionScale: 1 / Math.sqrt(headDim),
     embeddingScale: 1,
     logitScale: 1,
@@ -142,12 +148,12 @@ export function standardDecoder(settings: StandardSettings): DecoderConfig {
     ...(norm.weighted ? { weight: `${name}.weight` } : {}),
     ...(norm.bias ? { bias: `${name}.bias` } : {}),
   });
-  const names = blockNames.norms[norm.placement];
+  const names = blockNames.norms[norm.placement]!;
   const norms = Object.fromEntries(
     Object.entries(names).map(([place, name]) => [place, normOf(name, hiddenSize)]),
   ) as BlockSpec["norms"];
-  const qkNormOf = (name: string, count: number): NormSpec | undefined =>
-    qkNorm === "none" ? undefined : normOf(name, qkNorm === "head" ? headDim : count * headDim);
+  const qkNormOf = (name: string | undefined, count: number): NormSpec | undefined =>
+    qkNorm === "none" || name === undefined ? undefined : normOf(name, qkNorm === "head" ? headDim : count * headDim);
 
   const parts = (layers: readonly string[], sizes: readonly number[]): (readonly [string, number])[] =>
     layers.length === sizes.length

@@ -1,0 +1,100 @@
+/**
+ * Fields of config.json that change nothing of what a decoder computes here, whatever its family: notes on the file, token
+ * ids (the tokenizer's business), settings of training, of other programs and of generation.
+ */
+const WITHOUT_EFFECT = new Set([
+  "model_type",
+  "architectures",
+  "auto_map",
+  "transformers_version",
+  "transformers.js_config",
+  "unsloth_version",
+  "unsloth_fixed",
+  "torch_dtype",
+  "dtype",
+  "use_bfloat16",
+  "quantization_config",
+  "name_or_path",
+  "tokenizer_class",
+  "vocab_file",
+  "prefix",
+  "use_cache",
+  "cache_implementation",
+  "pretraining_tp",
+  "gradient_checkpointing",
+  "initializer_range",
+  "init_method",
+  "embedding_size",
+  // Token ids.
+  "bos_token_id",
+  "eos_token_id",
+  "pad_token_id",
+  "unk_token_id",
+  "sep_token_id",
+  "cls_token_id",
+  "mask_token_id",
+  "decoder_start_token_id",
+  "forced_bos_token_id",
+  "forced_eos_token_id",
+  // Dropout and other settings of training.
+  "attention_dropout",
+  "attention_probs_dropout_prob",
+  "hidden_dropout",
+  "hidden_dropout_prob",
+  "resid_pdrop",
+  "embd_pdrop",
+  "attn_pdrop",
+  "classifier_dropout",
+  "router_aux_loss_coef",
+  "output_router_logits",
+  // Other heads than the language model's.
+  "summary_type",
+  "summary_use_proj",
+  "summary_activation",
+  "summary_proj_to_labels",
+  "summary_first_dropout",
+  "num_labels",
+  "id2label",
+  "label2id",
+  "problem_type",
+  "finetuning_task",
+  "task_specific_params",
+  // What a model is asked to put out, and old homes of generation settings.
+  "is_decoder",
+  "return_dict",
+  "output_attentions",
+  "output_hidden_states",
+  "output_scores",
+  "return_dict_in_generate",
+  "chunk_size_feed_forward",
+  "max_length",
+  "min_length",
+  "do_sample",
+  "temperature",
+  "top_k",
+  "top_p",
+  "typical_p",
+  "num_beams",
+  "num_beam_groups",
+  "num_return_sequences",
+  "diversity_penalty",
+  "repetition_penalty",
+  "length_penalty",
+  "no_repeat_ngram_size",
+  "encoder_no_repeat_ngram_size",
+  "exponential_decay_length_penalty",
+  "early_stopping",
+  "bad_words_ids",
+  "suppress_tokens",
+  "begin_suppress_tokens",
+  "remove_invalid_values",
+]);
+
+/** Values that switch nothing on. */
+const isNothing = (value: unknown): boolean =>
+  value === false || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+
+/** Whether a field that a family does not read may be left aside. Names with a leading underscore are a program's own notes. */
+export function isWithoutEffect(name: string, value: unknown): boolean {
+  return WITHOUT_EFFECT.has(name) || name.startsWith("_") || isNothing(value);
+}
