@@ -231,6 +231,7 @@ def make_published(data):
 
 
 def make_statistics():
+    from scipy import stats
     from scipy.stats import binomtest
 
     tests = []

@@ -4,17 +4,16 @@
  * the weights, limited by how fast they come from memory (WebAssembly SIMD, solo.wat). Weights have 8 bits with a scale for
  * up to 192, activations 16 bits, so that rounding those costs nothing; the cache stays float32.
  */
-import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { FailureError } from "../../errors.js";
 import { type Adapter, largestRank } from "../../model/adapter.js";
-import { blockNorms, type NormSpec } from "../../model/block-spec.js";
+import { blockNorms } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
-import { linearShape, linearWeights } from "../../model/decoder-layer.js";
+import { linearWeights } from "../../model/decoder-layer.js";
 import { embedTokens } from "../../model/embedding.js";
 import { RopeTableStore } from "../../model/rope.js";
-import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
+import type { DecoderWeights } from "../../model/weights.js";
 import type { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
 import { freeUnused, MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
@@ -28,7 +27,9 @@ import {
   sharedVectors,
   writeProgram,
 } from "./solo-program.js";
+import { startWorkers } from "./solo-threads.js";
 import { SOLO_WASM } from "./solo-wasm.js";
+import { placeAdapter, placeWeights } from "./solo-weights.js";
 
 /** Positions there is room for at first. */
 const FIRST_CAPACITY = 512;
@@ -36,23 +37,6 @@ const FIRST_CAPACITY = 512;
 const LEAST_CAPACITY = 2048;
 /** Bytes of codes and scales for a weight. */
 const BYTES_PER_WEIGHT = 1 + 4 / 128;
-
-/** Runs in each further thread: its part of every step. If it fails, the others need not wait for it. */
-const WORKER = `
-const { parentPort, workerData } = require("node:worker_threads");
-const { module, memory, thread, STATE } = workerData;
-const { serve } = new WebAssembly.Instance(module, { evoke: { memory } }).exports;
-const state = new Int32Array(memory.buffer);
-const seen = state[STATE.step];
-parentPort.postMessage("ready");
-try {
-  serve(thread, seen);
-} catch {
-  Atomics.store(state, STATE.stop, 1);
-  Atomics.add(state, STATE.barrier, 1);
-  Atomics.notify(state, STATE.barrier);
-}
-`;
 
 /** Whether a model's steps can be taken here: blocks like Llama's, in any of their variants, that fit the memory. */
 export function soloFits(config: DecoderConfig): boolean {
@@ -288,58 +272,4 @@ async function stopWorkers({ memory, workers }: Opened): Promise<void> {
   Atomics.add(state, STATE.step, 1);
   Atomics.notify(state, STATE.step);
   await Promise.all(workers.map((worker) => worker.terminate()));
-}
-
-/** Starts threads 1, 2, … @throws FailureError when one does not start. */
-async function startWorkers(module: WebAssembly.Module, { memory }: SoloMemory, count: number): Promise<Worker[]> {
-  const workers = Array.from({ length: count }, (_, i) => {
-    return new Worker(WORKER, { eval: true, execArgv: [], workerData: { module, memory, thread: i + 1, STATE } });
-  });
-  try {
-    await Promise.all(workers.map((worker) => once(worker, "message")));
-  } catch (error) {
-    for (const worker of workers) void worker.terminate();
-    throw new FailureError("a thread of the decoder did not start", { cause: error });
-  }
-  // They wait for steps as long as the process lives, and do not keep it alive. That one ended is seen in the next step.
-  for (const worker of workers) worker.on("error", () => {}).unref();
-  return workers;
-}
-
-function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: DecoderWeights): SoloWeights {
-  const { hiddenSize, vocabSize } = config;
-  const place = ({ offset }: NormSpec, weight: Float32Array): number => memory.vector(weight.map((w) => w + offset));
-  const norms = blockNorms(config.block).filter(({ weight }) => weight !== undefined);
-  const ones = memory.vector(new Float32Array(hiddenSize).fill(1));
-  return {
-    layers: layers.map(({ linear, biases, vectors }) => ({
-      linear: new Map(
-        [...linear].map(([name, stored]) => {
-          const shape = linearShape(config, name);
-          const data = decodeWeight(stored, () => new Float32Array(shape[0] * shape[1]));
-          return [name, memory.linear(data, shape, biases.get(name))];
-        }),
-      ),
-      vectors: new Map(norms.map((norm) => [norm.weight!, place(norm, vectors.get(norm.weight!)!)])),
-    })),
-    finalNorm: finalNorm ? place(config.finalNorm, finalNorm) : ones,
-    ones,
-    head: memory.linear(head, [vocabSize, hiddenSize]),
-  };
-}
-
-function placeAdapter(memory: SoloMemory, config: DecoderConfig, { shape, layers }: Adapter): SoloAdapter {
-  return {
-    shape,
-    layers: layers.map(
-      (factors, layer) =>
-        new Map(
-          [...factors].map(([name, { a, b }]) => {
-            const [out, width] = linearShape(config, name);
-            const { rank, scaling } = shape.layers[layer]!.get(name)!;
-            return [name, { a: memory.linear(a, [rank, width]), b: memory.linear(b, [out, rank], undefined, scaling) }];
-          }),
-        ),
-    ),
-  };
 }
