@@ -3,17 +3,16 @@ import { join } from "node:path";
 import type { SuiteResult } from "../eval/results.js";
 import { openResults } from "../eval/results-file.js";
 import { readAllJsonl } from "../files/jsonl.js";
-import { mean, standardError } from "../metrics/statistics.js";
 import type { Arm, Experiment } from "../recipe/experiment-schema.js";
 import {
   COMMAND_FACT,
   type ExperimentReport,
   type LossCurve,
   type ReportArm,
-  type Score,
 } from "../report/experiment/report-data.js";
 import { collectAnswers } from "./collect-answers.js";
 import { collectData } from "./collect-data.js";
+import { scoresOf } from "./collect-scores.js";
 import type { EvaluatedStep } from "./evaluated-step.js";
 import { modelFact, modelNotes } from "./model-notes.js";
 import type { OpenExperiment } from "./open.js";
@@ -38,8 +37,12 @@ export async function collectReport(
     smoke: opened.smoke,
     facts: factsOf(opened, record),
     absent: record.steps
-      .filter(({ id }) => !done.has(id))
-      .map(({ id, status, error }) => ({ id, status, ...(error ? { error } : {}) })),
+      .filter(({ id, open }) => !done.has(id) || open)
+      .map(({ id, status, error, open }) => ({
+        id,
+        status: open ? `${open} ${open === 1 ? "request" : "requests"} open` : status,
+        ...(error ? { error } : {}),
+      })),
     arms: Object.entries(experiment.arms).map(([name, arm]) => armOf(name, arm, experiment, opened)),
     evaluations: Object.entries(experiment.evaluations).map(([name, evaluation]) => ({
       name,
@@ -49,7 +52,7 @@ export async function collectReport(
       ...(evaluation.reference_arm ? { reference: evaluation.reference_arm } : {}),
       ownRows: Object.keys(evaluation.rows ?? {}),
     })),
-    scores: scoresOf(experiment, evaluated),
+    scores: await scoresOf(experiment, evaluated),
     losses: await lossesOf(out, steps, done),
     ...answers,
     data: await collectData(opened, done),
@@ -129,71 +132,6 @@ function readEvaluations(out: string, steps: readonly Step[], done: ReadonlySet<
 
 const partsOf = (result: SuiteResult | undefined): string[] =>
   Object.keys((result?.details?.mean_of as object | undefined) ?? {});
-
-/** One score for each arm, evaluation, suite and metric, with the published figure beside it. */
-function scoresOf(experiment: Experiment, evaluated: readonly EvaluatedStep[]): Score[] {
-  const found = new Map<string, { arm: string; evaluation: string; suite: string; metric: string; runs: Run[] }>();
-  for (const { step, results } of evaluated)
-    for (const [suite, { n, missing, metrics }] of Object.entries(results))
-      for (const [metric, { value, stderr }] of Object.entries(metrics)) {
-        const { arm, evaluation } = step;
-        const id = JSON.stringify([evaluation, suite, metric, arm]);
-        const entry = found.get(id) ?? { arm, evaluation, suite, metric, runs: [] };
-        found.set(id, entry);
-        entry.runs.push({ value, stderr, n, missing });
-      }
-  const scores = [...found.values()].map(({ runs, ...names }): Score => {
-    const published = publishedFor(experiment, names);
-    return { ...names, ...combine(runs), ...(published ? { published } : {}) };
-  });
-  return order(experiment, scores);
-}
-
-interface Run {
-  value: number | null;
-  stderr: number | null;
-  n: number;
-  missing: number;
-}
-
-function combine(runs: readonly Run[]): Pick<Score, "value" | "stderr" | "n" | "missing" | "seeds"> {
-  const values = runs.flatMap(({ value }) => (value === null ? [] : [value]));
-  const sum = (pick: (run: Run) => number): number => runs.reduce((total, run) => total + pick(run), 0);
-  const counts = { n: sum(({ n }) => n), missing: sum(({ missing }) => missing), seeds: runs.length };
-  if (values.length === 0) return { value: null, stderr: null, ...counts };
-  return { value: mean(values), stderr: values.length > 1 ? standardError(values) : runs[0]!.stderr, ...counts };
-}
-
-function publishedFor(
-  { published }: Experiment,
-  { arm, evaluation, suite, metric }: { arm: string; evaluation: string; suite: string; metric: string },
-): Score["published"] {
-  for (const [source, { arms }] of published.entries()) {
-    const figures = arms[arm];
-    const value = figures?.[`${evaluation}/${suite}.${metric}`] ?? figures?.[`${suite}.${metric}`];
-    if (value !== undefined) return { value, source };
-    if (figures && (`${suite}.${metric}` in figures || `${evaluation}/${suite}.${metric}` in figures))
-      return { value: null, source };
-  }
-  return undefined;
-}
-
-/** Evaluations and arms in the order of the file; suites and metrics as they came. */
-function order(experiment: Experiment, scores: readonly Score[]): Score[] {
-  const evaluations = Object.keys(experiment.evaluations);
-  const arms = Object.keys(experiment.arms);
-  const columns = [...new Set(scores.map(({ suite, metric }) => `${suite}.${metric}`))];
-  const rank = (score: Score): number[] => [
-    evaluations.indexOf(score.evaluation),
-    columns.indexOf(`${score.suite}.${score.metric}`),
-    arms.indexOf(score.arm),
-  ];
-  return [...scores].sort((a, b) => {
-    const [left, right] = [rank(a), rank(b)];
-    const at = left.findIndex((value, i) => value !== right[i]);
-    return at < 0 ? 0 : left[at]! - right[at]!;
-  });
-}
 
 async function lossesOf(out: string, steps: readonly Step[], done: ReadonlySet<string>): Promise<LossCurve[]> {
   const curves: LossCurve[] = [];

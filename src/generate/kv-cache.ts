@@ -179,12 +179,12 @@ export class KvCache {
   }
 
   /** A slot's positions as a text that a row goes on from. Valid until the cache changes. */
-  past(slot: number): Past {
+  past(slot: number, length = this.lengths[slot]!): Past {
     const { kvHeads, headDim } = this.config;
     const { capacity } = this;
     const size = kvHeads * capacity * headDim;
     return {
-      length: this.lengths[slot]!,
+      length,
       capacity,
       views: (layer) => ({
         keys: this.keys[layer]!.subarray(slot * size, (slot + 1) * size),

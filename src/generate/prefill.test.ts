@@ -7,6 +7,7 @@ import {
   letterTokenizer,
   randomAdapter,
 } from "../../tests/support/fixture-model.js";
+import { linearNames } from "../model/decoder-layer.js";
 import { PackedModel } from "../model/packed-model.js";
 import { Device } from "../runtime/device.js";
 import { Generator } from "./generator.js";
@@ -22,8 +23,9 @@ describe("a prompt that goes on where another text ended", () => {
     const weights = fixtureWeights(name);
     const model = new PackedModel(weights, device);
     const ids = golden(name).flatMap((sequence) => sequence.ids);
-    const long = [...ids, ...ids, ...ids].slice(0, 150);
-    const adapter = randomAdapter(weights.config, ["self_attn.q_proj", "mlp.down_proj"], 3, name);
+    const long = [...ids, ...ids, ...ids].slice(0, 128);
+    const linears = linearNames(weights.config);
+    const adapter = randomAdapter(weights.config, [linears[0]!, linears.at(-1)!], 3, name);
     const rows = vi.spyOn(model, "hidden");
     for (const wanted of [undefined, adapter]) {
       const memory = new PrefixCache(1e9);
@@ -31,7 +33,7 @@ describe("a prompt that goes on where another text ended", () => {
       await prefill(model, [[...long.slice(0, 60), 1, 2, 3]], options);
       for (const [length, read] of [
         [90, 30],
-        [150, 60],
+        [128, 38],
         [100, 1],
       ] as const) {
         const prompt = long.slice(0, length);

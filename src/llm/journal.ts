@@ -104,7 +104,8 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
       } else calls.failed++;
       inFlight.delete(key);
       release[at]!(result);
-      for (const place of places) done(place, result);
+      // Once something failed the whole call does: what else comes is no result to report.
+      if (failure === undefined) for (const place of places) done(place, result);
     };
     try {
       const results = await model.generate(

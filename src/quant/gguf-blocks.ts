@@ -155,6 +155,73 @@ const q6_k: BlockFormat["decode"] = (bytes, blocks, out, at) => {
   }
 };
 
+const q2_k: BlockFormat["decode"] = (bytes, blocks, out, at) => {
+  const half = halfValues();
+  for (let b = 0, p = 0; b < blocks; b++, p += 84) {
+    const d = half[bytes[p + 80]! | (bytes[p + 81]! << 8)]!;
+    const dmin = half[bytes[p + 82]! | (bytes[p + 83]! << 8)]!;
+    for (let group = 0; group < 16; group++) {
+      const scale = bytes[p + group]!;
+      const [s, m] = [d * (scale & 15), dmin * (scale >> 4)];
+      // Two groups of 16 share a shift; 8 groups share 32 bytes.
+      const from = p + 16 + 32 * (group >> 3) + 16 * (group & 1);
+      const shift = 2 * ((group >> 1) & 3);
+      for (let l = 0; l < 16; l++) out[at++] = s * ((bytes[from + l]! >> shift) & 3) - m;
+    }
+  }
+};
+
+const q3_k: BlockFormat["decode"] = (bytes, blocks, out, at) => {
+  const half = halfValues();
+  for (let b = 0, p = 0; b < blocks; b++, p += 110) {
+    const d = half[bytes[p + 108]! | (bytes[p + 109]! << 8)]!;
+    for (let group = 0; group < 16; group++) {
+      const low = group < 8 ? bytes[p + 96 + group]! & 15 : bytes[p + 88 + group]! >> 4;
+      const high = (bytes[p + 104 + (group & 3)]! >> (2 * (group >> 2))) & 3;
+      const s = d * ((low | (high << 4)) - 32);
+      const column = 16 * (group & 1);
+      const from = p + 32 + 32 * (group >> 3) + column;
+      const [shift, bit] = [2 * ((group >> 1) & 3), group >> 1];
+      for (let l = 0; l < 16; l++) {
+        const top = (bytes[p + column + l]! >> bit) & 1;
+        out[at++] = s * (((bytes[from + l]! >> shift) & 3) - (top ? 0 : 4));
+      }
+    }
+  }
+};
+
+/** The 16 values of IQ4_NL and IQ4_XS. */
+const IQ4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+const iq4_nl: BlockFormat["decode"] = (bytes, blocks, out, at) => {
+  const half = halfValues();
+  for (let b = 0, p = 0; b < blocks; b++, p += 18, at += 32) {
+    const d = half[bytes[p]! | (bytes[p + 1]! << 8)]!;
+    for (let j = 0; j < 16; j++) {
+      const q = bytes[p + 2 + j]!;
+      out[at + j] = d * IQ4[q & 15]!;
+      out[at + j + 16] = d * IQ4[q >> 4]!;
+    }
+  }
+};
+
+const iq4_xs: BlockFormat["decode"] = (bytes, blocks, out, at) => {
+  const half = halfValues();
+  for (let b = 0, p = 0; b < blocks; b++, p += 136) {
+    const d = half[bytes[p]! | (bytes[p + 1]! << 8)]!;
+    const high = bytes[p + 2]! | (bytes[p + 3]! << 8);
+    for (let group = 0; group < 8; group++, at += 32) {
+      const low = (bytes[p + 4 + (group >> 1)]! >> (4 * (group & 1))) & 15;
+      const s = d * ((low | (((high >> (2 * group)) & 3) << 4)) - 32);
+      for (let j = 0; j < 16; j++) {
+        const q = bytes[p + 8 + 16 * group + j]!;
+        out[at + j] = s * IQ4[q & 15]!;
+        out[at + j + 16] = s * IQ4[q >> 4]!;
+      }
+    }
+  }
+};
+
 /** Formats by ggml type number. */
 export const BLOCK_FORMATS: ReadonlyMap<number, BlockFormat> = new Map([
   [0, { name: "F32", values: 1, bytes: 4, decode: f32 }],
@@ -164,8 +231,12 @@ export const BLOCK_FORMATS: ReadonlyMap<number, BlockFormat> = new Map([
   [6, { name: "Q5_0", values: 32, bytes: 22, decode: q5_0 }],
   [7, { name: "Q5_1", values: 32, bytes: 24, decode: q5_1 }],
   [8, { name: "Q8_0", values: 32, bytes: 34, decode: q8_0 }],
+  [10, { name: "Q2_K", values: 256, bytes: 84, decode: q2_k }],
+  [11, { name: "Q3_K", values: 256, bytes: 110, decode: q3_k }],
   [12, { name: "Q4_K", values: 256, bytes: 144, decode: q4_k }],
   [13, { name: "Q5_K", values: 256, bytes: 176, decode: q5_k }],
   [14, { name: "Q6_K", values: 256, bytes: 210, decode: q6_k }],
+  [20, { name: "IQ4_NL", values: 32, bytes: 18, decode: iq4_nl }],
+  [23, { name: "IQ4_XS", values: 256, bytes: 136, decode: iq4_xs }],
   [30, { name: "BF16", values: 1, bytes: 2, decode: bf16 }],
 ]);

@@ -2,7 +2,7 @@
 
 blocks.gguf, blocks.json   one [2, 256] tensor of every block format with random bytes, and what the package decodes it to
                            (fp32, base64)
-llama.gguf, llama-tied-rope3.gguf, qwen2.gguf, gemma2.gguf, gemma3.gguf, olmo.gguf
+llama.gguf, llama-tied-rope3.gguf, qwen2.gguf, gemma2.gguf, gemma3.gguf, olmo.gguf, smollm3.gguf, granite.gguf, phi3.gguf, olmo3.gguf
                            layer 0 of the folders of the same names in src/model/fixtures, stored as converters to GGUF store
                            them: query and key rows of Llama and OLMo interleaved, Gemma's norms raised by 1, Llama 3's rope
                            as divisors. llama.gguf also holds a small byte-level vocabulary, qwen2.gguf none.
@@ -24,9 +24,9 @@ from common import ROOT, versions
 
 MODELS = ROOT / "src/model/fixtures"
 OUT = MODELS / "gguf"
-FORMATS = [Q.F32, Q.F16, Q.BF16, Q.Q8_0, Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q4_K, Q.Q5_K, Q.Q6_K]
+FORMATS = [Q.F32, Q.F16, Q.BF16, Q.Q8_0, Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q4_K, Q.Q5_K, Q.Q6_K, Q.Q2_K, Q.Q3_K, Q.IQ4_NL, Q.IQ4_XS]
 # Byte offsets of the fp16 scales in a block; other bytes may be anything.
-SCALES = {Q.Q8_0: [0], Q.Q4_0: [0], Q.Q4_1: [0, 2], Q.Q5_0: [0], Q.Q5_1: [0, 2], Q.Q4_K: [0, 2], Q.Q5_K: [0, 2], Q.Q6_K: [208]}
+SCALES = {Q.Q8_0: [0], Q.Q4_0: [0], Q.Q4_1: [0, 2], Q.Q5_0: [0], Q.Q5_1: [0, 2], Q.Q4_K: [0, 2], Q.Q5_K: [0, 2], Q.Q6_K: [208], Q.Q2_K: [80, 82], Q.Q3_K: [108], Q.IQ4_NL: [0], Q.IQ4_XS: [0]}
 
 
 def blocks():
@@ -78,6 +78,12 @@ GEMMA = NAMES | {
     "post_feedforward_layernorm": "post_ffw_norm",
 }
 
+PHI3 = NAMES | {"self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"}
+OLMO2 = NAMES | {
+    "post_attention_layernorm": "post_attention_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
 
 def bytes_to_unicode():
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -117,7 +123,7 @@ def model(name):
     kind = config["model_type"].removesuffix("_text")
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head = config.get("head_dim") or config["hidden_size"] // heads
-    writer = gguf.GGUFWriter(OUT / f"{name}.gguf", kind)
+    writer = gguf.GGUFWriter(OUT / f"{name}.gguf", "olmo2" if kind == "olmo3" else kind)
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -140,10 +146,30 @@ def model(name):
         writer.add_sliding_window(config["sliding_window"])
         writer.add_sliding_window_pattern(config["sliding_window_pattern"])
         writer.add_rope_freq_base_swa(config["rope_local_base_freq"])
+    if kind == "olmo3":
+        writer.add_sliding_window(config["sliding_window"])
+        yarn = config["rope_scaling"]
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(yarn["factor"])
+        writer.add_rope_scaling_orig_ctx_len(yarn["original_max_position_embeddings"])
+    if kind == "granite":
+        writer.add_embedding_scale(config["embedding_multiplier"])
+        writer.add_residual_scale(config["residual_multiplier"])
+        writer.add_attention_scale(config["attention_multiplier"])
+        writer.add_logit_scale(config["logits_scaling"])
+    if kind == "phi3":
+        original = config["original_max_position_embeddings"]
+        writer.add_rope_dimension_count(int(head * config["partial_rotary_factor"]))
+        writer.add_rope_scaling_orig_ctx_len(original)
+        factor = math.sqrt(1 + math.log(config["max_position_embeddings"] / original) / math.log(original))
+        writer.add_rope_scaling_attn_factors(factor)
+        for key in ("long", "short"):
+            factors = np.array(config["rope_scaling"][f"{key}_factor"], np.float32)
+            writer.add_tensor(f"rope_factors_{key}.weight", factors)
     if name == "llama":
         small_vocabulary(writer)
     scaling = config.get("rope_scaling")
-    if scaling:
+    if scaling and scaling.get("rope_type") == "llama3":
         factors = []
         for i in range(head // 2):
             wavelength = 2 * math.pi * config["rope_theta"] ** (2 * i / head)
@@ -158,17 +184,17 @@ def model(name):
                 factors.append(1 / ((1 - smooth) / scaling["factor"] + smooth))
         writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
     gemma = kind.startswith("gemma")
-    names = GEMMA if gemma else NAMES
+    names = {"phi3": PHI3, "olmo3": OLMO2}.get(kind, GEMMA if gemma else NAMES)
     writer.add_tensor("token_embd.weight", weights["model.embed_tokens.weight"])
     if "model.norm.weight" in weights:
         writer.add_tensor("output_norm.weight", weights["model.norm.weight"] + (1 if gemma else 0))
-    if not config["tie_word_embeddings"] and kind in ("llama", "olmo"):
+    if not config["tie_word_embeddings"] and kind in ("llama", "olmo", "olmo3", "phi3"):
         writer.add_tensor("output.weight", weights["lm_head.weight"])
     for key, value in weights.items():
         if not key.startswith("model.layers.0."):
             continue
         part, ending = key.removeprefix("model.layers.0.").rsplit(".", 1)
-        if kind in ("llama", "olmo") and part.endswith(("q_proj", "k_proj")):
+        if kind in ("llama", "olmo", "smollm3", "granite") and part.endswith(("q_proj", "k_proj")):
             value = interleave(value, heads if part.endswith("q_proj") else kv_heads)
         if gemma and part.endswith("norm"):
             value = value + 1
@@ -203,6 +229,6 @@ def finish(writer):
 
 OUT.mkdir(exist_ok=True)
 blocks()
-for folder in ("llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo"):
+for folder in ("llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo", "smollm3", "granite", "phi3", "olmo3"):
     model(folder)
 spm()

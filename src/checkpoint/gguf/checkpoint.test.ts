@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { evokeCache } from "../../hub/cache-folder.js";
+import { decoderConfig } from "../../model/architectures/index.js";
 import { openCheckpoint } from "../open.js";
 
 const fixtures = fileURLToPath(new URL("../../model/fixtures/", import.meta.url));
@@ -34,7 +35,7 @@ describe("GGUF block formats", () => {
 });
 
 describe("a GGUF model", () => {
-  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo"])(
+  it.each(["llama", "llama-tied-rope3", "qwen2", "gemma2", "gemma3", "olmo", "smollm3", "granite", "phi3", "olmo3"])(
     "%s: gives the weights of the Hugging Face folder",
     (name) => {
       const gguf = openCheckpoint(join(fixtures, `gguf/${name}.gguf`));
@@ -85,6 +86,24 @@ describe("a GGUF model", () => {
     },
   );
 
+  it.each(["gemma3", "granite", "phi3", "olmo3", "smollm3"])("%s: is the same model", (name) => {
+    const model = (path: string) => decoderConfig(openCheckpoint(join(fixtures, path)).config, path);
+    const [gguf, hf] = [model(`gguf/${name}.gguf`), model(name)];
+    const { block, finalNorm, maxPositions, attentionScale, embeddingScale, logitScale } = hf;
+    expect(gguf).toMatchObject({ block, finalNorm, maxPositions, embeddingScale, logitScale });
+    // Gemma's scale follows from its size.
+    if (name !== "gemma3") expect(gguf.attentionScale).toBeCloseTo(attentionScale, 6);
+    // The files have no place for other patterns of layers than the published models'.
+    if (name !== "olmo3" && name !== "smollm3") {
+      expect(gguf.slidingWindow).toEqual(hf.slidingWindow);
+      gguf.rope.forEach((rope, layer) => {
+        const { magnitude = 1, ...rest } = hf.rope[layer]!;
+        expect({ ...rope, magnitude: undefined }).toEqual({ ...rest, magnitude: undefined });
+        expect(rope.magnitude ?? 1).toBeCloseTo(magnitude, 6);
+      });
+    }
+  });
+
   it("lists every id that ends a turn", () => {
     expect(openCheckpoint(join(fixtures, "gguf/llama.gguf")).generationConfig.eos_token_id).toEqual([0, 2]);
   });
@@ -134,7 +153,7 @@ describe("a damaged or unusable GGUF file", () => {
     );
     expect(refusal("b.gguf", good.subarray(0, 500))).toContain("it ends inside the header");
     expect(refusal("c.gguf", good.subarray(0, -40))).toMatch(
-      /the data of test\.Q6_K ends at byte \d+, the file at \d+: it is truncated/,
+      /the data of test\.IQ4_XS ends at byte \d+, the file at \d+: it is truncated/,
     );
     expect(
       refusal(

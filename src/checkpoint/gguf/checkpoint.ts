@@ -22,7 +22,7 @@ export class GgufCheckpoint implements Checkpoint {
     this.#gguf = parseGguf(source);
     try {
       this.#architecture = ggufArchitecture(this.#gguf);
-      this.config = ggufConfig(this.#gguf, () => this.#decode(this.#gguf.tensors.get("rope_freqs.weight")!));
+      this.config = ggufConfig(this.#gguf, (name) => this.#decode(this.#gguf.tensors.get(name)!));
       this.generationConfig = ggufGenerationConfig(this.#gguf.metadata);
       for (const tensor of this.#gguf.tensors.values()) {
         const name = hfName(tensor.name, this.#architecture);

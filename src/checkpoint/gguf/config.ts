@@ -14,6 +14,10 @@ const ARCHITECTURES: Record<string, string> = {
   gemma3_text: "Gemma3ForCausalLM",
   olmo: "OlmoForCausalLM",
   olmo2: "Olmo2ForCausalLM",
+  olmo3: "Olmo3ForCausalLM",
+  smollm3: "SmolLM3ForCausalLM",
+  granite: "GraniteForCausalLM",
+  phi3: "Phi3ForCausalLM",
 };
 
 /** Looks up metadata with the architecture's prefix and checks types. */
@@ -57,16 +61,17 @@ export function ggufArchitecture(gguf: GgufFile): string {
 }
 
 /** Rebuilds config.json's fields from GGUF metadata and tensor shapes. Unknown architectures keep their name as `model_type`. */
-export function ggufConfig(gguf: GgufFile, readFactors: () => Float32Array): Config {
+export function ggufConfig(gguf: GgufFile, readFactors: (name: string) => Float32Array): Config {
   const architecture = ggufArchitecture(gguf);
   const { metadata, tensors } = gguf;
   const fields = new Fields(gguf.file.path, metadata, architecture);
   const heads = fields.required("attention.head_count");
   const hidden = fields.required("embedding_length");
   const window = fields.number("attention.sliding_window");
-  // Mistral is stored as llama; only the window tells it apart.
+  // Mistral is stored as llama and OLMo 3 as olmo2; only the window tells them apart.
+  const windowed: Record<string, string> = { llama: "mistral", olmo2: "olmo3" };
   const modelType =
-    architecture === "llama" && window ? "mistral" : architecture === "gemma3" ? "gemma3_text" : architecture;
+    (window ? windowed[architecture] : undefined) ?? (architecture === "gemma3" ? "gemma3_text" : architecture);
   const vocabulary = metadata.get("tokenizer.ggml.tokens");
   const headDim = fields.number("attention.key_length") ?? hidden / heads;
   const theta = fields.number("rope.freq_base") ?? 10_000;
@@ -114,13 +119,38 @@ export function ggufConfig(gguf: GgufFile, readFactors: () => Float32Array): Con
     config.rope_local_base_freq = fields.number("rope.freq_base_swa") ?? 10_000;
     config.sliding_window_pattern = fields.number("attention.sliding_window_pattern") ?? 6;
   }
+  if (architecture === "granite") {
+    const factor = (key: string): number => shortest(fields.number(key) ?? 1);
+    config.embedding_multiplier = factor("embedding_scale");
+    config.residual_multiplier = factor("residual_scale");
+    config.attention_multiplier = factor("attention.scale");
+    config.logits_scaling = factor("logit_scale");
+  }
+  const rotated = fields.number("rope.dimension_count") ?? headDim;
+  if (rotated !== headDim) config.partial_rotary_factor = rotated / headDim;
+  if (tensors.has("rope_factors_short.weight")) {
+    const numbers = (name: string): number[] => Array.from(readFactors(name), shortest);
+    const original = fields.number("rope.scaling.original_context_length");
+    config.original_max_position_embeddings = original ?? config.max_position_embeddings;
+    config.rope_scaling = {
+      rope_type: "longrope",
+      short_factor: numbers("rope_factors_short.weight"),
+      long_factor: tensors.has("rope_factors_long.weight") ? numbers("rope_factors_long.weight") : undefined,
+      attention_factor: fields.number("rope.scaling.attn_factor"),
+    };
+    return config;
+  }
   const scaling = metadata.get(`${architecture}.rope.scaling.type`);
   if (tensors.has("rope_freqs.weight")) {
-    config.rope_scaling = llama3Scaling(gguf.file.path, readFactors(), headDim, theta);
+    config.rope_scaling = llama3Scaling(gguf.file.path, readFactors("rope_freqs.weight"), headDim, theta);
   } else if (scaling === "linear" && (fields.number("rope.scaling.factor") ?? 1) !== 1) {
     config.rope_scaling = { rope_type: "linear", factor: fields.required("rope.scaling.factor") };
   } else if (typeof scaling === "string" && scaling !== "none" && scaling !== "linear") {
-    config.rope_scaling = { rope_type: scaling, factor: fields.number("rope.scaling.factor") };
+    config.rope_scaling = {
+      rope_type: scaling,
+      factor: fields.number("rope.scaling.factor"),
+      original_max_position_embeddings: fields.number("rope.scaling.original_context_length"),
+    };
   }
   return config;
 }

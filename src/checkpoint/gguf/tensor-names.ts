@@ -16,17 +16,23 @@ const LAYER_NAMES: Record<string, string> = {
   post_ffw_norm: "post_feedforward_layernorm",
 };
 
+/** Where a family's blocks have other parts. */
+const OWN_NAMES: Record<string, Record<string, string>> = {
+  // Gemma 2 and 3 normalise before and after each half; what others call ffn_norm is their third norm.
+  gemma2: { ffn_norm: "pre_feedforward_layernorm" },
+  gemma3: { ffn_norm: "pre_feedforward_layernorm" },
+  phi3: { attn_qkv: "self_attn.qkv_proj", ffn_up: "mlp.gate_up_proj" },
+};
+
 /** Hugging Face name of a GGUF tensor; undefined for tensors that are not weights of the model (rope divisors). */
 export function hfName(gguf: string, architecture: string): string | undefined {
-  if (gguf === "rope_freqs.weight") return undefined;
+  if (/^rope_(freqs|factors_long|factors_short)\.weight$/.test(gguf)) return undefined;
   if (gguf === "token_embd.weight") return "model.embed_tokens.weight";
   if (gguf === "output_norm.weight") return "model.norm.weight";
   if (gguf === "output.weight") return "lm_head.weight";
   const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(gguf) ?? [];
   if (part === undefined) return gguf;
-  // Gemma 2 and 3 normalise before and after each half; what others call ffn_norm is their third norm.
-  const name =
-    architecture.startsWith("gemma") && part === "ffn_norm" ? "pre_feedforward_layernorm" : LAYER_NAMES[part];
+  const name = OWN_NAMES[architecture]?.[part] ?? LAYER_NAMES[part];
   return name ? `model.layers.${layer}.${name}.${kind}` : gguf;
 }
 
@@ -52,7 +58,7 @@ function notThere(name: string, architecture: string): boolean {
  * row j·d/2 + i of the Hugging Face layout.
  */
 export function permutedHeads(gguf: string, architecture: string, heads: number, kvHeads: number): number | undefined {
-  if (architecture !== "llama" && architecture !== "olmo") return undefined;
+  if (!["llama", "olmo", "smollm3", "granite"].includes(architecture)) return undefined;
   if (/\.attn_q\.(weight|bias)$/.test(gguf)) return heads;
   if (/\.attn_k\.(weight|bias)$/.test(gguf)) return kvHeads;
   return undefined;

@@ -1,4 +1,4 @@
-import type { ExperimentReport, Score } from "./report-data.js";
+import type { ExperimentReport, ReportArm, ReportEvaluation, Score } from "./report-data.js";
 
 /** How a metric is written. */
 export interface MetricStyle {
@@ -111,26 +111,67 @@ export interface ResultTable {
   rows: { arm: string; title: string; scores: (Score | undefined)[] }[];
 }
 
-/** One table for each title of evaluations: arms down, leading figures across. */
+/** What the errors in tables are. */
+export const ERRORS =
+  "± one standard error: of rows, and with several seeds of seeds as well (apart in the list of all figures)";
+
+/** What a reader must know of single figures, each line once. */
+export function howNotes(scores: readonly (Score | undefined)[]): string[] {
+  return [
+    ...new Set(
+      scores.flatMap((score) => (score?.how ? [`${score.suite}, ${styleOf(score.metric).label}: ${score.how}`] : [])),
+    ),
+  ];
+}
+
+/**
+ * One table for each title of evaluations: arms down, leading figures across. Evaluations of one title share it, unless two have a
+ * figure of the same arm, suite and metric: then each has a table of its own, named by what differs.
+ */
 export function resultTables(report: ExperimentReport): ResultTable[] {
   const titles = [...new Set(report.evaluations.map(({ title }) => title))];
   return titles.flatMap((title) => {
-    const evaluations = report.evaluations.filter((each) => each.title === title).map(({ name }) => name);
-    const scores = report.scores.filter(({ evaluation }) => evaluations.includes(evaluation));
-    const columns = columnsOf(scores);
-    if (columns.length === 0) return [];
-    const present = new Set(scores.map(({ arm }) => arm));
-    const rows = report.arms
-      .filter((arm) => present.has(arm.name))
-      .map((arm) => ({
-        arm: arm.name,
-        title: arm.title,
-        scores: columns.map(({ suite, metric }) =>
-          scores.find((score) => score.arm === arm.name && score.suite === suite && score.metric === metric),
-        ),
-      }));
-    return [{ evaluations, title, columns, rows }];
+    const group = report.evaluations.filter((each) => each.title === title);
+    const figures = report.scores.filter(({ evaluation }) => group.some(({ name }) => name === evaluation));
+    const isShared = new Set(figures.map(figureOf)).size === figures.length;
+    const tables = isShared ? [group] : group.map((evaluation) => [evaluation]);
+    return tables.flatMap((members): ResultTable[] => {
+      const evaluations = members.map(({ name }) => name);
+      const scores = figures.filter(({ evaluation }) => evaluations.includes(evaluation));
+      const columns = columnsOf(scores);
+      if (columns.length === 0) return [];
+      const present = new Set(scores.map(({ arm }) => arm));
+      const rows = report.arms
+        .filter((arm) => present.has(arm.name))
+        .map((arm) => ({
+          arm: arm.name,
+          title: armTitle(report, arm),
+          scores: columns.map(({ suite, metric }) =>
+            scores.find((score) => score.arm === arm.name && score.suite === suite && score.metric === metric),
+          ),
+        }));
+      return [{ evaluations, title: isShared ? title : `${title}: ${difference(members[0]!, group)}`, columns, rows }];
+    });
   });
+}
+
+const figureOf = ({ arm, suite, metric }: Score): string => JSON.stringify([arm, suite, metric]);
+
+/** Title of an arm, with its name where another one has the same title. */
+function armTitle({ arms }: ExperimentReport, { name, title }: ReportArm): string {
+  return arms.some((other) => other.name !== name && other.title === title) ? `${title} (${name})` : title;
+}
+
+/** What tells an evaluation from the others of its title. */
+function difference(evaluation: ReportEvaluation, group: readonly ReportEvaluation[]): string {
+  const facts = (each: ReportEvaluation): string[] => [
+    `judge ${each.judge ?? "none"}`,
+    each.limit === undefined ? "all rows" : `${each.limit} rows`,
+    `against ${each.reference ?? "the suite's reference"}`,
+  ];
+  const own = facts(evaluation).filter((fact, i) => group.some((other) => facts(other)[i] !== fact));
+  const isUnique = group.filter((other) => facts(other).join() === facts(evaluation).join()).length === 1;
+  return isUnique && own.length > 0 ? own.join(", ") : evaluation.name;
 }
 
 /** The suites' leading metrics; the subjects of MMLU are summed up in its own line. A suite without one shows what it has. */

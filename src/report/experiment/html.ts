@@ -197,11 +197,11 @@ function allFigures(report: ExperimentReport): Html | undefined {
   if (report.scores.length === 0) return undefined;
   const rows = report.scores.map(
     (score) => html`
-<tr><th scope="row">${score.evaluation}</th><td class="text">${score.suite}</td><td class="text">${styleOf(score.metric).label}</td><td class="text">${score.arm}</td><td>${shownValue(score.metric, score.value)}</td><td>${score.stderr === null ? "–" : shownValue(score.metric, score.stderr)}</td><td>${score.n}</td><td>${score.missing}</td><td class="published">${publishedText(score)}</td></tr>`,
+<tr><th scope="row">${score.evaluation}</th><td class="text">${score.suite}</td><td class="text">${styleOf(score.metric).label}</td><td class="text">${score.arm}</td><td>${shownValue(score.metric, score.value)}</td><td>${shownValue(score.metric, score.sampling)}</td><td>${shownValue(score.metric, score.runToRun)}</td><td>${score.low === null ? "–" : `${shownValue(score.metric, score.low)} to ${shownValue(score.metric, score.high)}`}</td><td>${score.n}</td><td>${score.missing}</td><td class="published">${publishedText(score)}</td></tr>`,
   );
   return html`<details><summary>${report.scores.length} figures, also in report.csv</summary>
 ${scrolling(
   "All figures",
-  html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± error</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
+  html`<table><thead><tr><th scope="col">evaluation</th><th scope="col" class="text">suite</th><th scope="col" class="text">figure</th><th scope="col" class="text">arm</th><th scope="col">value</th><th scope="col">± of rows</th><th scope="col">± of seeds</th><th scope="col">95 % interval</th><th scope="col">n</th><th scope="col">missing</th><th scope="col">published</th></tr></thead><tbody>${rows}</tbody></table>`,
 )}</details>`;
 }

@@ -68,8 +68,16 @@ export interface Score {
   suite: string;
   metric: string;
   value: number | null;
-  /** Standard error: over seeds where there are several, else the suite's own. */
+  /** Standard error from the rows that were asked, and from the seeds that were trained; null with a single run. */
+  sampling: number | null;
+  runToRun: number | null;
+  /** Both together, by the formula of src/metrics/error-bars.ts. */
   stderr: number | null;
+  /** 95 % confidence interval from both. */
+  low: number | null;
+  high: number | null;
+  /** What a reader must know of how it was worked out: what a mean is of, how lengths were controlled. */
+  how?: string;
   /** Rows that count, and rows without a result, over all seeds. */
   n: number;
   missing: number;

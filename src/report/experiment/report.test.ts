@@ -13,6 +13,10 @@ const score = (arm: string, metric: string, value: number | null, more: Partial<
   metric,
   value,
   stderr: 0.0123,
+  sampling: 0.0123,
+  runToRun: null,
+  low: null,
+  high: null,
   n: 100,
   missing: 0,
   seeds: 1,
@@ -121,12 +125,50 @@ describe("figures", () => {
   });
 });
 
+describe("tables hide nothing", () => {
+  const two = (more: object[]): ExperimentReport => {
+    const report = sample();
+    report.evaluations = more.map((each, i) => ({ name: `e${i}`, title: "Judged", ownRows: [], ...each }));
+    report.scores = report.evaluations.map(({ name }, i) => score("rt", "win_rate", 40 + i, { evaluation: name }));
+    return report;
+  };
+
+  it("two judges with one title have a table each, named by the judge", () => {
+    const tables = resultTables(two([{ judge: "a" }, { judge: "b" }]));
+    expect(tables.map(({ title }) => title)).toEqual(["Judged: judge a", "Judged: judge b"]);
+    expect(tables.map(({ rows }) => rows[0]!.scores[0]!.value)).toEqual([40, 41]);
+  });
+
+  it("so have two limits, and evaluations that differ in nothing that is shown go by their names", () => {
+    expect(resultTables(two([{ limit: 5 }, {}])).map(({ title }) => title)).toEqual([
+      "Judged: 5 rows",
+      "Judged: all rows",
+    ]);
+    expect(resultTables(two([{}, {}])).map(({ title }) => title)).toEqual(["Judged: e0", "Judged: e1"]);
+  });
+
+  it("arms of one title are told apart by their names", () => {
+    const report = two([{}]);
+    for (const arm of report.arms) arm.title = "RT";
+    report.scores.push(score("base", "win_rate", 1, { evaluation: "e0" }));
+    expect(resultTables(report)[0]!.rows.map(({ title }) => title)).toEqual(["RT (base)", "RT (rt)"]);
+  });
+
+  it("says how a figure was worked out, in every form", () => {
+    const report = two([{}]);
+    report.scores[0]!.how = "fitted without difficulties";
+    expect(experimentCsv(report)).toContain(",fitted without difficulties");
+    expect(experimentMarkdown(report)).toContain("fitted without difficulties");
+    expect(experimentHtml(report)).toContain("fitted without difficulties");
+  });
+});
+
 describe("experimentCsv", () => {
   it("has every figure in its own units, quoted where need be", () => {
     const lines = experimentCsv(sample('a "b", c')).trimEnd().split("\r\n");
     expect(lines).toHaveLength(6);
-    expect(lines[2]).toBe('core,piqa,acc,rt,0.625,0.0123,100,3,1,0.75,"a ""b"", c"');
-    expect(lines[3]).toBe('core,piqa,acc_norm,rt,,,100,0,1,not at hand,"a ""b"", c"');
+    expect(lines[2]).toBe('core,piqa,acc,rt,0.625,0.0123,100,3,1,0.75,"a ""b"", c",0.0123,,,,');
+    expect(lines[3]).toBe('core,piqa,acc_norm,rt,,,100,0,1,not at hand,"a ""b"", c",0.0123,,,,');
   });
 });
 

@@ -1,6 +1,6 @@
 import { type Html, html } from "../html.js";
 import { scoreChart } from "./charts.js";
-import { type Column, publishedText, type ResultTable, styleOf, withError } from "./figures.js";
+import { type Column, ERRORS, howNotes, publishedText, type ResultTable, styleOf, withError } from "./figures.js";
 import { colourKey, scrolling } from "./html-parts.js";
 import { radarCharts } from "./radar-chart.js";
 import { refusalChart } from "./refusal-chart.js";
@@ -38,7 +38,8 @@ function figuresTable(report: ExperimentReport, { evaluations, title, columns, r
     references.length > 0 ? `against the answers of ${references.join(", ")}` : "",
     facts.limit ? `the first ${facts.limit} rows of each part` : "",
     ownRows.length > 0 ? `rows of the experiment's own in place of ${ownRows.join(", ")}` : "",
-    "± one standard error",
+    ERRORS,
+    ...howNotes(rows.flatMap(({ scores }) => scores)),
   ].filter((note) => note !== "");
   const groups = columns.reduce<{ suite: string; span: number }[]>((all, { suite, hasPublished }) => {
     const span = hasPublished ? 2 : 1;

@@ -1,5 +1,5 @@
 import { visible } from "../html.js";
-import { publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
+import { ERRORS, howNotes, publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
 import { findingOf } from "./finding.js";
 import { COMMAND_FACT, type ExperimentReport } from "./report-data.js";
 
@@ -17,6 +17,11 @@ export function experimentCsv({ scores, published }: ExperimentReport): string {
     "seeds",
     "published",
     "published_source",
+    "sampling_error",
+    "run_to_run_error",
+    "ci95_low",
+    "ci95_high",
+    "how",
   ];
   const rows = scores.map((score) => [
     score.evaluation,
@@ -30,6 +35,11 @@ export function experimentCsv({ scores, published }: ExperimentReport): string {
     score.seeds,
     score.published === undefined ? "" : (score.published.value ?? "not at hand"),
     score.published === undefined ? "" : published[score.published.source]!.source,
+    score.sampling ?? "",
+    score.runToRun ?? "",
+    score.low ?? "",
+    score.high ?? "",
+    score.how ?? "",
   ]);
   return [head, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
@@ -54,6 +64,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
     );
   blocks.push(report.facts.map(([name, value]) => `- ${escaped(name)}: ${factText(name, value)}`).join("\n"));
   for (const { title, columns, rows } of resultTables(report)) {
+    const scores = rows.flatMap((row) => row.scores);
     blocks.push(`## ${escaped(title)}`);
     const heads = columns.flatMap(({ suite, metric, hasPublished }) => [
       `${suite}: ${styleOf(metric).label}`,
@@ -66,7 +77,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
         ...(hasPublished ? [publishedText(scores[i])] : []),
       ]),
     ]);
-    blocks.push(table([["arm", ...heads], ...lines]));
+    blocks.push(table([["arm", ...heads], ...lines]), [ERRORS, ...howNotes(scores)].map(escaped).join(" "));
   }
   if (report.taskModels.length > 0) {
     const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
