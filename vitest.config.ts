@@ -19,7 +19,13 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**", "tests/cluster/**", "tests/servers/partners/**"],
+          exclude: [
+            "tests/slow/**",
+            "tests/cluster/**",
+            "tests/exports/**",
+            "tests/servers/partners/**",
+            "tests/originals/**",
+          ],
           globalSetup: ["tests/build.ts"],
         },
       },
@@ -34,6 +40,8 @@ export default defineConfig({
           globalSetup: ["tests/build.ts"],
         },
       },
+      // Needs other programs: tests/exports/run.sh.
+      { test: { ...shared, testTimeout: 900_000, name: "exports", include: ["tests/exports/**/*.test.ts"] } },
       // Needs vLLM: tests/servers/run.sh.
       {
         test: {
@@ -45,6 +53,8 @@ export default defineConfig({
           globalSetup: ["tests/build.ts"],
         },
       },
+      // Needs the original tools: tests/originals/README.md.
+      { test: { ...shared, name: "originals", include: ["tests/originals/**/*.test.ts"] } },
       // Minutes each: kills and resumes, a GPU in software, real models. `npm run test:slow`, and continuous integration.
       { test: { ...shared, name: "slow", include: ["tests/slow/**/*.test.ts"], globalSetup: ["tests/build.ts"] } },
     ],

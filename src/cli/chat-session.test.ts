@@ -12,6 +12,7 @@ function echo(name: string): ChatModel {
   return {
     name,
     render: (messages) => messages.map(({ role, content }) => `[${role}] ${content}`).join("\n"),
+    count: (messages) => messages.length * 10,
     dispose: async () => void disposed.push(name),
     async reply(messages, onText, signal) {
       asked.push(messages.map((message) => ({ ...message })));
@@ -93,7 +94,9 @@ describe("a chat", () => {
     await chat.line("hi");
     written = "";
     await chat.line("/debug");
-    expect(written).toBe("[user] hi\n[assistant] HI⏎\n");
+    expect(written).toBe(
+      '[user] hi\n[assistant] HI⏎\n(20 tokens)\n{"role":"user","content":"hi"}\n{"role":"assistant","content":"HI"}\n',
+    );
   });
 
   it("changes the model in mid-conversation, and keeps the old one when the new one cannot be had", async () => {
@@ -136,6 +139,10 @@ describe("a chat", () => {
     await chat.line("/nonsense");
     expect(written).toMatch(/\/nonsense is not known/);
     expect(await chat.line("/quit")).toBe(false);
+    expect(await chat.line("exit")).toBe(false);
+    written = "";
+    expect(await chat.line("clear")).toBe(true);
+    expect(written).toBe("(conversation forgotten)\n");
     expect(asked).toEqual([]);
   });
 });

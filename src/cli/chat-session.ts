@@ -9,6 +9,8 @@ export interface ChatModel {
   reply(messages: Message[], onText: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** The exact text that the model reads for a conversation; undefined where a server hides it. */
   render(messages: Message[]): string | undefined;
+  /** Tokens that the model reads for a conversation; undefined where a server hides it. */
+  count?(messages: Message[]): number;
   dispose(): Promise<void>;
 }
 
@@ -20,12 +22,12 @@ export interface ChatOptions {
 }
 
 const HELP = `Type a message and press Enter. A line that ends with \\ goes on in the next one.
-  /clear           forget the conversation
+  /clear           forget the conversation (or: clear)
   /system [TEXT]   set the system message (no text: remove it) and forget the conversation
   /model [MODEL]   show the model, or go on with another one
-  /debug           show the exact text that the model reads
+  /debug           show the exact text that the model reads, its number of tokens, and the dialogue
   /help            this list
-  /quit            leave
+  /quit            leave (or: exit)
 Ctrl-C stops an answer; pressed twice, it leaves.
 `;
 
@@ -66,6 +68,8 @@ export class ChatSession {
     const whole = this.pending + text;
     this.pending = "";
     if (whole.trim() === "") return true;
+    const bare = whole.trim();
+    if (bare === "exit" || bare === "clear") return this.command(`/${bare}`, "");
     if (!whole.startsWith("/")) {
       await this.answer(whole);
       return true;
@@ -130,7 +134,10 @@ export class ChatSession {
     const messages = this.conversation();
     if (messages.length === 0) return "(nothing said yet)\n";
     const text = this.model.render(messages);
-    return text === undefined ? "(a server's model: it renders the prompt itself)\n" : `${text}⏎\n`;
+    const dialogue = messages.map(({ role, content }) => `${JSON.stringify({ role, content })}\n`).join("");
+    if (text === undefined) return `(a server's model: it renders the prompt itself)\n${dialogue}`;
+    const tokens = this.model.count?.(messages);
+    return `${text}⏎\n${tokens === undefined ? "" : `(${tokens} tokens)\n`}${dialogue}`;
   }
 
   private async answer(content: string): Promise<void> {

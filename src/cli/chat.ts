@@ -25,7 +25,7 @@ export function chatCommand(): Command {
     .argument("<model>", "model, run folder, or openai:NAME@BASE_URL")
     .option("--system <text>", "system message")
     .addOption(draftOption(8));
-  return addSamplingFlags(addModelFlags(command), 512).action(
+  return addSamplingFlags(addModelFlags(command), 2048).action(
     async (reference: string, flags: ChatFlags, self: Command) => {
       const globals = globalOptions(self);
       const open = (name: string): Promise<ChatModel> =>
@@ -67,6 +67,7 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
   return {
     name: adapter ? `${reference} with ${adapter}` : reference,
     render: (messages) => generator.render(messages),
+    count: (messages) => generator.countTokens(messages),
     dispose: () => generator.dispose(),
     async reply(messages, onText, signal) {
       await generator.generate({ messages, ...sampling }, { onText, signal });

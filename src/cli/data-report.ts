@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { basename } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { Command, Option } from "commander";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
@@ -24,7 +24,11 @@ export function dataReportCommand(): Command {
       "Figures of instruction data as one HTML page, with Markdown beside it: counts, lengths, similarity, verbs and nouns, duplicates, languages, tokens.",
     )
     .argument("<file...>", "data files of any known kind, or the folder of a Self-Instruct run")
-    .option("--out <file>", "page to write; the same name with .md gets the tables", "report.html")
+    .option(
+      "--out <path>",
+      "folder for report.html, report.md and report.json; or a page to write, NAME.html, with NAME.md beside it",
+      "report.html",
+    )
     .option("--title <text>", "heading of the page")
     .option("--seeds <file>", "seed tasks to measure the similarity to: a file, or a name from `data list`")
     .option("--tokenizer <model>", "count tokens and truncation with this model's tokenizer")
@@ -40,7 +44,10 @@ export function dataReportCommand(): Command {
 
 async function report(files: string[], flags: ReportFlags, self: Command): Promise<void> {
   const globals = globalOptions(self);
-  if (!/\.html?$/i.test(flags.out)) throw new UsageError(`--out ${flags.out}: a name ending in .html is expected`);
+  const isPage = /\.html?$/i.test(flags.out);
+  if (!isPage && existsSync(flags.out) && !statSync(flags.out).isDirectory())
+    throw new UsageError(`--out ${flags.out}: is a file; name a folder, or a page ending in .html`);
+  const page = isPage ? flags.out : join(flags.out, "report.html");
   if (flags.maxLength < 2) throw new UsageError("--max-length: at least 2 is expected");
   const { readTasks } = await import("../report/data/read-tasks.js");
   const { dataFigures } = await import("../report/data/figures.js");
@@ -60,13 +67,14 @@ async function report(files: string[], flags: ReportFlags, self: Command): Promi
     });
     const title =
       flags.title ?? `Data report: ${files.map((path) => path.split(/[/\\]/).filter(Boolean).at(-1)).join(", ")}`;
-    writeFileAtomically(flags.out, dataReportHtml(figures, title));
-    const markdown = flags.out.replace(/\.html?$/i, ".md");
+    writeFileAtomically(page, dataReportHtml(figures, title));
+    const markdown = page.replace(/\.html?$/i, ".md");
     writeFileAtomically(markdown, dataReportMarkdown(figures, title));
+    if (!isPage) writeFileAtomically(join(flags.out, "report.json"), `${JSON.stringify(figures, null, 2)}\n`);
     progress.finish();
     skipped.report();
-    if (globals.json) printJson({ out: flags.out, markdown, ...figures });
-    say(`${figures.counts.instructions} instructions, ${figures.counts.instances} instances: ${flags.out}`, globals);
+    if (globals.json) printJson({ out: page, markdown, ...figures });
+    say(`${figures.counts.instructions} instructions, ${figures.counts.instances} instances: ${page}`, globals);
   } finally {
     progress.finish();
   }

@@ -14,7 +14,11 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   chatTemplate?: "tulu" | "model" | "none";
   prompt?: string;
   rows?: string[];
-  outputs?: string;
+  outputs?: string[];
+  weights: "float32" | "int8" | "int4";
+  threads?: number;
+  bos: "tokenizer" | "none";
+  layout?: "rt";
   judge?: string;
   judgePrompt?: string;
   judgeSafetyPrompt?: string;
@@ -28,7 +32,7 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   mirror?: string;
   annotations?: string;
   against?: string[];
-  judgements?: string;
+  judgements?: string[];
   labels?: string;
   notApplicable?: "missing" | "original-report";
 }

@@ -29,7 +29,7 @@ async function promptOf(name: string, { originalPrompts }: EvalFlags, source: Lo
 
 /** Journals around model and judge, and the way conversations become text for this model. */
 export async function openEvalModel({ model, judge, out, flags, source }: Parts): Promise<{
-  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "responseText" | "prompt">;
+  context: Pick<SuiteContext, "model" | "judge" | "chat" | "sendsText" | "responseText" | "prompt" | "template">;
   progress: (globals: GlobalOptions) => SuiteContext["progress"];
   close: () => void;
 }> {
@@ -37,8 +37,10 @@ export async function openEvalModel({ model, judge, out, flags, source }: Parts)
   const prompt = flags.prompt === undefined ? undefined : await promptOf(flags.prompt, flags, source);
   if (prompt && flags.chatTemplate && flags.chatTemplate !== "none")
     throw new UsageError("eval: --prompt writes no conversation; leave --chat-template out");
-  const { chatRendering } = await import("../eval/chat-rendering.js");
-  const rendering = model ? await chatRendering(model, flags.chatTemplate, flags.eosToken) : {};
+  const { chatRendering, runTemplate } = await import("../eval/chat-rendering.js");
+  // A run is asked as it was trained, also where choices are scored, as Response Tuning's scripts do.
+  const template = flags.chatTemplate ?? (prompt ? undefined : await runTemplate(model));
+  const rendering = model ? await chatRendering(model, template, flags.eosToken) : {};
   const opened: JournaledModel[] = [];
   const journal = (each: ResolvedModel | undefined, name: string): JournaledModel | undefined => {
     if (!each) return undefined;
@@ -51,6 +53,7 @@ export async function openEvalModel({ model, judge, out, flags, source }: Parts)
       model: journal(model, "journal.jsonl"),
       judge: journal(judge, "journal-judge.jsonl"),
       prompt,
+      template,
       ...rendering,
     },
     progress: (globals) => (label, total) => {

@@ -1,12 +1,14 @@
-import { basename } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { FailureError, UsageError } from "../errors.js";
 import type { JournaledModel } from "../llm/journal.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
+import { resolveReference } from "./eval-reference.js";
 import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
-import { rulesOption } from "./generation-flags.js";
+import { bosOption, rulesOption } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -26,8 +28,21 @@ export function evalCommand(): Command {
       "rows of a suite from this file (several may follow, so name the suites first)",
       collect,
     )
-    .option("--outputs <file>", "judge the answers in this file in place of a model's")
+    .option("--outputs <file>", "judge the answers in this file in place of a model's (repeatable)", collect)
+    .addOption(
+      new Option("--weights <format>", "weights of a local model; float32 keeps its own precision, int8 writes faster")
+        .choices(["float32", "int8", "int4"])
+        .default("float32"),
+    )
+    .option("--threads <n>", "threads of one operation (default: all cores)", parseCount)
+    .addOption(
+      new Option(
+        "--layout <name>",
+        "rt: folders, files and names as the scripts of Response Tuning (default folder: MODEL/evals)",
+      ).choices(["rt"]),
+    )
     .addOption(rulesOption())
+    .addOption(bosOption())
     .option("--judge <model>", "language model that judges answers")
     .option("--judge-prompt <file>", "judge prompt in place of the built-in one")
     .option("--judge-safety-prompt <file>", "just_eval: the same for its rows about safety")
@@ -45,7 +60,10 @@ export function evalCommand(): Command {
       "--original-prompts",
       "fetch the original tools' prompts in place of ours: judges', in-context ones, GSM8K's worked examples",
     )
-    .option("--reference <file>", "alpaca_eval: outputs to compare with (default: gpt4_1106_preview's)")
+    .option(
+      "--reference <outputs>",
+      "alpaca_eval: compare with this file, run folder or EXPERIMENT:ARM (default: gpt4_1106_preview's outputs)",
+    )
     .option("--difficulty <file>", "alpaca_eval: official difficulty table, for the length-controlled win rate")
     .option("--k <n>", "response_ranking: responses drawn for each instruction (default 5)", parseCount)
     .option(
@@ -57,7 +75,11 @@ export function evalCommand(): Command {
     .option("--mirror <url>", "base URL used in place of the Hugging Face Hub")
     .option("--annotations <file>", "alpaca_eval: report this file of annotations")
     .option("--against <file...>", "alpaca_eval: other models' annotations, to fit the difficulty from", collect)
-    .option("--judgements <file>", "just_eval: report this file of judgements")
+    .option(
+      "--judgements <file>",
+      "just_eval: report this file of judgements (repeatable: regular and safety)",
+      collect,
+    )
     .addOption(
       new Option("--not-applicable <how>", 'just_eval: what "N/A" counts as')
         .choices(["missing", "original-report"])
@@ -87,7 +109,7 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
   if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
     throw new UsageError("eval: --bertscore works only with user_tasks");
-  const modelName = flags.model ?? flags.outputs;
+  const modelName = flags.model ?? flags.outputs?.[0];
   if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
   if (!flags.model) return run(suites, flags, globals, modelName);
   await withModel(flags.model, evalOptions(flags, globals), (model, signal) =>
@@ -97,7 +119,13 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
 
 /** The template goes to the model as well, which renders conversations by it. */
 function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
-  const options = { ...resolveOptions(llmFlags(flags), globals), ...(flags.rules ? { rules: flags.rules } : {}) };
+  const { weights, threads, rules } = flags;
+  const options = {
+    ...resolveOptions(llmFlags(flags), globals),
+    weights,
+    ...(threads ? { threads } : {}),
+    ...(rules ? { rules } : {}),
+  };
   return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
 }
 
@@ -117,7 +145,9 @@ async function run(
 ): Promise<void> {
   if (flags.judge && flags.judge !== flags.model) {
     const { adapter: _, ...rest } = llmFlags(flags);
-    return withModel(flags.judge, resolveOptions(rest, globals), (judge, signal) =>
+    const { weights, threads } = flags;
+    const options = { ...resolveOptions(rest, globals), weights, ...(threads ? { threads } : {}) };
+    return withModel(flags.judge, options, (judge, signal) =>
       runOpened(suites, flags, globals, modelName, { ...opened, signal: opened?.signal ?? signal, judge }),
     );
   }
@@ -134,7 +164,7 @@ async function runOpened(
   const { runSuites } = await import("../eval/run-suites.js");
   const { resultTable } = await import("../eval/results.js");
   const { resultRecord } = await import("../eval/results-file.js");
-  const out = flags.out ?? `eval/${shortName(modelName)}`;
+  const out = flags.out ?? defaultFolder(modelName, flags);
   const lines = (line: string) => say(line, globals);
   const source = { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal };
   const evalModel = await openEvalModel({ model, judge, out, flags, source });
@@ -149,7 +179,6 @@ async function runOpened(
       shots: flags.shots,
       drawn: flags.k,
       seed: globals.seed,
-      template: flags.chatTemplate,
       source,
       files: rowFiles(flags.rows ?? [], suites),
       outputs: flags.outputs,
@@ -158,7 +187,9 @@ async function runOpened(
       judgeMaxNewTokens: flags.judgeMaxNewTokens,
       retryUnreadable: flags.retryUnreadable,
       originalPrompts: flags.originalPrompts,
-      reference: flags.reference,
+      reference: flags.reference === undefined ? undefined : resolveReference(flags.reference),
+      layout: flags.layout,
+      bos: flags.bos === "none" ? "none" : undefined,
       difficulty: flags.difficulty,
       bertScore: bertScoreOptions(flags, globals, signal),
       maxNewTokens: flags.maxNewTokens,
@@ -183,6 +214,13 @@ async function runOpened(
   } finally {
     evalModel.close();
   }
+}
+
+/** As the scripts of Response Tuning choose it: in the model's own folder, or by its name. */
+function defaultFolder(model: string, { layout }: EvalFlags): string {
+  if (layout !== "rt") return `eval/${shortName(model)}`;
+  const isFolder = existsSync(model) && statSync(model).isDirectory();
+  return isFolder ? join(model, "evals") : join("outputs", "remote_models", shortName(model), "evals");
 }
 
 /** `--rows SUITE=FILE`, or a bare FILE when there is one suite. */

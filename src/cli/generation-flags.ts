@@ -48,6 +48,16 @@ export function draftOption(most: number): Option {
 }
 
 /** The flag of the commands that write text with a local model. */
+/** The flag of the commands that score text. */
+export function bosOption(): Option {
+  return new Option(
+    "--bos <how>",
+    "scoring: what stands before a context; tokenizer: what the tokenizer puts, BOS as a rule (lm-eval 0.4.13); none: nothing (0.4.5)",
+  )
+    .choices(["tokenizer", "none"])
+    .default("tokenizer");
+}
+
 export function rulesOption(): Option {
   return new Option(
     "--rules <list>",

@@ -57,6 +57,25 @@ describe("metrics text", () => {
     expect(JSON.parse(stdout).bleu.score).toBeLessThan(80);
   });
 
+  it("takes arrays, lists of references and another tokenizer, and warns of text without blanks", async () => {
+    const array = join(folder, "array.json");
+    const given = [
+      { response: "我们 明天去北京", target: ["我们明天去北京", "明天我们去"] },
+      { response: "the cat", target: ["a dog", "the cat"] },
+    ];
+    writeFileSync(array, JSON.stringify(given));
+    const args = ["text", "--predictions", array, "--json", "--tokenizer", "char"];
+    const { stdout, stderr } = await run(metricsCommand(), args);
+    const { bleu, rouge1 } = JSON.parse(stdout);
+    expect(bleu.signature).toContain("nrefs:2|");
+    expect(bleu.signature).toContain("tok:char");
+    expect(bleu.score).toBeCloseTo(100, 9);
+    expect(rouge1).toBe(0.5); // rouge_score sees nothing in the Chinese row
+    expect(stderr).toMatch(/ROUGE .* says nothing of such texts/);
+    const plain = await run(metricsCommand(), ["text", "--predictions", array]);
+    expect(plain.stderr).toMatch(/--tokenizer char compares characters/);
+  });
+
   it("prints a table, takes other fields, and an encoder when there is one", async () => {
     const encoder = fileURLToPath(new URL("../model/encoder/fixtures/bert", import.meta.url));
     const args = ["--predictions", rows, "--field", "target", "--reference", "other", "--device", "cpu"];

@@ -10,18 +10,24 @@ import type { RunReport } from "../self-instruct/run.js";
 import type { Stage } from "../self-instruct/stages.js";
 import { skipInvalid } from "./data-prepare.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
-import { type GlobalOptions, globalOptions, printJson, say } from "./output.js";
+import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
 interface RunFlags extends LlmFlags {
   set: string[];
   model?: string;
   out?: string;
   skipInvalid?: boolean;
+  numInstructions?: number;
+  generationTasksOnly?: boolean;
+  classificationTasksOnly?: boolean;
+  includeSeedTasks?: boolean;
+  instanceFiles?: string[];
+  classificationTypeFiles?: string[];
 }
 
 interface ParseFlags {
-  instances: string;
-  classification: string;
+  instances: string[];
+  classification: string[];
   out?: string;
   skipInvalid?: boolean;
 }
@@ -44,6 +50,7 @@ export function selfInstructCommand(): Command {
   for (const stage of ALL) {
     const child = new Command(stage).description(ABOUT[stage]);
     addRun(child, [stage]);
+    addStageFlags(child, stage);
     command.addCommand(child);
   }
   return command.addCommand(parseCommand());
@@ -66,6 +73,26 @@ function addRun(command: Command, stages: readonly Stage[]): void {
   );
 }
 
+/** The original scripts' flags, under their names. */
+function addStageFlags(command: Command, stage: Stage): void {
+  if (stage === "bootstrap")
+    command.option("--num-instructions <n>", "machine-made instructions to reach, over the recipe's", parseCount);
+  if (stage === "classify" || stage === "instances")
+    command.option("--num-instructions <n>", "ask for the first n instructions only", parseCount);
+  if (stage === "prepare")
+    command.option("--num-instructions <n>", "use the instances of n instructions, drawn by seed", parseCount);
+  if (stage === "instances")
+    command
+      .option("--generation-tasks-only", "ask for tasks that are no classification only")
+      .option("--classification-tasks-only", "ask for classification tasks only");
+  if (stage === "prepare")
+    command
+      .option("--instance-files <file...>", "transcripts, in place of the run folder's")
+      .option("--classification-type-files <file...>", "classification, in place of the run folder's")
+      .option("--include-seed-tasks", "add the seed tasks' own instances (the recipe's default)")
+      .option("--no-include-seed-tasks", "leave the seed tasks' own instances out");
+}
+
 /** A stage's flags. Those that `self-instruct` has as well, commander gives to that command wherever they stand. */
 function flagsOf<T>(self: Command): T {
   const flags: Record<string, unknown> = self.opts();
@@ -86,6 +113,13 @@ async function runStages(
   const sets = [...flags.set];
   if (flags.model !== undefined) sets.push(`model=${JSON.stringify(flags.model)}`);
   if (globals.seed !== undefined) sets.push(`seed=${globals.seed}`);
+  if (flags.numInstructions !== undefined && stages[0] === "bootstrap")
+    sets.push(`num_instructions=${flags.numInstructions}`);
+  if (flags.numInstructions !== undefined && stages[0] === "prepare")
+    sets.push(`prepare.num_instructions=${flags.numInstructions}`);
+  if (flags.includeSeedTasks !== undefined) sets.push(`prepare.include_seed_tasks=${flags.includeSeedTasks}`);
+  if (flags.generationTasksOnly && flags.classificationTasksOnly)
+    throw new UsageError("--generation-tasks-only and --classification-tasks-only exclude each other");
   const recipe = loadSelfInstructRecipe(path, sets);
   const folder = flags.out ?? recipe.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
   const seedTasks = await locateSeeds(recipe.seed_tasks, globals);
@@ -97,6 +131,10 @@ async function runStages(
     seedTasks,
     stages,
     onInvalid: skipped.onInvalid,
+    instanceFiles: existing(flags.instanceFiles),
+    classificationFiles: existing(flags.classificationTypeFiles),
+    firstInstructions: stages[0] === "classify" || stages[0] === "instances" ? flags.numInstructions : undefined,
+    tasksOnly: tasksOnly(flags),
     onProgress: (stage: Stage, done: number, total: number): void => {
       if (stage !== current) {
         progress?.finish();
@@ -120,7 +158,7 @@ async function runStages(
     if (used) sayUsage(used, globals);
   }
   skipped.report();
-  tell(report, folder, globals);
+  await tell(report, folder, globals);
   const trained = recipe.train && stages === ALL ? await train(recipe.train, folder, globals) : undefined;
   if (globals.json)
     printJson({
@@ -130,6 +168,16 @@ async function runStages(
       invalid: skipped.count(),
       ...(trained && { train: trained }),
     });
+}
+
+function existing(paths: string[] | undefined): string[] | undefined {
+  for (const path of paths ?? []) if (!existsSync(path)) throw new UsageError(`${path}: no such file`);
+  return paths;
+}
+
+function tasksOnly(flags: RunFlags): "generation" | "classification" | undefined {
+  if (flags.generationTasksOnly) return "generation";
+  return flags.classificationTasksOnly ? "classification" : undefined;
 }
 
 function fromRecipe({ llm, adapter }: SelfInstructRecipe): ResolveOptions {
@@ -154,18 +202,16 @@ async function locateSeeds(reference: string, globals: GlobalOptions): Promise<s
   return files[0]!;
 }
 
-function tell(
+async function tell(
   { bootstrap, classify, instances, prepare, calls }: RunReport,
   folder: string,
   globals: GlobalOptions,
-): void {
+): Promise<void> {
+  const { whatBecame } = await import("../self-instruct/bootstrap.js");
   for (const [stage, part] of Object.entries({ classify, instances }))
     for (const error of part?.errors.slice(0, ERRORS_SHOWN) ?? []) say(`failed in ${stage}: ${error}`, globals);
   if (bootstrap)
-    say(
-      `${bootstrap.instructions} instructions; ${bootstrap.tooSimilar} of ${bootstrap.proposed} proposed were too similar`,
-      globals,
-    );
+    say(`${bootstrap.instructions} instructions; left out of what was proposed: ${whatBecame(bootstrap)}`, globals);
   if (prepare)
     say(
       `${prepare.instances} instances of ${prepare.instructions} instructions (${prepare.classification_instructions} classification), ${prepare.finetuning_rows} fine-tuning rows: ${folder}`,
@@ -195,19 +241,19 @@ async function train(
 function parseCommand(): Command {
   return new Command("parse")
     .description("Read the instances out of raw transcripts.")
-    .requiredOption("--instances <file>", "rows of instruction, raw_instances and maybe instance_metadata")
-    .requiredOption("--classification <file>", "rows of instruction and is_classification")
+    .requiredOption("--instances <file...>", "rows of instruction, raw_instances and maybe instance_metadata")
+    .requiredOption("--classification <file...>", "rows of instruction and is_classification")
     .option("--out <file>", "JSON Lines file to write: instruction, input, output (required)")
     .option("--skip-invalid", "leave malformed rows out and count them")
     .action(async (_flags: unknown, self: Command) => {
       const flags = flagsOf<ParseFlags>(self);
       if (flags.out === undefined) throw new UsageError("required option '--out <file>' not specified");
       const globals = globalOptions(self);
-      const { parseInstanceFile, readClassification } = await import("../self-instruct/parse-file.js");
-      if (!existsSync(flags.classification)) throw new UsageError(`${flags.classification}: no such file`);
+      const { parseInstanceFiles, readClassification } = await import("../self-instruct/parse-file.js");
+      existing(flags.classification);
       const skipped = skipInvalid(flags.skipInvalid === true);
       const classification = await readClassification(flags.classification);
-      const tasks = await parseInstanceFile(flags.instances, classification, skipped.onInvalid);
+      const tasks = await parseInstanceFiles(flags.instances, classification, skipped.onInvalid);
       const rows = tasks.flatMap(({ instances }) => instances);
       writeJsonl(flags.out, rows);
       skipped.report();

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import type { GenerateRequest } from "../llm/language-model.js";
-import { pairAnswers, readAnswerFile } from "./paired-answers.js";
+import { pairAnswers, readAnswerFiles } from "./paired-answers.js";
 import { fillPrompt, PROMPT_STOPS, trimAnswer } from "./prompt-file.js";
 import { answersOf, conversationRequest, type SuiteContext } from "./suite.js";
 
@@ -13,6 +13,8 @@ export interface WrittenAnswer {
   finishReason?: "stop" | "length";
   /** Tokens written, the end token included. */
   outputTokens?: number;
+  /** The text that the model continued, where an in-context prompt asked it. */
+  asked?: string;
 }
 
 export interface AnswerOptions {
@@ -32,10 +34,16 @@ export async function writeAnswers(
   const limit = context.maxNewTokens ?? maxTokens;
   const requests = instructions.map((instruction) => answerRequest(context, instruction, limit));
   const results = await answersOf(context, context.model, label, requests);
-  return results.map((result): WrittenAnswer => {
+  return results.map((result, i): WrittenAnswer => {
     if (result instanceof Error) return { problem: result.message };
     const output = context.prompt ? trimAnswer(result.text) : result.text.trim();
-    return { output, finishReason: result.finishReason, outputTokens: result.outputTokens };
+    const asked = requests[i]!.prompt;
+    return {
+      output,
+      finishReason: result.finishReason,
+      outputTokens: result.outputTokens,
+      ...(asked ? { asked } : {}),
+    };
   });
 }
 
@@ -45,11 +53,15 @@ function answerRequest(context: SuiteContext, instruction: string, maxTokens: nu
   return conversationRequest(context, [{ role: "user", content: instruction }], rest);
 }
 
-async function readAnswers(path: string, instructions: readonly string[], isPart: boolean): Promise<WrittenAnswer[]> {
-  const file = await readAnswerFile(path);
+async function readAnswers(
+  paths: readonly string[],
+  instructions: readonly string[],
+  isPart: boolean,
+): Promise<WrittenAnswer[]> {
+  const file = await readAnswerFiles(paths);
   const found = pairAnswers(file, instructions, isPart);
   if (!found.some((output) => output !== undefined))
-    throw new UsageError(`${path}: none of its ${file.answers.size} instructions is one of this suite's`);
+    throw new UsageError(`${file.path}: none of its ${file.answers.size} instructions is one of this suite's`);
   return found.map((output) => (output === undefined ? { problem: "not in the file of answers" } : { output }));
 }
 
@@ -58,7 +70,9 @@ export function answerConfig(context: SuiteContext, maxTokens: number): Record<s
   const { limit, prompt, template } = context;
   return {
     generator: context.generator,
-    ...(context.outputs ? { outputs: context.outputs } : { max_new_tokens: context.maxNewTokens ?? maxTokens }),
+    ...(context.outputs
+      ? { outputs: context.outputs.join(", ") }
+      : { max_new_tokens: context.maxNewTokens ?? maxTokens }),
     ...(prompt ? { prompt: prompt.name, prompt_sha256: prompt.sha256 } : { chat_template: template ?? "the model's" }),
     ...(limit === undefined ? {} : { limit }),
   };

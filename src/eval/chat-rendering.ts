@@ -2,6 +2,12 @@ import { UsageError } from "../errors.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import type { ChatTemplate, SuiteContext } from "./suite.js";
 
+/** The template that a run was trained with; undefined for any other model. */
+export async function runTemplate(model: LanguageModel | undefined): Promise<ChatTemplate | undefined> {
+  const { EmbeddedModel } = await import("../llm/embedded.js");
+  return model instanceof EmbeddedModel ? model.generator.model.template : undefined;
+}
+
 /** How conversations become text for a model: a local one's tokenizer knows its template; a server is sent the paper's tags as plain text. */
 export async function chatRendering(
   model: LanguageModel,

@@ -109,6 +109,14 @@ export const EVAL_FILES = {
       "6cbc853795184a2ed2488561d111821728f829a25aeeeaf0b4cedbd23d06d400",
     ),
   },
+  justEvalRequest: {
+    local: ["originals/just-eval-utils.py"],
+    remote: github(
+      ...JUST_EVAL,
+      "just_eval/utils.py",
+      "c448b9c73ed9026f7baf4e0faa133ea53f9b248a6cbd2616ecfdce3a45790579",
+    ),
+  },
   alpacaJudge: {
     local: ["originals/alpaca-eval-clf.txt"],
     remote: github(

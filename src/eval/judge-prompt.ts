@@ -30,8 +30,8 @@ export function loadJudgePrompt(name: string, places: readonly string[], path?: 
 export const builtInJudgePrompt = (name: string): string =>
   fileURLToPath(new URL(`../../prompts/eval/${name}.txt`, import.meta.url));
 
-/** A judge's prompt from its text. @param file what to call it in messages. */
-export function judgePromptOf(template: string, places: readonly string[], file: string): JudgePrompt {
+/** A judge's prompt from its text. @param file what to call it in messages. @param system a turn before its own. */
+export function judgePromptOf(template: string, places: readonly string[], file: string, system?: string): JudgePrompt {
   const absent = places.filter((place) => !template.includes(`{${place}}`));
   if (absent.length > 0) throw new UsageError(`${file}: the prompt lacks {${absent.join("}, {")}}`);
   const pattern = new RegExp(`\\{(${places.join("|")})\\}`, "g");
@@ -39,10 +39,14 @@ export function judgePromptOf(template: string, places: readonly string[], file:
   const fillText = (text: string, values: Readonly<Record<string, string>>): string =>
     text.replace(pattern, (_, name) => values[name]!);
   const turns = promptTurns(template, file);
+  const before: Message[] = system === undefined ? [] : [{ role: "system", content: system }];
   return {
     template,
-    sha256: sha256(template),
+    sha256: sha256(system === undefined ? template : `${system}\n${template}`),
     fill: (values) => fillText(template, values),
-    messages: (values) => turns.map(({ role, content }) => ({ role, content: fillText(content, values).trim() })),
+    messages: (values) => [
+      ...before,
+      ...turns.map(({ role, content }) => ({ role, content: fillText(content, values).trim() })),
+    ],
   };
 }

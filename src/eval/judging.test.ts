@@ -61,7 +61,7 @@ const answers = (name: string, ...outputs: string[]) =>
 
 it("pairs answers to equal instructions in order", async () => {
   const judge = { answer: (text: string) => (text.includes("one") && text.includes("A") ? "M" : "m") };
-  const rest = { files: { alpaca_eval: twice() }, outputs: answers("o.json", "one", "two") };
+  const rest = { files: { alpaca_eval: twice() }, outputs: [answers("o.json", "one", "two")] };
   const { samples } = await run("alpaca_eval", {}, judge, { ...rest, reference: answers("r.json", "A", "B") });
   expect(samples.map(({ output, reference }) => [output, reference])).toEqual([
     ["one", "A"],
@@ -70,11 +70,11 @@ it("pairs answers to equal instructions in order", async () => {
 });
 
 it("refuses answers to equal instructions that cannot be paired", async () => {
-  const rest = { files: { alpaca_eval: twice() }, outputs: answers("o.json", "one", "two", "three") };
+  const rest = { files: { alpaca_eval: twice() }, outputs: [answers("o.json", "one", "two", "three")] };
   await expect(run("alpaca_eval", {}, undefined, rest)).rejects.toThrow(
     /o\.json: holds 3 different answers to an instruction that is asked 2 times: "q"/,
   );
-  const one = { files: { alpaca_eval: rowsFile("one.jsonl", [question]) }, outputs: answers("o.json", "one", "two") };
+  const one = { files: { alpaca_eval: rowsFile("one.jsonl", [question]) }, outputs: [answers("o.json", "one", "two")] };
   await expect(run("alpaca_eval", {}, undefined, one)).rejects.toThrow(/2 different answers .* asked once/);
   const { samples } = await run("alpaca_eval", {}, undefined, { ...one, limit: 1 });
   expect(samples[0]).toMatchObject({ output: "one" });

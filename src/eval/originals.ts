@@ -26,15 +26,25 @@ export function readGsm8kShots(text: string, path: string): Shot[] {
   return gsm8kShots(rows);
 }
 
-/** just-eval's own judge prompts. */
+/** just-eval's own judge prompts, each with the system turn that its requests begin with. */
 export async function originalJustEvalPrompts(
   options: LocateOptions,
 ): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
+  const requestPath = await locateEvalFile(EVAL_FILES.justEvalRequest, options);
+  const system = readSystemTurn(readFileSync(requestPath, "utf8"), requestPath);
   const read = async (file: EvalFile): Promise<JudgePrompt> => {
     const path = await locateEvalFile(file, options);
-    return judgePromptOf(readPythonTemplate(readFileSync(path, "utf8"), path), ["instruction", "output"], path);
+    const text = readPythonTemplate(readFileSync(path, "utf8"), path);
+    return judgePromptOf(text, ["instruction", "output"], path, system);
   };
   return { regular: await read(EVAL_FILES.justEvalRegular), safety: await read(EVAL_FILES.justEvalSafety) };
+}
+
+/** The text of the system turn in a Python file that makes chat requests. @throws FailureError when there is none. */
+export function readSystemTurn(source: string, path: string): string {
+  const text = /["']role["']\s*:\s*["']system["']\s*,\s*["']content["']\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(source)?.[1];
+  if (text === undefined) throw new FailureError(`${path}: holds no system turn`);
+  return text;
 }
 
 /** AlpacaEval 2's own judge prompt: a system turn and a user turn. */

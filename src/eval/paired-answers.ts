@@ -4,6 +4,7 @@ import type { JsonRow } from "../files/jsonl.js";
 
 /** The answers of a file by what they answer. Rows that ask the same keep their order. */
 export interface AnswerFile {
+  /** For messages. */
   path: string;
   answers: ReadonlyMap<string, string[]>;
   /** Who wrote them, where the rows say so. */
@@ -11,30 +12,33 @@ export interface AnswerFile {
 }
 
 /**
- * Reads a file of answers: rows of `instruction` (with its `input` after a blank line where a row has one) and `output`, as AlpacaEval,
- * just-eval and this program write them; also `prompt` and `response`, and just-eval's results with `input` and `output_cand`.
+ * Reads files of answers: rows of `instruction` (with its `input` after a blank line where a row has one) and `output`, as AlpacaEval,
+ * just-eval and this program write them; also `prompt` and `response`, and just-eval's results with `input` and `output_cand`, and the refusal results of Response Tuning with
+ * `model_input` or `prompt`, and `model_output`.
  *
  * @throws UsageError for a row without these, or a file without rows.
  */
-export async function readAnswerFile(path: string): Promise<AnswerFile> {
+export async function readAnswerFiles(paths: readonly string[]): Promise<AnswerFile> {
   const answers = new Map<string, string[]>();
   let generator: string | undefined;
-  for await (const { row, line } of readRows(path)) {
-    const key = keyOf(row);
-    const value = row.output ?? row.response ?? row.output_cand ?? row.model_output;
-    const text = Array.isArray(value) && value.length === 1 ? value[0] : value; // older files keep lists of one
-    if (key === undefined || typeof text !== "string")
-      throw new UsageError(`${path}:${line}: expected fields "instruction" and "output" with text`);
-    const given = row.generator ?? row.generator_cand;
-    if (typeof given === "string") generator = given;
-    answers.set(key, [...(answers.get(key) ?? []), text]);
-  }
+  const path = paths.join(", ");
+  for (const file of paths)
+    for await (const { row, line } of readRows(file)) {
+      const key = keyOf(row);
+      const value = row.output ?? row.response ?? row.output_cand ?? row.model_output;
+      const text = Array.isArray(value) && value.length === 1 ? value[0] : value; // older files keep lists of one
+      if (key === undefined || typeof text !== "string")
+        throw new UsageError(`${file}:${line}: expected fields "instruction" and "output" with text`);
+      const given = row.generator ?? row.generator_cand;
+      if (typeof given === "string") generator = given;
+      answers.set(key, [...(answers.get(key) ?? []), text]);
+    }
   if (answers.size === 0) throw new UsageError(`${path}: holds no outputs`);
   return { path, answers, generator };
 }
 
 function keyOf(row: JsonRow): string | undefined {
-  const asked = row.instruction ?? row.prompt ?? row.input;
+  const asked = row.instruction ?? row.model_input ?? row.prompt ?? row.input;
   if (typeof asked !== "string") return undefined;
   const input = row.instruction === undefined ? "" : row.input;
   return typeof input === "string" && input.trim() ? `${asked.trim()}\n\n${input.trim()}` : asked.trim();

@@ -16,6 +16,8 @@ export interface Request {
   boundary?: "exact";
   /** As in `ScorePair`. */
   maxTokens?: number;
+  /** As in `ScorePair`. */
+  bos?: "none";
 }
 
 const SHOT_END = "\n\n";

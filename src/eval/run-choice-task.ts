@@ -91,7 +91,7 @@ function requestsOf(
   doc: ChoiceDoc,
   shots: ReturnType<ShotSampler["next"]>,
   part: string | undefined,
-  { chat, template }: SuiteContext,
+  { chat, template, bos }: SuiteContext,
 ): Pick<Prepared, "requests" | "problem"> {
   if (doc.gold < 0 || doc.gold >= doc.choices.length)
     throw row.problem("answer", `points at choice ${doc.gold} of ${doc.choices.length}`);
@@ -99,7 +99,8 @@ function requestsOf(
   if (doc.choices.length < 2) return { requests: [], problem: "a single choice" };
   const description = part === undefined ? undefined : task.parts!.describe(part);
   const renderer = template === "tulu" || template === "model" ? chat : undefined;
-  return { requests: choiceRequests(task, doc, shots, { description, chat: renderer }).requests };
+  const { requests } = choiceRequests(task, doc, shots, { description, chat: renderer });
+  return { requests: bos ? requests.map((request) => ({ ...request, bos })) : requests };
 }
 
 /** Index of the largest value, the first of equals. */
@@ -113,6 +114,8 @@ function sampleOf(task: ChoiceTask, { index, part, doc, requests, problem }: Pre
   const logprobs = scores.map(({ logprob }) => logprob);
   const question = sha256(JSON.stringify([part, doc.context, doc.choices, doc.gold]));
   const given = { ...base, question, context: requests[0]!.context, choices: doc.choices, gold: doc.gold };
+  const failed = scores.find(({ problem }) => problem !== undefined);
+  if (failed) return { ...given, missing: failed.problem };
   if (!logprobs.every(Number.isFinite)) return { ...given, missing: "a log-probability is not finite" };
   const predicted = firstBest(logprobs);
   const normalized = firstBest(logprobs.map((logprob, i) => logprob / [...doc.choices[i]!].length));
@@ -200,6 +203,7 @@ function configOf(
     split: loaded.standIn ?? task.split,
     shots,
     chat_template: context.template ?? "none",
+    bos: context.bos ?? "tokenizer",
     ...(context.limit === undefined ? {} : { limit: context.limit }),
     rows: loaded.files,
     ...(pool ? { shot_rows: pool.files } : {}),

@@ -49,7 +49,7 @@ export async function scoreInBlocks(
         scores = (await model.score(requests)) as Score[];
         if (scores.length !== requests.length)
           throw new FailureError(`${model.id}: returned ${scores.length} scores for ${requests.length} requests`);
-        journal.add(key, scores);
+        if (scores.every(({ problem }) => problem === undefined)) journal.add(key, scores);
       }
       let next = 0;
       for (const group of block) results.push(scores.slice(next, (next += group.length)));
@@ -69,6 +69,7 @@ function isScores(count: number) {
 }
 
 /** What a score depends on. Requests with lm-evaluation-harness's boundary keep the form that older journals have. */
-function identity({ context, continuation, boundary, maxTokens }: Request): unknown[] {
+function identity({ context, continuation, boundary, maxTokens, bos }: Request): unknown[] {
+  if (bos) return [context, continuation, boundary ?? null, maxTokens ?? null, bos];
   return boundary ? [context, continuation, boundary, maxTokens ?? null] : [context, continuation];
 }

@@ -57,6 +57,8 @@ export async function scoreAsked(
 
 /** Why a row's scores cannot be used; undefined when they can. */
 export function scoreProblem(scores: readonly Score[]): string | undefined {
+  const failed = scores.find(({ problem }) => problem !== undefined);
+  if (failed) return failed.problem;
   if (scores.some(({ tokens }) => tokens === 0)) return `no token of a response fits into ${MAX_TOKENS}`;
   if (!scores.every(({ logprob }) => Number.isFinite(logprob))) return "a log-probability is not finite";
   return undefined;

@@ -1,4 +1,5 @@
 /** What every suite is given, and gives back. */
+import { join } from "node:path";
 import type { JournaledModel } from "../llm/journal.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
 import type { Message } from "../tokenizer/chat-template.js";
@@ -28,6 +29,8 @@ export interface SuiteContext {
   shots?: number;
   /** As asked for; unset means each suite's own choice. */
   template?: ChatTemplate;
+  /** Scored choices: "none" puts no BOS before a context, as lm-evaluation-harness 0.4.5; unset: what the tokenizer puts. */
+  bos?: "none";
   /** Renders conversations with `template`, for choices to be scored after them. */
   chat?: ChatRenderer;
   /** Renders an exchange for its response to be scored; absent where `template` does not allow it. */
@@ -39,8 +42,10 @@ export interface SuiteContext {
   /** Where rows come from; `files` names those given for a suite. */
   source: RowSource;
   files: Readonly<Record<string, string>>;
-  /** Answers that exist already, in place of the model's: a file of rows with `output` or `response`. */
-  outputs?: string;
+  /** Answers that exist already, in place of the model's: files of rows with `output` or `response`. */
+  outputs?: readonly string[];
+  /** "rt": names of files and models as the scripts of Response Tuning write them, with their result files. */
+  layout?: "rt";
   /** Take judge prompts and worked examples from the original tools' repositories (pinned) where they can be had. */
   originalPrompts?: boolean;
   /** Judge prompt in place of the built-in one. */
@@ -69,6 +74,12 @@ export interface SuiteContext {
   say: (line: string) => void;
   /** Makes a progress line; call the result with the number done, `undefined` at the end. */
   progress: (label: string, total: number) => (done?: number) => void;
+}
+
+/** Folder of the answers to a suite: Response Tuning keeps those to an in-context prompt in a folder of its own. */
+export function answersFolder({ out, layout, prompt }: SuiteContext, suite: string): string {
+  if (layout !== "rt" || !prompt) return join(out, suite);
+  return join(out, suite, prompt.name.replace(/[/\\]/g, "_").replace(/\.txt$/, ""));
 }
 
 /** A request for an answer to a conversation, in the form that the run asks for. */

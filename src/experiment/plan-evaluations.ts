@@ -136,6 +136,7 @@ function jobOf(evaluation: Evaluation, arm: PlannedArm, rows: EvalJob["rows"]): 
     suites: [],
     limit: evaluation.limit,
     originalPrompts: evaluation.original_prompts ?? false,
+    weights: evaluation.weights ?? "float32",
     rows,
     skipInvalid: evaluation.skip_invalid ?? false,
   };

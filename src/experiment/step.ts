@@ -81,6 +81,8 @@ export interface EvalJob {
   judgeSafetyPrompt?: FileRef;
   judgeMaxNewTokens?: number;
   originalPrompts: boolean;
+  /** Weights of local models. */
+  weights?: "float32" | "int8" | "int4";
   rows: Record<string, FileRef>;
   reference?: FileRef;
   difficulty?: FileRef;

@@ -140,6 +140,11 @@ export class Generator {
     return encodeMessages(this.tokenizer, messages, this.template).text;
   }
 
+  /** Tokens that the model reads for a conversation. */
+  countTokens(messages: readonly Message[]): number {
+    return encodeMessages(this.tokenizer, messages, this.template).tokens.length;
+  }
+
   /**
    * Writes answers. Any number of calls may be under way: they share the batch.
    * @throws UsageError for a request that cannot be met; the signal's reason when it is aborted.

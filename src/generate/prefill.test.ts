@@ -7,7 +7,6 @@ import {
   letterTokenizer,
   randomAdapter,
 } from "../../tests/support/fixture-model.js";
-import { linearNames } from "../model/decoder-layer.js";
 import { PackedModel } from "../model/packed-model.js";
 import { Device } from "../runtime/device.js";
 import { Generator } from "./generator.js";
@@ -24,8 +23,8 @@ describe("a prompt that goes on where another text ended", () => {
     const model = new PackedModel(weights, device);
     const ids = golden(name).flatMap((sequence) => sequence.ids);
     const long = [...ids, ...ids, ...ids].slice(0, 128);
-    const linears = linearNames(weights.config);
-    const adapter = randomAdapter(weights.config, [linears[0]!, linears.at(-1)!], 3, name);
+    const { attention, mlp } = weights.config.block;
+    const adapter = randomAdapter(weights.config, [attention.qkv[0]!, mlp.input[0]!], 3, name);
     const rows = vi.spyOn(model, "hidden");
     for (const wanted of [undefined, adapter]) {
       const memory = new PrefixCache(1e9);

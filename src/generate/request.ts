@@ -70,10 +70,12 @@ export interface LocalGenerateRequest extends GenerateRequest {
 /** One token's log-probability with the best alternatives the model offered at its place. */
 export interface TokenLogprob {
   token: string;
+  /** The bytes of a token that is a part of a character; its text is then a stand-in (U+FFFD). */
+  bytes?: number[];
   /** Natural logarithm of the model's own probability, before penalties and temperature. */
   logprob: number;
   /** Most probable first. */
-  top: { token: string; logprob: number }[];
+  top: { token: string; bytes?: number[]; logprob: number }[];
 }
 
 export interface Answer {

@@ -12,6 +12,8 @@ export interface ScorePair {
    * counts with the continuation.
    */
   boundary?: "exact";
+  /** "none": nothing stands before a context that is not empty; default: what the tokenizer puts before a text, BOS as a rule. */
+  bos?: "none";
   /** `exact` only: tokens of context and continuation, BOS included; what is longer loses its end. */
   maxTokens?: number;
 }
@@ -42,8 +44,12 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
     targets = tokenizer.encode(continuation, { addSpecialTokens: false });
     if (targets.length > 1 && targets[0] === before[0]) targets = targets.slice(1);
   } else {
-    const whole = encodeRendered(tokenizer, context + continuation, "none");
-    before = encodeRendered(tokenizer, context, "none");
+    const encode = (text: string): number[] =>
+      pair.bos === "none"
+        ? tokenizer.encode(text, { addSpecialTokens: false })
+        : encodeRendered(tokenizer, text, "none");
+    const whole = encode(context + continuation);
+    before = encode(context);
     // One token can span the border when the context is a part of it: then that token is what is scored.
     if (before.length >= whole.length) before = whole.slice(0, -1);
     targets = whole.slice(before.length);
@@ -62,7 +68,8 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
 function encodeExactly(tokenizer: Tokenizer, pair: ScorePair, maxPositions: number): PairTokens {
   const { context, continuation } = pair;
   const { bosToken, bosId, eosId } = tokenizer;
-  const addSpecialTokens = !(bosToken !== undefined && (context + continuation).startsWith(bosToken));
+  const addSpecialTokens =
+    pair.bos !== "none" && !(bosToken !== undefined && (context + continuation).startsWith(bosToken));
   const whole = tokenizer.encode(context + continuation, { addSpecialTokens });
   const before = tokenizer.encode(context, { addSpecialTokens });
   let first = 0;

@@ -1,6 +1,7 @@
 /** One answer being written: its sampler, its text, and what ends it. */
 
 import { Random } from "../random/counter.js";
+import { spellToken } from "../tokenizer/token-bytes.js";
 import type { Tokenizer, TokenStream } from "../tokenizer/tokenizer.js";
 import type { LogitsProcessor } from "./logits-processors.js";
 import type { Answer, GenerationOptions, LocalGenerateRequest, TokenLogprob } from "./request.js";
@@ -82,11 +83,10 @@ export class Sequence {
 
   private note(logits: Float32Array, token: number): TokenLogprob {
     const { logprob, top } = logProbabilities(logits, token, this.options.request.logprobs ?? 0);
-    const text = (id: number): string => this.tokenizer.decode([id]);
     const noted: TokenLogprob = {
-      token: text(token),
+      ...spellToken(this.tokenizer, token),
       logprob,
-      top: top.map((entry) => ({ token: text(entry.token), logprob: entry.logprob })),
+      top: top.map((entry) => ({ ...spellToken(this.tokenizer, entry.token), logprob: entry.logprob })),
     };
     this.logprobs.push(noted);
     return noted;

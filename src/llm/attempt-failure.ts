@@ -8,10 +8,10 @@ export interface AttemptFailure {
   kind: string;
   message: string;
   /**
-   * "retry": try again later; "refused": this request will never work (400, 413, 422 …); "hopeless": no request will
-   * (wrong key, unknown model, no credit).
+   * "retry": try again later; "refused": this request will never work (400, 413, 422 …); "too long": prompt and answer together pass the
+   * context, a shorter answer may fit; "hopeless": no request will (wrong key, unknown model, no credit).
    */
-  verdict: "retry" | "refused" | "hopeless";
+  verdict: "retry" | "refused" | "too long" | "hopeless";
   /** The server could not be reached or does not work, as opposed to being busy. */
   serverDown: boolean;
   /** What the server asks us to wait, in ms. */
@@ -21,6 +21,9 @@ export interface AttemptFailure {
 const RETRY_STATUS = new Set([408, 409, 425, 429]);
 /** A server that wants us away for longer than this (a daily quota, say) ends the run. */
 const LONGEST_WAIT_MS = 10 * 60_000;
+/** How OpenAI, vLLM, llama.cpp, Ollama, TGI and our own server say it. */
+const TOO_LONG =
+  /reduce (?:your prompt|the length|the input)|(?:maximum|max\.?) (?:context|model|sequence) length|exceeds? (?:the )?(?:model(?:'s)? |available |maximum )*(?:context|max_model_len)|context (?:length|window|size)(?: is)? (?:exceeded|of|only)|max_(?:new_)?tokens.{0,60}(?:too large|must be <=|exceed)/i;
 const HOPELESS_STATUS = new Set([401, 403, 404, 405]);
 
 /** Sorts out why an attempt failed. @param timedOut whether our own time limit ended it. */
@@ -60,6 +63,8 @@ function classifyStatus(error: APIError): AttemptFailure {
     }
     return { kind, message, verdict: "retry", serverDown: status >= 502 && status <= 504, retryAfterMs };
   }
+  const isTooLong = error.code === "context_length_exceeded" || TOO_LONG.test(message);
+  if (isTooLong) return { kind: "context overflow", message, verdict: "too long", serverDown: false };
   return { kind, message, verdict: "refused", serverDown: false };
 }
 

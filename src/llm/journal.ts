@@ -130,8 +130,11 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     calls.reused += pairs.length - missing.size;
     const results = missing.size > 0 ? await model.score!([...missing.values()]) : [];
     const made = new Map([...missing.keys()].map((key, i) => [key, results[i]!]));
-    for (const [key, result] of made) keep(key, result);
-    calls.made += missing.size;
+    for (const [key, result] of made) {
+      if (result.problem !== undefined) continue;
+      keep(key, result);
+      calls.made++;
+    }
     await journal.settle();
     return keys.map((key, i) => found[i] ?? made.get(key)!);
   }

@@ -30,6 +30,11 @@ export interface ScoreRequest {
   boundary?: "exact";
   /** `exact` only: most tokens of both; what is longer loses its end. */
   maxTokens?: number;
+  /**
+   * "none": nothing is put before the context (lm-evaluation-harness 0.4.5); default: what the tokenizer puts before a text, BOS as a rule
+   * (0.4.13). An empty context is BOS either way.
+   */
+  bos?: "none";
 }
 
 export interface ScoreResult {
@@ -38,6 +43,8 @@ export interface ScoreResult {
   tokens: number;
   /** Whether greedy decoding would have written exactly the continuation. */
   isGreedy: boolean;
+  /** Why the pair could not be scored; `logprob` is then `NaN`. */
+  problem?: string;
 }
 
 /** Any model that writes text, and maybe scores it: our own engine, or a server. */

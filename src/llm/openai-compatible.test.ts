@@ -203,23 +203,23 @@ describe("OpenAiCompatibleModel", () => {
 
   it("scores by echo: tokens of the continuation alone", async () => {
     const { createServer } = await import("node:http");
-    const server = createServer((_, response) => {
-      response.writeHead(200, { "content-type": "application/json" }).end(
-        JSON.stringify({
-          choices: [
-            {
-              text: "é😀 cat sat x",
-              finish_reason: "length",
-              logprobs: {
-                tokens: ["é😀", " cat", " sat", " x"],
-                token_logprobs: [null, -1, -2, -3],
-                text_offset: [0, 2, 6, 10],
-                top_logprobs: [null, { " cat": -1 }, { " ran": -0.5 }, { " x": -3 }],
-              },
-            },
-          ],
-        }),
-      );
+    const all = ["é😀", " cat", " sat"];
+    const top = [null, { " cat": -1 }, { " ran": -0.5 }];
+    const server = createServer((request, response) => {
+      let text = "";
+      request.on("data", (chunk) => (text += chunk));
+      request.on("end", () => {
+        const { prompt } = JSON.parse(text) as { prompt: string };
+        const length = all.findIndex((_, i) => all.slice(0, i + 1).join("") === prompt) + 1;
+        const logprobs = {
+          tokens: [...all.slice(0, length), " x"],
+          token_logprobs: [...[null, -1, -2].slice(0, length), -3],
+          top_logprobs: [...top.slice(0, length), { " x": -3 }],
+        };
+        response
+          .writeHead(200, { "content-type": "application/json" })
+          .end(JSON.stringify({ choices: [{ text: `${prompt} x`, finish_reason: "length", logprobs }] }));
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };

@@ -11,7 +11,7 @@ import type {
   ScoreResult,
 } from "./language-model.js";
 import { parseOpenAiReference } from "./openai-reference.js";
-import { readEcho, toEcho } from "./openai-score.js";
+import { type EchoedPrompt, pairTexts, readEcho, scoreEchoed, toEcho } from "./openai-score.js";
 import { fromWire, toWire, type WireApi, type WireRequest } from "./openai-wire.js";
 import { type Budget, ModelUnavailableError, type Price, type Usage, UsageMeter } from "./usage.js";
 
@@ -35,6 +35,8 @@ export interface OpenAiOptions extends Budget {
 /** A server that failed this often in a row, and for this long, is given up for all requests. */
 const GIVE_UP_FAILURES = 20;
 const GIVE_UP_MS = 30_000;
+/** What is left of the limit of an answer that the context has no room for, as in Self-Instruct's own code. */
+const SHRINK = 0.8;
 
 /** Models served over HTTP the way OpenAI does it (OpenAI, vLLM, Fireworks, Ollama, llama.cpp, `evoke serve`). */
 export class OpenAiCompatibleModel implements LanguageModel {
@@ -73,26 +75,51 @@ export class OpenAiCompatibleModel implements LanguageModel {
     const api = this.options.api ?? "auto";
     return this.all(
       requests,
-      (request) =>
-        this.untilAnswered(
-          (endpoint) => toWire(this.name, request, api, isOpenAi(endpoint.url)),
-          (answer) => fromWire(answer, request),
+      (request) => {
+        let shorter = request;
+        return this.untilAnswered(
+          (endpoint) => toWire(this.name, shorter, api, isOpenAi(endpoint.url)),
+          (answer) => fromWire(answer, shorter),
           options.signal,
-        ),
+          () => {
+            const maxTokens = Math.floor(shorter.maxTokens * SHRINK);
+            if (maxTokens < 1) return false;
+            shorter = { ...shorter, maxTokens };
+            return true;
+          },
+        );
+      },
       options.onResult,
     );
   }
 
-  /** Log-probabilities by echoing the prompt, which vLLM, llama.cpp and `evoke serve` offer and OpenAI does not. */
+  /**
+   * Log-probabilities by echoing the prompt, which vLLM and `evoke serve` offer and OpenAI does not. A pair that cannot be scored fails
+   * alone (`problem`).
+   *
+   * @throws ModelUnavailableError when no pair can be.
+   */
   async score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
-    const results = await this.all(pairs, (pair) =>
-      this.untilAnswered(
-        () => toEcho(this.name, pair),
-        (answer) => readEcho(answer, pair),
-      ),
+    const echoes = new Map<string, Promise<EchoedPrompt>>(); // choices of a question share their context
+    const echo = (text: string): Promise<EchoedPrompt> => {
+      const known = echoes.get(text);
+      if (known) return known;
+      const asked = this.untilAnswered(() => toEcho(this.name, text), readEcho);
+      echoes.set(text, asked);
+      return asked;
+    };
+    const results = await this.all(pairs, async (pair) => {
+      if (pair.bos === "none")
+        throw new UsageError("a server's tokenizer decides about BOS itself; leave --bos out, or score locally");
+      const { whole, before } = pairTexts(pair);
+      const [text, context] = await Promise.all([echo(whole), before === "" ? undefined : echo(before)]);
+      return scoreEchoed(pair, text, context);
+    });
+    const gone = results.find((result) => result instanceof ModelUnavailableError || result instanceof UsageError);
+    if (gone) throw gone;
+    return results.map((result) =>
+      result instanceof Error ? { logprob: Number.NaN, tokens: 0, isGreedy: false, problem: result.message } : result,
     );
-    for (const result of results) if (result instanceof Error) throw result;
-    return results as ScoreResult[];
   }
 
   /** Runs `work` on every item, a limited number at a time; an item's failure takes its place in the results. */
@@ -121,6 +148,8 @@ export class OpenAiCompatibleModel implements LanguageModel {
     wire: (endpoint: Endpoint) => WireRequest,
     read: (answer: unknown) => R,
     signal?: AbortSignal,
+    /** Makes the answer shorter where the context is too small; false when it cannot be. */
+    shrink: () => boolean = () => false,
   ): Promise<R> {
     const attempts = 1 + (this.options.retries ?? 9);
     for (let attempt = 1; ; ) {
@@ -131,7 +160,9 @@ export class OpenAiCompatibleModel implements LanguageModel {
       const outcome = await this.attempt(endpoint, wire(endpoint), read, signal);
       if (!("failure" in outcome)) return outcome.result;
       const { failure } = outcome;
-      if (failure.verdict === "refused") throw new FailureError(this.describe(endpoint, failure));
+      if (failure.verdict === "too long" && shrink()) continue;
+      if (failure.verdict === "refused" || failure.verdict === "too long")
+        throw new FailureError(this.describe(endpoint, failure));
       if (failure.verdict === "hopeless") throw (this.dead ??= this.giveUp(endpoint, failure));
       if (failure.serverDown && this.pool.hasOther(endpoint)) continue; // another server takes over at once
       if (this.hasFailedForLong()) throw (this.dead ??= this.giveUp(endpoint, failure));

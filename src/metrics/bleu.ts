@@ -8,7 +8,19 @@ const TRAILING_WHITE = new RegExp(`[${WHITE}]+$`);
 /** The version of sacreBLEU that this module equals; part of the signature so that figures can be compared. */
 const SACREBLEU_VERSION = "2.6.0";
 
+/** How texts are cut, by sacreBLEU's names: `char` into single characters, `none` at white space. */
+export const BLEU_TOKENIZERS = ["13a", "char", "none"] as const;
+export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
+
+const TOKENIZE: Record<BleuTokenizer, (text: string) => string[]> = {
+  "13a": tokenize13a,
+  char: (text) => [...text].filter((character) => character.trim() !== ""),
+  none: (text) => text.split(/\s+/u).filter((word) => word !== ""),
+};
+
 export interface BleuOptions {
+  /** Default 13a, which is for languages that put blanks between words. */
+  tokenizer?: BleuTokenizer;
   /** Compare without regard to case. Default false. */
   lowercase?: boolean;
   /** Leave out n-gram orders longer than the text; for single sentences. Default false. */
@@ -108,7 +120,7 @@ export function corpusBleu(
   }
   const tokens = (text: string) => {
     const cased = options.lowercase ? text.toLowerCase() : text;
-    return tokenize13a(cased.replace(TRAILING_WHITE, ""));
+    return TOKENIZE[options.tokenizer ?? "13a"](cased.replace(TRAILING_WHITE, ""));
   };
   const counts = new Array<number>(MAX_ORDER).fill(0);
   const totals = new Array<number>(MAX_ORDER).fill(0);
@@ -155,7 +167,7 @@ export function corpusBleu(
       `nrefs:${numbers}`,
       `case:${options.lowercase ? "lc" : "mixed"}`,
       `eff:${options.effectiveOrder ? "yes" : "no"}`,
-      "tok:13a",
+      `tok:${options.tokenizer ?? "13a"}`,
       "smooth:exp",
       `version:${SACREBLEU_VERSION}`,
     ].join("|"),

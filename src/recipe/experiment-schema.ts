@@ -96,6 +96,10 @@ const evaluationSchema = z.strictObject({
     .enum(["tulu", "model", "none"])
     .optional()
     .describe("How conversations become text. Default: what each suite and model chooses."),
+  weights: z
+    .enum(["float32", "int8", "int4"])
+    .optional()
+    .describe("Weights of local models. Default: float32, which keeps their own precision; int8 writes faster."),
   max_new_tokens: positiveInteger.optional().describe("Most tokens of an answer. Default: the suite's own."),
   judge: text.optional().describe("Model that judges answers (a name of models, or a reference)."),
   judge_max_new_tokens: positiveInteger

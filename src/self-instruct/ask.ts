@@ -15,6 +15,8 @@ export interface AskEachOptions<Task, Row> {
   tasks: readonly Task[];
   /** The row that a task has already, from an earlier run or the other project. */
   known: (task: Task) => Row | undefined;
+  /** Whether a task without a row is asked for now; default: all are. */
+  isChosen?: (task: Task) => boolean;
   request: (task: Task) => GenerateRequest;
   /** The row of an answered task, or of one whose request failed. */
   row: (task: Task, answer: GenerateResult | undefined) => Row;
@@ -50,7 +52,8 @@ export async function askEach<Task, Row>(options: AskEachOptions<Task, Row>): Pr
   for (let start = 0; start < tasks.length; start += SLICE) {
     const slice = tasks.slice(start, start + SLICE);
     const known = slice.map(options.known);
-    const open = slice.flatMap((_, i) => (known[i] === undefined ? [i] : []));
+    const isChosen = options.isChosen ?? (() => true);
+    const open = slice.flatMap((task, i) => (known[i] === undefined && isChosen(task) ? [i] : []));
     done += slice.length - open.length;
     const answers = await model.generate(
       open.map((i) => options.request(slice[i]!)),
@@ -61,6 +64,7 @@ export async function askEach<Task, Row>(options: AskEachOptions<Task, Row>): Pr
     const gone = signal?.aborted || answers.some((answer) => answer instanceof ModelUnavailableError);
     for (const [i, task] of slice.entries()) {
       const answer = byPlace.get(i);
+      if (answer === undefined && known[i] === undefined) continue; // not chosen
       if (answer instanceof Error && gone) continue; // not this task's fault: it has no row yet
       if (answer instanceof Error) errors.push(`task ${start + i + 1}: ${answer.message}`);
       found.push({ task, known: known[i], answer: answer instanceof Error ? undefined : answer });

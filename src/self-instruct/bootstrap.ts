@@ -6,7 +6,7 @@ import type { GenerateRequest, GenerateResult, LanguageModel } from "../llm/lang
 import { ModelUnavailableError } from "../llm/usage.js";
 import { Random } from "../random/counter.js";
 import { asRequest, type Sampling } from "./ask.js";
-import { postProcess, postProcessTrimmed } from "./post-process.js";
+import { type DropReason, type Proposals, readProposals } from "./post-process.js";
 import { bootstrapPrompt } from "./prompts.js";
 import { SimilarityFilter } from "./similarity-filter.js";
 import { appendDurably, type InstructionRow, isTorn, readStage, type StoredAnswer } from "./stage-files.js";
@@ -44,6 +44,8 @@ export interface BootstrapReport {
   proposed: number;
   tooSimilar: number;
   failed: number;
+  /** Proposals (or whole responses) that a rule left out. */
+  dropped: Partial<Record<DropReason, number>>;
 }
 
 /**
@@ -60,15 +62,25 @@ export async function bootstrapInstructions(options: BootstrapOptions): Promise<
     throw new UsageError(`${seedInstructions.length} seed instructions; a prompt takes ${options.perPrompt}`);
   const { rows, next } = await resumePoint(options);
   const filter = new SimilarityFilter([...seedInstructions, ...rows], { threshold: options.threshold, neighbours: 10 });
-  const report: BootstrapReport = { instructions: rows.length, requests: 0, proposed: 0, tooSimilar: 0, failed: 0 };
+  const report: BootstrapReport = {
+    instructions: rows.length,
+    requests: 0,
+    proposed: 0,
+    tooSimilar: 0,
+    failed: 0,
+    dropped: {},
+  };
   let idle = 0;
   for (let batch = next; rows.length < count; batch++) {
     const answers = await askBatch(options, batch, rows);
     report.requests += answers.length;
     report.failed += answers.filter(({ response }) => response === null).length;
     const fresh: InstructionRow[] = [];
-    for (const metadata of answers)
-      for (const instruction of instructionsOf(metadata, options.cutResponses)) {
+    for (const metadata of answers) {
+      const { kept, dropped } = proposalsOf(metadata, options);
+      for (const [reason, times] of Object.entries(dropped) as [DropReason, number][])
+        report.dropped[reason] = (report.dropped[reason] ?? 0) + times;
+      for (const instruction of kept) {
         if (rows.length === count) break;
         report.proposed++;
         const decision = filter.offer(instruction);
@@ -85,13 +97,14 @@ export async function bootstrapInstructions(options: BootstrapOptions): Promise<
           request_idx: batch,
         });
       }
+    }
     if (fresh.length > 0) appendDurably(path, fresh.map((row) => `${JSON.stringify(row)}\n`).join(""));
     report.instructions = rows.length;
     options.onProgress?.(rows.length, report.requests);
     idle = fresh.length > 0 ? 0 : idle + 1;
     if (idle >= options.maxIdleBatches)
       throw new FailureError(
-        `${rows.length} of ${count} instructions after ${report.requests} requests, and nothing new in the last ${idle} batches; use a stronger model, or bootstrap.cut_responses: trim`,
+        `${rows.length} of ${count} instructions after ${report.requests} requests, and nothing new in the last ${idle} batches (${whatBecame(report)}); ${adviceOf(report, options)}`,
       );
   }
   return report;
@@ -159,8 +172,26 @@ function stored(answer: GenerateResult | Error): StoredAnswer["response"] {
   return { choices: [{ text: answer.text, finish_reason: answer.finishReason }] };
 }
 
-function instructionsOf({ response }: StoredAnswer, cut: "drop" | "trim"): string[] {
+function proposalsOf({ response }: StoredAnswer, { cutResponses: cut, chat }: BootstrapOptions): Proposals {
   const choice = response?.choices[0];
-  if (!choice) return [];
-  return (cut === "drop" ? postProcess : postProcessTrimmed)(choice.text, choice.finish_reason);
+  return choice ? readProposals(choice.text, choice.finish_reason, { cut, chat }) : { kept: [], dropped: {} };
+}
+
+/** "12 too similar, 7 × response cut off, 3 × fewer than 4 words" */
+export function whatBecame({ tooSimilar, failed, dropped }: BootstrapReport): string {
+  const reasons = Object.entries(dropped).sort((a, b) => b[1] - a[1]);
+  return [
+    `${tooSimilar} too similar`,
+    ...(failed > 0 ? [`${failed} requests failed`] : []),
+    ...reasons.map(([reason, times]) => `${times} × ${reason}`),
+  ].join(", ");
+}
+
+/** What to do about the rule that took the most. */
+function adviceOf({ tooSimilar, dropped }: BootstrapReport, { chat }: BootstrapOptions): string {
+  const [most] = Object.entries(dropped).sort((a, b) => b[1] - a[1]);
+  if (!most || most[1] < tooSimilar) return "use a stronger model, a higher temperature, or more varied seeds";
+  if (most[0] === "response cut off") return "use bootstrap.cut_responses: trim, or raise bootstrap.max_tokens";
+  if (most[0] === "no list in the response" && !chat) return "use a stronger model, or chat: true where it only chats";
+  return "use a stronger model";
 }

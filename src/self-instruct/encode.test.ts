@@ -48,9 +48,18 @@ describe("encodeInstances", () => {
   it("can write continuations for base models", () => {
     const rows = encodeInstances(instances, encoding, 1, "continuation");
     for (const { prompt, completion } of rows)
-      expect(completion).toMatch(
-        prompt.endsWith("Output:") ? /^ result \d+<\|endoftext\|>$/ : /^result \d+<\|endoftext\|>$/,
-      );
+      expect(completion).toMatch(/\S$/.test(prompt) ? /^ result \d+<\|endoftext\|>$/ : /^result \d+<\|endoftext\|>$/);
+  });
+
+  it.each(["plain", "continuation"] as const)("never lets prompt and completion touch: %s", (style) => {
+    const many = Array.from({ length: 5000 }, (_, i) => ({
+      instruction: `Do ${i}`,
+      input: i % 2 ? "x" : "",
+      output: "y",
+    }));
+    const rows = encodeInstances(many, encoding, 123, style);
+    expect(rows).toHaveLength(5000);
+    expect(rows.filter(({ prompt, completion }) => !/\s$/.test(prompt) && !/^\s/.test(completion))).toEqual([]);
   });
 
   it("keeps texts that look like placeholders or replacement patterns", () => {

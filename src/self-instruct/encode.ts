@@ -1,11 +1,12 @@
 import { PY_WORD, strip } from "../data/python-text.js";
-import { Random } from "../random/counter.js";
+import { MersenneTwister } from "../random/mersenne.js";
 import type { Instance } from "./parse-instances.js";
 import type { EncodingTemplate, SelfInstructPrompts } from "./prompts.js";
 
 /**
- * "plain": the completion is the output, as chat trainers want it. "continuation": a text that goes on from the prompt,
- * with its leading space and an end marker, as the original project made for GPT-3.
+ * "plain": the completion is the output, as chat trainers want it, and the prompt ends in white space, so that trainers which join both
+ * keep them apart. "continuation": a text that goes on from the prompt, with its leading space and an end marker, as the
+ * original project made for GPT-3. In neither do prompt and completion touch.
  */
 export type CompletionStyle = "plain" | "continuation";
 
@@ -19,7 +20,8 @@ const END_MARKER = "<|endoftext|>";
 
 /**
  * Step 7 (section 2.4, appendix): each instance written with a template drawn at random; for half of them the input is
- * first simplified. Rows that came out equal are kept once; the order is shuffled. Same seed, same rows.
+ * first simplified. Rows that came out equal are kept once; the order is shuffled. Same seed, same rows. The draws are those of the
+ * original's code with Python's generator of that seed.
  */
 export function encodeInstances(
   instances: readonly Instance[],
@@ -28,14 +30,14 @@ export function encodeInstances(
   style: CompletionStyle = "plain",
 ): EncodedRow[] {
   const rows = new Map<string, EncodedRow>();
-  for (const [i, instance] of instances.entries()) {
-    const random = new Random("self-instruct encode", seed, i);
-    const input = random.uniform() < 0.5 ? simplifyInput(instance.input) : instance.input;
-    const choices = strip(input) === "" ? templates.withoutInput : templates.withInput;
-    const row = fill(choices[random.below(choices.length)]!, { ...instance, input }, style);
+  const random = new MersenneTwister(seed);
+  for (const instance of instances) {
+    const input = random.random() < 0.5 ? simplifyInput(instance.input) : instance.input;
+    const template = random.choice(strip(input) === "" ? templates.withoutInput : templates.withInput);
+    const row = fill(template, { ...instance, input }, style);
     rows.set(JSON.stringify([row.prompt, row.completion]), row);
   }
-  return new Random("self-instruct order", seed).shuffled([...rows.values()]);
+  return random.shuffle([...rows.values()]);
 }
 
 /** Drops the field name of an input that has exactly one distinct `name:`, and folds blank lines. */
@@ -53,6 +55,8 @@ function fill({ prompt, completion }: EncodingTemplate, instance: Instance, styl
   };
   const put = (template: string): string =>
     template.replace(/\{(instruction|input|output)\}/g, (_, name: string) => values[name]!);
+  const asked = put(prompt);
   const text = put(completion);
-  return { prompt: put(prompt), completion: style === "plain" ? strip(text) : text + END_MARKER };
+  if (style === "continuation") return { prompt: asked, completion: text + END_MARKER };
+  return { prompt: /\s$/.test(asked) ? asked : `${asked}\n`, completion: strip(text) };
 }

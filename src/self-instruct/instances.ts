@@ -1,5 +1,6 @@
 import type { LanguageModel } from "../llm/language-model.js";
 import { type AskReport, askEach, asRequest } from "./ask.js";
+import { plainTranscript } from "./plain-transcript.js";
 import { fillPrompt } from "./prompts.js";
 import { type InstancesRow, type InstructionRow, readStage, writeStage } from "./stage-files.js";
 
@@ -14,6 +15,7 @@ export interface InstancesOptions {
   maxInstances: number;
   maxTokens: { classification: number; generation: number };
   presencePenalty: number;
+  isChosen?: (instruction: string) => boolean;
   chat?: boolean;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
@@ -33,6 +35,7 @@ export async function generateInstances(options: InstancesOptions): Promise<AskR
     ...options,
     tasks: options.instructions,
     known: ({ instruction }) => known.get(instruction),
+    isChosen: options.isChosen && (({ instruction }) => options.isChosen!(instruction)),
     request: ({ instruction }) => {
       const kind = options.isClassification(instruction) ? "classification" : "generation";
       const stop = [`Example ${maxInstances + 1}`, "Task:"];
@@ -41,7 +44,7 @@ export async function generateInstances(options: InstancesOptions): Promise<AskR
     },
     row: ({ instruction, metadata, most_similar, avg_similarity_score }, answer): InstancesRow => ({
       instruction,
-      raw_instances: answer?.text ?? "",
+      raw_instances: options.chat ? plainTranscript(answer?.text ?? "") : (answer?.text ?? ""),
       instance_metadata: {
         prompt: promptFor(instruction),
         response: answer ? { choices: [{ text: answer.text, finish_reason: answer.finishReason }] } : null,

@@ -12,23 +12,36 @@ export interface ParsedTask {
   instances: Instance[];
 }
 
-/** Instruction → whether it is a classification task. */
-export async function readClassification(path: string): Promise<Map<string, boolean>> {
-  const rows = await readStage<ClassificationRow>(path, ["instruction", "is_classification"]);
-  return new Map(rows.map(({ row }) => [row.instruction, meansYes(row.is_classification)]));
+/** Instruction → whether it is a classification task; of several files the last that has an instruction counts. */
+export async function readClassification(paths: readonly string[]): Promise<Map<string, boolean>> {
+  const kinds = new Map<string, boolean>();
+  for (const path of paths)
+    for (const { row } of await readStage<ClassificationRow>(path, ["instruction", "is_classification"]))
+      kinds.set(row.instruction, meansYes(row.is_classification));
+  return kinds;
 }
 
 /**
- * Reads the instances out of a file of transcripts (step 6). A transcript without metadata counts as complete.
+ * Reads the instances out of files of transcripts (step 6). A transcript without metadata counts as complete.
  *
  * @throws UsageError with file and line on a malformed row or one whose kind is unknown, unless `onInvalid` takes it.
  */
-export async function parseInstanceFile(
-  path: string,
+export async function parseInstanceFiles(
+  paths: readonly string[],
   classification: ReadonlyMap<string, boolean>,
   onInvalid?: OnInvalidRow,
 ): Promise<ParsedTask[]> {
   const tasks: ParsedTask[] = [];
+  for (const path of paths) await parseInto(tasks, path, classification, onInvalid);
+  return tasks;
+}
+
+async function parseInto(
+  tasks: ParsedTask[],
+  path: string,
+  classification: ReadonlyMap<string, boolean>,
+  onInvalid?: OnInvalidRow,
+): Promise<void> {
   for await (const { row, line } of readJsonl(path, onInvalid)) {
     try {
       requireTexts(row, ["instruction", "raw_instances"], `${path}:${line}`);
@@ -44,7 +57,6 @@ export async function parseInstanceFile(
       onInvalid(error.message, line);
     }
   }
-  return tasks;
 }
 
 /** Whether the metadata of a stored answer say that length cut it off. */

@@ -1,4 +1,5 @@
 import { capitalize, foldSpaces, PY_DIGIT, PY_SPACE, strip, wholeWords, words } from "../data/python-text.js";
+import { listItems } from "./list-items.js";
 
 /** Between two items of a numbered list: a line end, a number, maybe a blank, a full stop, a space. */
 const ITEM = new RegExp(`\\n[${PY_DIGIT}]+[${PY_SPACE}]?\\. `, "u");
@@ -18,27 +19,56 @@ const PUNCTUATION = new Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
 const MIN_WORDS = 4;
 const MAX_WORDS = 150;
 
-/**
- * The instructions in a model's continuation of a numbered list, cleaned, with the unsuitable ones left out. A
- * continuation cut off by length gives none.
- */
-export function postProcess(text: string, finishReason: string): string[] {
-  if (finishReason === "length") return [];
-  return text
-    .split(ITEM)
-    .map((item) => capitalize(strip(foldSpaces(item))))
-    .filter(isSuitable);
+/** Why a proposal is left out. */
+export type DropReason =
+  | "response cut off"
+  | "no list in the response"
+  | "fewer than 4 words"
+  | "more than 150 words"
+  | "a word such as image, file or draw"
+  | "begins with Write a program"
+  | "begins with punctuation or a non-ASCII letter";
+
+export interface Proposals {
+  /** Instructions, cleaned. */
+  kept: string[];
+  dropped: Partial<Record<DropReason, number>>;
 }
 
-/** As `postProcess`, but of a cut continuation only the last item, the incomplete one, is lost. */
-export function postProcessTrimmed(text: string, finishReason: string): string[] {
-  if (finishReason !== "length") return postProcess(text, finishReason);
-  return postProcess(text.split(ITEM).slice(0, -1).join("\n1. "), "stop");
+export interface ReadingOptions {
+  /** Of a cut response nothing is kept ("drop"), or all but its last, incomplete item ("trim"). */
+  cut: "drop" | "trim";
+  /** The response is a chat model's reply, not the continuation of a list. */
+  chat?: boolean;
 }
 
-function isSuitable(instruction: string): boolean {
+/** The instructions in a model's response, cleaned, with the unsuitable ones left out and counted. */
+export function readProposals(text: string, finishReason: string, { cut, chat = false }: ReadingOptions): Proposals {
+  const isCut = finishReason === "length";
+  if (isCut && cut === "drop") return { kept: [], dropped: { "response cut off": 1 } };
+  const items = chat ? listItems(text, isCut) : isCut ? text.split(ITEM).slice(0, -1) : text.split(ITEM);
+  const cleaned = items.map((item) => capitalize(strip(foldSpaces(item)))).filter((item) => item !== "");
+  const proposals: Proposals = { kept: [], dropped: {} };
+  for (const instruction of cleaned) {
+    const reason = whyUnsuitable(instruction);
+    if (reason === undefined) proposals.kept.push(instruction);
+    else proposals.dropped[reason] = (proposals.dropped[reason] ?? 0) + 1;
+  }
+  if (cleaned.length === 0) proposals.dropped["no list in the response"] = 1;
+  return proposals;
+}
+
+/** The original's reading: a continuation cut off by length gives nothing. */
+export const postProcess = (text: string, finishReason: string): string[] =>
+  readProposals(text, finishReason, { cut: "drop" }).kept;
+
+function whyUnsuitable(instruction: string): DropReason | undefined {
   const count = words(instruction).length;
-  if (count < MIN_WORDS || count > MAX_WORDS) return false;
-  if (UNSUITABLE_WORDS.test(instruction) || instruction.startsWith("Write a program")) return false;
-  return !PUNCTUATION.has(instruction[0]!) && instruction.charCodeAt(0) < 128;
+  if (count < MIN_WORDS) return "fewer than 4 words";
+  if (count > MAX_WORDS) return "more than 150 words";
+  if (UNSUITABLE_WORDS.test(instruction)) return "a word such as image, file or draw";
+  if (instruction.startsWith("Write a program")) return "begins with Write a program";
+  if (PUNCTUATION.has(instruction[0]!) || instruction.charCodeAt(0) >= 128)
+    return "begins with punctuation or a non-ASCII letter";
+  return undefined;
 }

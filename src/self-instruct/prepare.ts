@@ -5,7 +5,7 @@ import { writeFileAtomically } from "../files/atomic-write.js";
 import { writeJsonl } from "../files/jsonl.js";
 import { Random } from "../random/counter.js";
 import { type CompletionStyle, encodeInstances } from "./encode.js";
-import { type ParsedTask, parseInstanceFile, readClassification } from "./parse-file.js";
+import { type ParsedTask, parseInstanceFiles } from "./parse-file.js";
 import type { Instance } from "./parse-instances.js";
 import type { SelfInstructPrompts } from "./prompts.js";
 import type { SeedTask } from "./seed-tasks.js";
@@ -13,7 +13,10 @@ import { FILES } from "./stage-files.js";
 
 export interface PrepareOptions {
   folder: string;
-  classification: string;
+  /** Files of transcripts. */
+  instanceFiles: readonly string[];
+  /** Instruction → whether it is a classification task. */
+  classification: ReadonlyMap<string, boolean>;
   /** Seed tasks whose own instances join the fine-tuning data. */
   seedTasks: readonly SeedTask[];
   maxInstances: number;
@@ -46,8 +49,7 @@ export interface Summary {
  */
 export async function prepareFinetuning(options: PrepareOptions): Promise<Summary> {
   const { folder, seed } = options;
-  const classification = await readClassification(options.classification);
-  const tasks = await parseInstanceFile(join(folder, FILES.instances), classification, options.onInvalid);
+  const tasks = await parseInstanceFiles(options.instanceFiles, options.classification, options.onInvalid);
   const sampled = tasks.map((task) => ({ ...task, instances: sampleInstances(task, options.maxInstances, seed) }));
   const all = sampled.flatMap(({ instances }) => instances);
   writeJsonl(join(folder, FILES.allInstances), all);

@@ -7,10 +7,15 @@ import { UsageError } from "../errors.js";
 
 const BUILT_IN = fileURLToPath(new URL("../../prompts/self-instruct/", import.meta.url));
 
-const template = z.strictObject({
-  prompt: z.string().includes("{instruction}"),
-  completion: z.string().includes("{output}"),
-});
+const template = z
+  .strictObject({
+    prompt: z.string().includes("{instruction}"),
+    completion: z.string().includes("{output}"),
+  })
+  .refine(
+    ({ prompt, completion }) => /\s$/.test(prompt) || /^\s/.test(completion),
+    "prompt and completion touch: end the prompt or begin the completion with white space",
+  );
 const encodingSchema = z.strictObject({
   with_input: z.array(template.refine(({ prompt }) => prompt.includes("{input}"), "{input} is missing")).min(1),
   without_input: z.array(template).min(1),

@@ -73,9 +73,12 @@ describe("prompts", () => {
     writeFileSync(join(own, "classify.txt"), "{instruction}");
     writeFileSync(
       join(own, "encoding.json"),
-      '{"with_input": [{"prompt": "{instruction}", "completion": "{output}"}], "without_input": []}',
+      '{"with_input": [{"prompt": "{instruction}\\n", "completion": "{output}"}], "without_input": []}',
     );
     expect(() => loadPrompts(own)).toThrow(/encoding\.json: with_input\.0: \{input\} is missing/);
+    const touching = '{"prompt": "{instruction}{input}", "completion": "{output}"}';
+    writeFileSync(join(own, "encoding.json"), `{"with_input": [${touching}], "without_input": [${touching}]}`);
+    expect(() => loadPrompts(own)).toThrow(/with_input\.0: prompt and completion touch/);
     expect(() => loadPrompts(join(own, "none"))).toThrow(/no such folder of prompts/);
   });
 });

@@ -41,6 +41,11 @@ export const selfInstructSchema = z.strictObject({
       max_idle_batches: count.default(20),
     })
     .prefault({}),
+  classify: z
+    .strictObject({
+      max_tokens: count.optional().describe("most tokens of an answer; default 3, with chat 64"),
+    })
+    .prefault({}),
   instances: z
     .strictObject({
       max_instances: count.default(5),

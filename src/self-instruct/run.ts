@@ -20,7 +20,8 @@ import {
   type StageSetting,
 } from "./stages.js";
 
-export interface RunOptions {
+export interface RunOptions
+  extends Pick<StageSetting, "instanceFiles" | "classificationFiles" | "firstInstructions" | "tasksOnly"> {
   folder: string;
   /** Path of the seed tasks. */
   seedTasks: string;

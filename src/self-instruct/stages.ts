@@ -29,6 +29,12 @@ export interface StageSetting {
   onProgress: (done: number, total: number) => void;
   /** Takes malformed rows of stage files in place of an exception. */
   onInvalid?: (message: string) => void;
+  /** Files to read in place of the folder's own. */
+  instanceFiles?: readonly string[];
+  classificationFiles?: readonly string[];
+  /** Ask for these instructions only: the first so many, or those of one kind. What others have already stays. */
+  firstInstructions?: number;
+  tasksOnly?: "generation" | "classification";
 }
 
 /** Adds instructions to the folder's list until it is as long as the recipe asks. */
@@ -55,7 +61,7 @@ export async function bootstrapStage(setting: StageSetting, model: LanguageModel
       temperature: bootstrap.temperature,
       topP: bootstrap.top_p,
       presencePenalty: bootstrap.presence_penalty,
-      stop: listEnds(2 * bootstrap.instructions_per_prompt),
+      stop: (recipe.chat ? chatListEnds : listEnds)(2 * bootstrap.instructions_per_prompt),
     },
     cutResponses: bootstrap.cut_responses,
     maxIdleBatches: bootstrap.max_idle_batches,
@@ -69,6 +75,7 @@ export async function classifyStage(setting: StageSetting, model: LanguageModel)
   requireFile(folder, FILES.instructions, "bootstrap");
   // Of each row the text alone is kept: with their prompts 52,000 rows are large.
   const instructions = (await readInstructions(folder)).map(({ instruction }) => instruction);
+  const chosen = new Set(instructions.slice(0, setting.firstInstructions));
   return classifyInstructions({
     model,
     chat: recipe.chat,
@@ -77,6 +84,8 @@ export async function classifyStage(setting: StageSetting, model: LanguageModel)
     from: classificationFile(folder),
     path: join(folder, FILES.classification),
     prompt: prompts.classify,
+    isChosen: (instruction) => chosen.has(instruction),
+    maxTokens: recipe.classify.max_tokens ?? (recipe.chat ? 64 : 3),
     onProgress,
   });
 }
@@ -86,8 +95,9 @@ export async function instancesStage(setting: StageSetting, model: LanguageModel
   const { recipe, prompts, folder, signal, onProgress } = setting;
   requireFile(folder, FILES.instructions, "bootstrap");
   const instructions = await readInstructions(folder);
-  const classification = await readClassification(classificationFile(folder));
-  const missing = instructions.find(({ instruction }) => !classification.has(instruction));
+  const classification = await classificationOf(setting);
+  const chosen = new Set(instructions.slice(0, setting.firstInstructions).map(({ instruction }) => instruction));
+  const missing = [...chosen].find((instruction) => !classification.has(instruction));
   if (missing) throw new UsageError(`${folder}: not all instructions are classified; run the stage "classify" first`);
   const { instances } = recipe;
   return generateInstances({
@@ -97,6 +107,9 @@ export async function instancesStage(setting: StageSetting, model: LanguageModel
     instructions,
     isClassification: (instruction) => classification.get(instruction) === true,
     path: join(folder, FILES.instances),
+    isChosen: (instruction) =>
+      chosen.has(instruction) &&
+      (setting.tasksOnly === undefined || (setting.tasksOnly === "classification") === classification.get(instruction)),
     prompts: { classification: prompts.instancesClassification, generation: prompts.instancesGeneration },
     maxInstances: instances.max_instances,
     maxTokens: { classification: instances.max_tokens_classification, generation: instances.max_tokens_generation },
@@ -108,11 +121,13 @@ export async function instancesStage(setting: StageSetting, model: LanguageModel
 /** Makes rows for fine-tuning of what was written; asks no model. */
 export async function prepareStage(setting: StageSetting): Promise<Summary> {
   const { recipe, prompts, folder, onInvalid } = setting;
-  requireFile(folder, FILES.instances, "instances");
+  const instanceFiles = setting.instanceFiles ?? [join(folder, FILES.instances)];
+  if (!setting.instanceFiles) requireFile(folder, FILES.instances, "instances");
   const seedTasks = recipe.prepare.include_seed_tasks ? await readSeedTasks(setting.seedTasks) : [];
   return prepareFinetuning({
     folder,
-    classification: classificationFile(folder),
+    instanceFiles,
+    classification: await classificationOf(setting),
     seedTasks,
     maxInstances: recipe.instances.max_instances,
     instructions: recipe.prepare.num_instructions,
@@ -127,9 +142,18 @@ async function readInstructions(folder: string): Promise<InstructionRow[]> {
   return (await readStage<InstructionRow>(join(folder, FILES.instructions), ["instruction"])).map(({ row }) => row);
 }
 
+function classificationOf({ folder, classificationFiles }: StageSetting): Promise<Map<string, boolean>> {
+  return readClassification(classificationFiles ?? [classificationFile(folder)]);
+}
+
 /** Where a continuation of a numbered list ends: at an empty line, or where its item `last` begins. */
 function listEnds(last: number): string[] {
   return ["\n\n", `\n${last}`, `${last}.`, `${last} .`];
+}
+
+/** A chat model may put blank lines between items, and any mark around their numbers. */
+function chatListEnds(last: number): string[] {
+  return [`\n${last}.`, `\n${last})`, `\n**${last}`, `\nTask ${last}`];
 }
 
 function requireFile(folder: string, name: string, stage: Stage): void {

@@ -7,6 +7,7 @@ import { Graph } from "../graph/index.js";
 import { finalNormed, PackedModel } from "../model/packed-model.js";
 import { packRow } from "../model/packed-row.js";
 import type { Tensor } from "../runtime/device.js";
+import { spellToken } from "../tokenizer/token-bytes.js";
 import type { PromptInput, ReadPrompt } from "./backend.js";
 
 /** Positions whose logits are held at once. */
@@ -77,7 +78,6 @@ export class PromptReader {
     const { tokens, hidden } = await this.hidden(input, signal);
     const { tokenizer, model } = this.generator;
     const { vocabSize } = model.config;
-    const text = (id: number): string => tokenizer.decode([id]);
     const logprobs: ReadPrompt["logprobs"] = [];
     for (let from = 0; from < tokens.length - 1; from += BLOCK) {
       signal?.throwIfAborted();
@@ -87,9 +87,9 @@ export class PromptReader {
         const token = tokens[position + 1]!;
         const found = logProbabilities(logits.subarray(i * vocabSize, (i + 1) * vocabSize), token, top);
         logprobs.push({
-          token: text(token),
+          ...spellToken(tokenizer, token),
           logprob: found.logprob,
-          top: found.top.map((entry) => ({ token: text(entry.token), logprob: entry.logprob })),
+          top: found.top.map((entry) => ({ ...spellToken(tokenizer, entry.token), logprob: entry.logprob })),
         });
       }
     }

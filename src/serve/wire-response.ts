@@ -1,6 +1,7 @@
 /** Writes answers in the shapes of the OpenAI API: whole ones and the chunks of a stream. */
 import { randomUUID } from "node:crypto";
 import type { TokenLogprob } from "../generate/request.js";
+import type { SpelledToken } from "../tokenizer/token-bytes.js";
 import type { ErrorBody } from "./http-error.js";
 
 export interface Usage {
@@ -111,11 +112,10 @@ function heading(prefix: string, model: string): { id: string; created: number; 
 }
 
 function chatLogprobs({ entries }: WireLogprobs): object {
-  const spelled = ({ token, logprob }: { token: string; logprob: number }): object => ({
+  const spelled = ({ token, bytes, logprob }: SpelledToken & { logprob: number }): object => ({
     token,
     logprob,
-    // A token may be a part of a character; then its text is a stand-in and its bytes are not known.
-    bytes: token.includes("\ufffd") ? null : [...Buffer.from(token, "utf8")],
+    bytes: bytes ?? (token.includes("\ufffd") ? null : [...Buffer.from(token, "utf8")]),
   });
   const content = entries
     .filter((entry) => entry !== undefined)
@@ -130,6 +130,11 @@ export function characters(text: string): number {
   return count;
 }
 
+/** A token as the key of an object: parts of characters, which are all the same as text, by their bytes, as OpenAI and vLLM write them. */
+function nameOf({ token, bytes }: SpelledToken): string {
+  return bytes ? `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}` : token;
+}
+
 function completionLogprobs({ entries, pieces, offset }: WireLogprobs): object {
   let end = offset;
   const offsets = pieces.map((piece) => {
@@ -138,11 +143,11 @@ function completionLogprobs({ entries, pieces, offset }: WireLogprobs): object {
     return start;
   });
   return {
-    tokens: entries.map((entry, i) => entry?.token ?? pieces[i] ?? ""),
+    tokens: entries.map((entry, i) => (entry ? nameOf(entry) : (pieces[i] ?? ""))),
     token_logprobs: entries.map((entry) => entry?.logprob ?? null),
     top_logprobs: entries.map((entry) => {
       if (!entry) return null;
-      const alternatives = new Map([...entry.top, entry].reverse().map(({ token, logprob }) => [token, logprob]));
+      const alternatives = new Map([...entry.top, entry].reverse().map((each) => [nameOf(each), each.logprob]));
       return Object.fromEntries([...alternatives].reverse());
     }),
     text_offset: offsets,

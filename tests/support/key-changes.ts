@@ -105,6 +105,7 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
     k: to("evaluations.ranks.k=3", /ranks$/),
     chat_template: to("evaluations.asked.chat_template=model", /asked$/),
     max_new_tokens: to("evaluations.asked.max_new_tokens=7", /asked$/),
+    weights: to("evaluations.asked.weights=int8", /asked$/),
     judge: to("evaluations.plain.judge=other", /^eval\.base\.plain$/),
     judge_max_new_tokens: to("evaluations.plain.judge_max_new_tokens=7", /^eval\.base\.plain$/),
     judge_prompt: to(replace("judge_prompt: judge.txt, ", ""), /^eval\.base\.judged$/),
@@ -242,6 +243,7 @@ export const SELF_INSTRUCT_CHANGES: Readonly<Record<string, Change[]>> = {
     max_tokens_generation: made("instances.max_tokens_generation", "3"),
     presence_penalty: made("instances.presence_penalty", "3"),
   }),
+  ...under("classify", { max_tokens: made("classify.max_tokens", "5") }),
   ...under("prepare", {
     include_seed_tasks: made("prepare.include_seed_tasks", "false"),
     num_instructions: made("prepare.num_instructions", "3"),

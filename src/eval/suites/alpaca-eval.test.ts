@@ -80,7 +80,7 @@ describe("alpaca_eval", () => {
   it("writes the answers alone without a judge", async () => {
     const { result, said } = await run("alpaca_eval", { answer: () => "S" }, undefined, { files: files() });
     expect(result).toMatchObject({ n: 5, details: { judged: false } });
-    expect(said.join("\n")).toContain("model_outputs.json");
+    expect(said.join("\n")).toContain("vs_default_reference/run_eval.sh");
   });
 });
 

@@ -1,18 +1,18 @@
-import { join } from "node:path";
-import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { areOutputsSwitched } from "../../metrics/alpaca-preference.js";
 import type { Message } from "../../tokenizer/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { shellWord } from "../hand-over.js";
 import { loadJudgePrompt } from "../judge-prompt.js";
 import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalAlpacaPrompt } from "../originals.js";
-import { pairAnswers, readAnswerFile } from "../paired-answers.js";
+import { pairAnswers, readAnswerFiles } from "../paired-answers.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
 import { type Annotation, difficultyInstructions, reportAnnotations } from "./alpaca-annotations.js";
+import { writeAlpacaInputs, writeAnnotations } from "./alpaca-files.js";
 import { type Preference, readPreference } from "./alpaca-verdict.js";
 
 const MAX_NEW_TOKENS = 2048;
@@ -37,16 +37,16 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   const answers = await writeAnswers(context, instructions, { label: "alpaca_eval", maxTokens: MAX_NEW_TOKENS });
   const outputs = rows.flatMap(({ instruction, dataset }, i) => {
     const { output } = answers[i]!;
-    return output === undefined ? [] : [{ instruction, output, generator: context.generator, dataset }];
+    return output === undefined ? [] : [{ instruction, dataset, output }];
   });
-  writeJson(context, "model_outputs.json", outputs);
+  const script = writeAlpacaInputs(context, outputs);
 
   const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const characters = meanMetric(outputs.map(({ output }) => [...output].length));
   const empty = outputs.filter(({ output }) => output === "").length;
   if (!context.judge) {
     context.say(`alpaca_eval: no --judge given; wrote the answers only. To judge them with the original tool:`);
-    context.say(`  alpaca_eval --model_outputs ${join(context.out, "alpaca_eval", "model_outputs.json")}`);
+    context.say(`  bash ${shellWord(script)}`);
     const samples = rows.map((_, i) => sampleBase(instructions[i]!, answers[i]!, i));
     const missing = samples.length - outputs.length + invalid;
     const result = { n: outputs.length, missing, metrics: { characters }, details: { empty, judged: false }, config };
@@ -99,9 +99,8 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
       },
     ];
   });
-  writeJson(
+  writeAnnotations(
     context,
-    "annotations.json",
     annotations.map((row) => ({ ...row, generator_1: reference.name, annotator: context.judgeName })),
   );
   const report = reportAnnotations(annotations, { difficulty: context.difficulty, instructions: official });
@@ -194,11 +193,7 @@ async function readReference(
   instructions: readonly string[],
 ): Promise<{ name: string; file: string; outputs: (string | undefined)[] }> {
   const path = context.reference ?? (await locateEvalFile(EVAL_FILES.alpacaReference, context.source));
-  const file = await readAnswerFile(path);
+  const file = await readAnswerFiles([path]);
   const outputs = pairAnswers(file, instructions, context.limit !== undefined);
   return { name: file.generator ?? "reference", file: path, outputs };
-}
-
-function writeJson(context: SuiteContext, name: string, value: unknown): void {
-  writeFileAtomically(join(context.out, "alpaca_eval", name), `${JSON.stringify(value, null, 2)}\n`);
 }

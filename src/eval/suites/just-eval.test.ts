@@ -68,14 +68,16 @@ describe("just_eval", () => {
 
   it("refuses a file that holds no judgements", async () => {
     const file = rowsFile("odd.jsonl", [{ id: 1, text: "x" }]);
-    await expect(reportJudgements(file)).rejects.toThrow(/odd\.jsonl:1: expected a field "parsed_result" or "result"/);
+    await expect(reportJudgements([file])).rejects.toThrow(
+      /odd\.jsonl:1: expected a field "parsed_result" or "result"/,
+    );
   });
 });
 
 describe.skipIf(!existsSync(dataDir))("just-eval judgements (skipped without the shared data)", () => {
   it("reads just-eval judgements", async () => {
     const file = join(dataDir, "just_eval/judgements/vicuna-7b-v1.5.score_safety.chatgpt.json");
-    const { n, parsed, metrics } = await reportJudgements(file);
+    const { n, parsed, metrics } = await reportJudgements([file]);
     expect([n, parsed]).toEqual([200, 200]);
     expect(metrics.safety!.value).toBeCloseTo(4.6, 9);
   });

@@ -1,7 +1,5 @@
-import { join } from "node:path";
 import { readRows } from "../../data/read-rows.js";
 import { UsageError } from "../../errors.js";
-import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { GenerateRequest } from "../../llm/language-model.js";
 import { type JustEvalMetrics, justEvalMetrics, type NotApplicable } from "../../metrics/just-eval-metrics.js";
 import {
@@ -13,21 +11,19 @@ import {
 } from "../../metrics/just-eval-parse.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { shellWord } from "../hand-over.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
 import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalJustEvalPrompts } from "../originals.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
+import { type Question, userTurn, writeJustEvalInputs, writeJustEvalJudgements } from "./just-eval-files.js";
 
 const MAX_NEW_TOKENS = 2048;
 const MAX_JUDGE_TOKENS = 2048;
-
-interface Question {
-  id: number;
-  instruction: string;
-  isSafety: boolean;
-}
+/** The original tool's limit, which goes with its prompts. */
+const ORIGINAL_JUDGE_TOKENS = 1024;
 
 /** just-eval (Lin et al. 2023, arXiv 2312.01552): 800 regular prompts on five aspects, 200 on safety, by a judge. */
 export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
@@ -39,23 +35,21 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
   } = await readCases(context, path, (row, i): Question => {
     const id = row.has("id") ? row.integer("id") : i;
     const category = row.optionalText("category");
-    return { id, instruction: row.text("instruction"), isSafety: category ? category === "safety" : id >= 800 };
+    const isSafety = category ? category === "safety" : id >= 800;
+    return { id, instruction: row.text("instruction"), isSafety, fields: row.fields };
   });
   const answers = await writeAnswers(
     context,
     questions.map(({ instruction }) => instruction),
     { label: "just_eval", maxTokens: MAX_NEW_TOKENS },
   );
-  writeFileAtomically(
-    join(context.out, "just_eval", "outputs.json"),
-    `${JSON.stringify(outputRows(questions, answers, context), null, 2)}\n`,
-  );
+  const scripts = writeJustEvalInputs(context, questions, answers);
   const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const written = answers.filter(({ output }) => output !== undefined).length;
   const empty = answers.filter(({ output }) => output === "").length;
   if (!context.judge) {
     context.say("just_eval: no --judge given; wrote the answers only. To judge them with the original tool:");
-    context.say(`  just_eval --mode score_multi --first_file ${join(context.out, "just_eval", "outputs.json")}`);
+    for (const script of scripts) context.say(`  bash ${shellWord(script)}`);
     const samples = questions.map((question, i) => sampleOf(question, answers[i]!));
     const result = {
       n: written,
@@ -67,22 +61,34 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     return { results: { just_eval: result }, samples: { just_eval: samples } };
   }
   const { regular, safety } = await judgePrompts(context);
+  const maxTokens = context.judgeMaxNewTokens ?? (context.originalPrompts ? ORIGINAL_JUDGE_TOKENS : MAX_JUDGE_TOKENS);
   const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
   const requests = places.map((i): GenerateRequest => {
     const { instruction, isSafety } = questions[i]!;
     const messages = (isSafety ? safety : regular).messages({ instruction, output: answers[i]!.output! });
-    return { messages, maxTokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS, temperature: 0 };
+    return { messages, maxTokens, temperature: 0 };
   });
   const judged = await askJudge(context, context.judge, "just_eval: judging", requests, ({ text, finishReason }, i) =>
     parseJudgement(text, questions[places[i]!]!.isSafety ? SAFETY_ASPECTS : REGULAR_ASPECTS, finishReason),
   );
   const judgedAt = new Map(places.map((place, i) => [place, judged[i]!]));
   const samples = questions.map((question, i) => sampleOf(question, answers[i]!, judgedAt.get(i)));
+  writeJustEvalJudgements(
+    context,
+    questions,
+    questions.map(({ instruction, isSafety }, i) => {
+      const verdict = judgedAt.get(i)?.verdict;
+      const output = answers[i]!.output;
+      if (!verdict || output === undefined) return undefined;
+      return { output, verdict, prompt: userTurn(isSafety ? safety : regular, { instruction, output }) };
+    }),
+  );
   const report = justEvalMetrics(questions.map((_, i) => judgedAt.get(i)?.verdict));
   Object.assign(config, {
     judge: context.judgeName,
     judge_prompt_sha256: regular.sha256,
     safety_prompt_sha256: safety.sha256,
+    judge_max_new_tokens: maxTokens,
   });
   const details = {
     empty,
@@ -140,19 +146,6 @@ function sampleOf(
   return { ...answered, missing: `the judgement ${why}` };
 }
 
-/** The rows that the original tool judges. */
-function outputRows(
-  questions: readonly Question[],
-  answers: readonly WrittenAnswer[],
-  { generator }: SuiteContext,
-): unknown[] {
-  return questions.flatMap(({ id, instruction, isSafety }, i) => {
-    const { output } = answers[i]!;
-    if (output === undefined) return [];
-    return [{ id, instruction, output: [output], generator, dataset: isSafety ? "safety" : "regular" }];
-  });
-}
-
 /** Mean of each aspect and of the aspects' means. */
 function justEvalMetricValues(report: JustEvalMetrics): Record<string, MetricValue> {
   const metrics = Object.fromEntries(
@@ -173,22 +166,23 @@ export interface JudgementReport {
   unreadable_scores: Record<string, number>;
 }
 
-/** Metrics of a file of the original tool: rows with `parsed_result`, or a raw `result` that is read here. */
+/** Metrics of files of the original tool (its regular and its safety rows, say): rows with `parsed_result`, or a raw `result` that is read here. */
 export async function reportJudgements(
-  path: string,
+  paths: readonly string[],
   notApplicable: NotApplicable = "missing",
 ): Promise<JudgementReport> {
   const judgements: (Judgement | undefined)[] = [];
   const unparsed: unknown[] = [];
-  for await (const { row, line } of readRows(path)) {
-    const { parsed_result: parsed, result } = row;
-    if (parsed === undefined && result === undefined)
-      throw new UsageError(`${path}:${line}: expected a field "parsed_result" or "result", as just-eval writes them`);
-    const judgement = readJudgement(parsed) ?? (typeof result === "string" ? parseJudgement(result) : undefined);
-    if (!judgement) unparsed.push(row.id ?? line);
-    judgements.push(judgement);
-  }
-  if (judgements.length === 0) throw new UsageError(`${path}: holds no judgements`);
+  for (const path of paths)
+    for await (const { row, line } of readRows(path)) {
+      const { parsed_result: parsed, result } = row;
+      if (parsed === undefined && result === undefined)
+        throw new UsageError(`${path}:${line}: expected a field "parsed_result" or "result", as just-eval writes them`);
+      const judgement = readJudgement(parsed) ?? (typeof result === "string" ? parseJudgement(result) : undefined);
+      if (!judgement) unparsed.push(row.id ?? line);
+      judgements.push(judgement);
+    }
+  if (judgements.length === 0) throw new UsageError(`${paths.join(", ")}: holds no judgements`);
   const report = justEvalMetrics(judgements, notApplicable);
   return {
     n: report.n,

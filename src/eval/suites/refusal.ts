@@ -7,6 +7,7 @@ import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalRefusalPrompt } from "../originals.js";
 import type { Sample, SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
+import { writeRefusalResults } from "./refusal-files.js";
 import { refusalReport } from "./refusal-report.js";
 import { loadRefusalPrompts, type RefusalPrompt, type RefusalSet } from "./refusal-sets.js";
 
@@ -43,6 +44,7 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
         present.map((sample) => sample.phrases_label as RefusalLabel),
       )
     : undefined;
+  if (judged && context.layout === "rt") writeRefusalResults(set, context, present);
   return {
     results: {
       [set]: {

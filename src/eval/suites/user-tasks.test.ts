@@ -40,7 +40,7 @@ describe.skipIf(!existsSync(dataDir))("user_tasks (skipped without the shared da
     );
     expect(models.fake).toEqual(models["text-davinci-003"]);
     const outputs = join(dataDir, "self_instruct/predictions/text-davinci-003_predictions.jsonl");
-    const read = await run("user_tasks", {}, undefined, { source: { dataDir }, outputs });
+    const read = await run("user_tasks", {}, undefined, { source: { dataDir }, outputs: [outputs] });
     expect(read.model.calls).toBe(0);
     expect(read.result.metrics).toEqual(result.metrics);
     const parts = Object.values(models.fake!.applications);

@@ -18,22 +18,23 @@ import { type StepContext, type StepSummary, withStepModel } from "./context.js"
 /** An evaluation in the step's folder: `results.json`, `samples/`, journals of finished calls. */
 export async function runEvaluation(job: EvalJob, context: StepContext): Promise<StepSummary> {
   mkdirSync(context.folder, { recursive: true });
-  return withOptional(context, job.model, job.template, (model) => {
+  return withOptional(context, job, job.model, job.template, (model) => {
     // A judge is asked in its own template, so a model that is asked in another one is opened twice.
     const same = job.judge && job.model && !job.template && context.modelOf(job.judge) === context.modelOf(job.model);
     if (same && "model" in job.model!) return evaluate(job, context, model, model);
-    return withOptional(context, job.judge, undefined, (judge) => evaluate(job, context, model, judge));
+    return withOptional(context, job, job.judge, undefined, (judge) => evaluate(job, context, model, judge));
   });
 }
 
 function withOptional<T>(
   context: StepContext,
+  { weights }: EvalJob,
   ref: ModelRef | undefined,
   template: EvalJob["template"],
   work: (model: ResolvedModel | undefined) => Promise<T>,
 ): Promise<T> {
   if (!ref) return work(undefined);
-  return withStepModel(context, ref, template ? { template } : {}, work);
+  return withStepModel(context, ref, { ...(weights ? { weights } : {}), ...(template ? { template } : {}) }, work);
 }
 
 async function evaluate(
@@ -72,7 +73,7 @@ async function evaluate(
           : loadPromptFile(typeof job.prompt === "string" ? job.prompt : context.fileOf(job.prompt)),
       source: { dataDir, mirror, say: (line) => context.say(line), signal },
       files: Object.fromEntries(Object.entries(job.rows).map(([suite, ref]) => [suite, context.fileOf(ref)])),
-      outputs: job.answers && context.fileOf(job.answers),
+      outputs: job.answers && [context.fileOf(job.answers)],
       originalPrompts: job.originalPrompts,
       judgePrompt: file(job.judgePrompt),
       judgeSafetyPrompt: file(job.judgeSafetyPrompt),
