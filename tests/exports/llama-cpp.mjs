@@ -4,7 +4,7 @@ import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [path, request] = process.argv.slice(2);
 const { prompts, count, lora } = JSON.parse(request);
-const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 2 });
+const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 const model = await llama.loadModel({ modelPath: path });
 const adapters = lora ? { lora: { adapters: [{ filePath: lora }] } } : {};
 const context = await model.createContext({ contextSize: 512, flashAttention: false, ...adapters });
