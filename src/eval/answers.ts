@@ -70,6 +70,7 @@ export function answerConfig(context: SuiteContext, maxTokens: number): Record<s
   const { limit, prompt, template } = context;
   return {
     generator: context.generator,
+    prompts: context.originalPrompts ? "original" : "own",
     ...(context.outputs
       ? { outputs: context.outputs.join(", ") }
       : { max_new_tokens: context.maxNewTokens ?? maxTokens }),

@@ -35,7 +35,7 @@ export function writeAlpacaInputs(
     ["--output_path", "."],
     ...(reference ? [["--reference_outputs", resolve(reference)] as [string, string]] : []),
   ];
-  const words = flags.map(([flag, value]) => `  ${flag} ${shellWord(value)}`);
+  const words = [...flags.map(([flag, value]) => `  ${flag} ${shellWord(value)}`), '  "$@"'];
   const script = join(folder, versus, "run_eval.sh");
   writeFileAtomically(
     script,

@@ -63,7 +63,7 @@ function commandOf(kind: Kind): string {
     ["--model_output_file", inputFile(kind)],
     ["--eval_output_file", resultFile(kind)],
   ];
-  const words = flags.map(([flag, value]) => `  ${flag} ${shellWord(value)}`);
+  const words = [...flags.map(([flag, value]) => `  ${flag} ${shellWord(value)}`), '  "$@"'];
   return `#!/usr/bin/env bash\n# Judges these answers with the original just-eval; OPENAI_API_KEY holds the key.\ncd "$(dirname "$0")" || exit 1\njust_eval \\\n${words.join(" \\\n")}\n`;
 }
 

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../../errors.js";
 import { chatRendering } from "../../eval/chat-rendering.js";
-import { loadPromptFile } from "../../eval/prompt-file.js";
+import { originalPromptFile } from "../../eval/originals.js";
+import { BUILT_IN_PROMPTS, loadPromptFile, type PromptFile } from "../../eval/prompt-file.js";
 import type { SuiteResult } from "../../eval/results.js";
 import { resultRecord } from "../../eval/results-file.js";
 import { runSuites } from "../../eval/run-suites.js";
@@ -67,10 +68,7 @@ async function evaluate(
       drawn: job.drawn,
       template: job.template,
       ...(model ? await chatRendering(model, job.template) : {}),
-      prompt:
-        job.prompt === undefined
-          ? undefined
-          : loadPromptFile(typeof job.prompt === "string" ? job.prompt : context.fileOf(job.prompt)),
+      prompt: await promptOf(job, context),
       source: { dataDir, mirror, say: (line) => context.say(line), signal },
       files: Object.fromEntries(Object.entries(job.rows).map(([suite, ref]) => [suite, context.fileOf(ref)])),
       outputs: job.answers && [context.fileOf(job.answers)],
@@ -103,6 +101,16 @@ async function evaluate(
   } finally {
     for (const each of opened) each.close();
   }
+}
+
+/** The in-context prompt: a file, one of the package's own, or the original of that name. */
+async function promptOf({ prompt, originalPrompts }: EvalJob, context: StepContext): Promise<PromptFile | undefined> {
+  if (prompt === undefined) return undefined;
+  if (typeof prompt !== "string") return loadPromptFile(context.fileOf(prompt));
+  const builtIn = BUILT_IN_PROMPTS.find((name) => name === prompt);
+  const { dataDir, mirror, signal } = context;
+  if (!originalPrompts || !builtIn) return loadPromptFile(prompt);
+  return originalPromptFile(builtIn, { dataDir, mirror, signal, say: (line) => context.say(line) });
 }
 
 /**
