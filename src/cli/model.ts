@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { EvokeError } from "../errors.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 /** `evoke model pull|info`: fetch a model by reference, or show what a model folder or file holds. */
@@ -32,6 +33,15 @@ interface ModelFacts {
   model: string;
   path: string;
   architecture: string;
+  /** `model_type` of its configuration: llama, qwen3, … */
+  family: string;
+  /** Whether it was tuned to follow instructions, and what says so. */
+  kind: "base" | "tuned" | "unknown";
+  kind_because: string;
+  /** How conversations become text unless another way is asked for. */
+  template: "model" | "tulu";
+  /** Texts of the tokens that end an answer written with this template. */
+  stops: string[];
   parameters: number;
   weights: number;
   /** Parameters stored in each number format, such as `{"F32": 4096}`. */
@@ -49,9 +59,11 @@ async function resolve(reference: string, quiet: boolean): Promise<string> {
 
 async function describe(reference: string, quiet: boolean): Promise<ModelFacts> {
   const { openCheckpoint } = await import("../checkpoint/open.js");
-  const path = await resolve(reference, quiet);
+  const { locateModel } = await import("../generate/load-model.js");
+  const { path, template } = await locateModel(reference, { say: (line) => say(line, { quiet }) });
   const checkpoint = openCheckpoint(path);
   try {
+    const talk = await conversation(reference, path, template);
     const formats: Record<string, number> = {};
     let parameters = 0;
     for (const name of checkpoint.names()) {
@@ -66,6 +78,8 @@ async function describe(reference: string, quiet: boolean): Promise<ModelFacts> 
       model: reference,
       path,
       architecture: String(architectures[0] ?? config.model_type ?? "unknown"),
+      family: String(config.model_type ?? "unknown"),
+      ...talk,
       parameters,
       weights: checkpoint.names().length,
       formats,
@@ -79,6 +93,33 @@ async function describe(reference: string, quiet: boolean): Promise<ModelFacts> 
   }
 }
 
+/** What a tokenizer and the names tell of a model; without a tokenizer there is no template. */
+async function conversation(
+  reference: string,
+  path: string,
+  trained: "model" | "tulu" | undefined,
+): Promise<Pick<ModelFacts, "kind" | "kind_because" | "template" | "stops">> {
+  const { loadTokenizer } = await import("../tokenizer/tokenizer.js");
+  const { endTexts } = await import("../tokenizer/special-tokens.js");
+  const { modelKind } = await import("../hub/model-kind.js");
+  const tokenizer = await loadTokenizer(path).catch((error: unknown) => {
+    if (error instanceof EvokeError) return undefined;
+    throw error;
+  });
+  const found = modelKind(reference, path);
+  // Of a GGUF file the template is inside.
+  const { kind, because } =
+    found.kind === "unknown" && tokenizer?.chatTemplate !== undefined
+      ? { kind: "tuned" as const, because: "it brings a chat template" }
+      : found;
+  const template = trained ?? (tokenizer?.chatTemplate === undefined ? "tulu" : "model");
+  return {
+    ...(trained ? { kind: "tuned", kind_because: "it is a training run of evoke" } : { kind, kind_because: because }),
+    template,
+    stops: tokenizer ? endTexts(tokenizer, template).filter((text) => text !== "") : [],
+  };
+}
+
 function count(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
@@ -88,6 +129,10 @@ function table(facts: ModelFacts): string {
   const rows: [string, unknown][] = [
     ["path", facts.path],
     ["architecture", facts.architecture],
+    ["family", facts.family],
+    ["kind", `${facts.kind} (${facts.kind_because})`],
+    ["template", facts.template === "model" ? "model (its own)" : "tulu"],
+    ["stops", facts.stops.join(" ") || "none"],
     ["parameters", facts.parameters.toLocaleString("en-US")],
     ["weights", facts.weights],
     ["formats", formats.join(", ")],

@@ -150,7 +150,7 @@ function isCommit(revision: string): boolean {
 /** The files of a repository that a model is made of. Formats that double the safetensors are left out. */
 function wantedFiles(repo: HubRepo, files: HubFile[], weights: boolean): HubFile[] {
   const top = files.filter((file) => !file.path.includes("/"));
-  const small = top.filter((file) => /\.(json|jinja|txt|model)$/.test(file.path));
+  const small = top.filter((file) => /\.(json|jinja|txt|model)$|^README\.md$/.test(file.path));
   if (!weights && small.some((file) => file.path === "config.json")) return small;
   const safetensors = top.filter((file) => file.path.endsWith(".safetensors"));
   if (safetensors.length) {
