@@ -145,7 +145,8 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
   });
 
   it("AlpacaEval's run_eval.sh works as written; its annotations give our figures", async () => {
-    const instructions = Array.from({ length: 8 }, (_, i) => `Task number ${i}.`);
+    // The tool keeps judgements in its own folder: a task that it has seen is not asked again.
+    const instructions = Array.from({ length: 8 }, (_, i) => `Task number ${i} of ${Date.now()}.`);
     const rows = write(
       "alpaca.jsonl",
       instructions.map((instruction) => ({ instruction, dataset: "own" })),
