@@ -19,7 +19,13 @@ export default defineConfig({
           ...shared,
           name: "program",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/slow/**", "tests/cluster/**", "tests/servers/partners/**", "tests/originals/**"],
+          exclude: [
+            "tests/slow/**",
+            "tests/cluster/**",
+            "tests/exports/**",
+            "tests/servers/partners/**",
+            "tests/originals/**",
+          ],
           globalSetup: ["tests/build.ts"],
         },
       },
@@ -34,6 +40,8 @@ export default defineConfig({
           globalSetup: ["tests/build.ts"],
         },
       },
+      // Needs other programs: tests/exports/run.sh.
+      { test: { ...shared, testTimeout: 900_000, name: "exports", include: ["tests/exports/**/*.test.ts"] } },
       // Needs vLLM: tests/servers/run.sh.
       {
         test: {

@@ -46,7 +46,7 @@ async function measure(tokens: number): Promise<void> {
   ]);
   const before = process.memoryUsage.rss();
   const times: number[] = [];
-  for (let step = 0; step < (tokens > 16384 ? 1 : tokens > 4096 ? 2 : 5); step++) {
+  for (let step = 0; step < (tokens > 8192 ? 1 : tokens > 2048 ? 2 : 5); step++) {
     const start = cpuSeconds();
     await model.zeroGradients();
     await model.accumulate(row, row.targets, { seed: 0, epoch: step });

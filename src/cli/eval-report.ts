@@ -89,9 +89,9 @@ export function evalCompareCommand(): Command {
       refuseFlagsAbove(self);
       const globals = globalOptions(self);
       const { compareRuns, comparisonText } = await import("../eval/compare.js");
-      const comparisons = await compareRuns(a, b, { samples, seed: globals.seed });
-      if (globals.json) printJson(comparisons);
-      else process.stdout.write(comparisonText(comparisons));
+      const compared = await compareRuns(a, b, { samples, seed: globals.seed });
+      if (globals.json) printJson(compared.comparisons);
+      else process.stdout.write(comparisonText(compared));
     });
 }
 

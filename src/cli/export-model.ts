@@ -8,6 +8,8 @@ import { writeGgufModel } from "../export/gguf/model.js";
 import { writeModelFolder } from "../export/model-folder.js";
 import { modelfile } from "../export/ollama/modelfile.js";
 import { turnTexts } from "../export/ollama/turns.js";
+import type { OnnxStorage } from "../export/onnx/graph.js";
+import { writeOnnxFolder } from "../export/onnx/model.js";
 import { modelName } from "../hub/model-name.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { createProgress } from "../progress/progress.js";
@@ -76,7 +78,8 @@ async function write(
     case "ollama":
       return writeOllama(source, out, quantization, name, quiet);
     case "onnx":
-      throw new UsageError("--to onnx: not there yet");
+      writeOnnxFolder(source.checkpoint, source.basePath, out, quantization as OnnxStorage, source.chat);
+      return [];
   }
 }
 

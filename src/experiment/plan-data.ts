@@ -61,7 +61,7 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
     const id = dataStep(name);
     if (kind === "prepare") {
       const { max_examples: maxExamples, max_characters: maxCharacters, skip, columns } = entry;
-      const { skip_invalid: skipInvalid = false, seed = 0 } = entry;
+      const { skip_invalid: skipInvalid = false, seed = experiment.seeds[0]! } = entry;
       const source = await sourceOf(entry.prepare!, at);
       const some = maxExamples === undefined ? "" : `, ${maxExamples} rows`;
       drafts.push({
@@ -100,7 +100,7 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
           rows: oneFile(entry.mix!, at),
           safety: await sourceOf(entry.safety ?? "safety", ["data", name, "safety"]),
           count: entry.count!,
-          seed: entry.seed ?? 0,
+          seed: entry.seed ?? experiment.seeds[0]!,
         },
       });
     } else if (kind === "self_instruct") {

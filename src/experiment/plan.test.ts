@@ -163,6 +163,17 @@ describe("planExperiment", () => {
         "data entries need each other in a circle: data.x, data.y",
       ],
       [arms("it: { mode: it, data: rows }").replace("rows.jsonl", "none.jsonl"), "none.jsonl: no such file"],
+      ...[
+        ["ti: { piqa.acc: 0.5 }", 'no such arm as "ti"; did you mean "it"?'],
+        ["it: { piga.acc: 0.5 }", 'no such suite as "piga"; did you mean "piqa"?'],
+        ["it: { piqa.ac: 0.5 }", 'no such metric as "ac"; did you mean "acc"?'],
+        ["it: { piqa.acc: 50 }", "50 is outside of 0 to 1, the units of acc"],
+        ["it: { e/piqa.acc: 0.5 }", 'no such evaluation as "e"; there are none'],
+        ["it: { piqa: 0.5 }", "expected SUITE.METRIC"],
+      ].map(([figures, message]): [string, string] => [
+        `${arms("it: { mode: it, data: rows }")}published: [{ source: paper, arms: { ${figures} } }]\n`,
+        message!,
+      ]),
     ];
     for (const [text, message] of cases) expect(await complaint(text)).toContain(message);
   });

@@ -4,6 +4,7 @@ import type { LoadedExperiment } from "../recipe/experiment-load.js";
 import { parseRecipe } from "../recipe/load.js";
 import { type Layer, mergeLayers } from "../recipe/overrides.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import { checkPublished } from "./check-published.js";
 import { armId, type Draft, type PlanContext, type PlannedArm } from "./draft.js";
 import type { Inputs } from "./inputs.js";
 import { type KeyContext, stepKey } from "./keys.js";
@@ -32,6 +33,7 @@ export async function planExperiment(
     },
     isRemote: (model) => "model" in model && isOpenAiReference(model.model),
   };
+  checkPublished(experiment, fail);
   const data = await planData(experiment, context);
   const drafts = [...data.drafts];
   const arms: PlannedArm[] = [];

@@ -60,6 +60,13 @@ export function writeModelFiles(
   const stops = chat?.stops.length ? { eos_token_id: chat.stops.length > 1 ? chat.stops : chat.stops[0] } : {};
   const generation = { ...checkpoint.generationConfig, ...stops };
   if (Object.keys(generation).length) json("generation_config.json", generation);
+  writeTokenizerFiles(folder, basePath, chat);
+}
+
+/** The tokenizer of a folder or GGUF file, with the template that a model was trained with. */
+export function writeTokenizerFiles(folder: string, basePath: string, chat?: ChatFiles): void {
+  const json = (name: string, value: unknown): void =>
+    writeFileAtomically(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
   const gguf = findGguf(basePath);
   if (gguf === undefined) {
     for (const name of TOKENIZER_FILES)

@@ -80,8 +80,9 @@ export class BlockForward {
       positions,
     );
     const { q, k, v } = before as Record<"q" | "k" | "v", Tensor>;
-    const attended = await this.attention.forward(scope, inputs.row, inputs.window(layer), { q, k, v }, "attended");
+    const { attended, logSum } = await this.attention.forward(scope, inputs.row, inputs.window(layer), { q, k, v });
     scope.free(q);
+    scope.free(logSum);
     const after = await compiled(
       "after",
       part((built) => ({ y: built.y })),

@@ -1,16 +1,27 @@
 /**
- * Attention over a row that is too long for one graph: the graph of one query block, run for one block after another. Its
- * memory is linear in the row's length, as a block's scores are gone before the next one's, also in the backward pass,
- * which computes them again.
+ * Attention over a row that is too long for one graph: in tiles of some queries by some keys, each one run of a small graph
+ * (after FlashAttention-2, Dao 2023, arXiv 2307.08691). The softmax over all keys is put together from the tiles by their
+ * largest scores and sums of exponentials. A tile's scores fit the processor's cache and are gone before the next one's, also in
+ * the backward pass, which computes them again: memory is linear in the row's length.
  */
-import { differentiate, Graph } from "../graph/index.js";
-import { type Device, type Executable, SessionCache, type Tensor, type TensorScope } from "../runtime/device.js";
+import { differentiate, Graph, ops, type Value } from "../graph/index.js";
+import {
+  type Device,
+  type Executable,
+  hostTensor,
+  SessionCache,
+  type Tensor,
+  type TensorScope,
+} from "../runtime/device.js";
 import type { DecoderConfig } from "./decoder-config.js";
-import { attendBlock } from "./packed-attention.js";
-import { BlockBias, type PackedRow, type QueryBlock, queryBlocks } from "./packed-row.js";
+import { attentionScores, type BlockSize, fromHeads, toHeads, valuesByHead } from "./packed-attention.js";
+import { BlockBias, type PackedRow, type QueryBlock, queryBlocks, seesAll } from "./packed-row.js";
 
 /** Tokens up to which a row's attention is part of one graph: that is faster, and takes memory with the square of them. */
 export const ONE_GRAPH_TOKENS = 2048;
+
+/** Queries and keys of a tile. Its scores, 512 kB a head, are for the processor's cache. */
+const TILE = { queries: 128, keys: 1024 };
 
 /** What attention reads: queries [tokens, heads · headDim], keys and values [tokens, kvHeads · headDim], rotated. */
 export interface AttentionInputs {
@@ -19,35 +30,76 @@ export interface AttentionInputs {
   v: Tensor;
 }
 
+export interface AttentionResult {
+  /** [tokens, heads · headDim]. */
+  attended: Tensor;
+  /** Logarithm of the sum of each query's exponentials, [tokens, heads]: the backward pass reads it. */
+  logSum: Tensor;
+}
+
+type Pass = "forward" | "backward";
+
 export class LongAttention {
   private readonly sessions: SessionCache;
 
   constructor(
     private readonly config: DecoderConfig,
     private readonly device: Device,
+    private readonly tile = TILE,
   ) {
     this.sessions = new SessionCache(device);
   }
 
   /**
-   * The result [tokens, heads · headDim], in the memory called `name`.
    * @param window tokens a query looks back on, itself included.
+   * @param suffix tells the results' memory from that of other results that are needed at the same time.
    */
   async forward(
     scope: TensorScope,
     row: PackedRow,
     window: number | undefined,
     inputs: AttentionInputs,
-    name: string,
-  ): Promise<Tensor> {
-    const memory = scope.result(name, inputs.q.dims);
-    const parts: Tensor[] = [];
-    await this.eachBlock("forward", row, window, inputs, async (executable, block, feeds) => {
+    suffix = "",
+  ): Promise<AttentionResult> {
+    const { device, config } = this;
+    const tokens = row.tokens.length;
+    const memory = {
+      attended: scope.result(`attended${suffix}`, inputs.q.dims),
+      logSum: scope.result(`logSum${suffix}`, [tokens, config.heads]),
+    };
+    const parts = { attended: [] as Tensor[], logSum: [] as Tensor[] };
+    for (const block of queryBlocks(row, window, this.tile.queries)) {
       const { from, to } = block;
-      const y = memory && (await this.device.rows(memory, from, to));
-      parts.unshift((await executable.run(feeds, y && { y })).y!);
-    });
-    return scope.own(await this.device.joinRows(parts, memory));
+      const queries = to - from;
+      let state = this.emptyState(queries);
+      let turn = 0;
+      await this.eachTile("forward", row, window, inputs, block, async (executable, _, feeds) => {
+        turn = 1 - turn;
+        const memory: Record<string, Tensor> = {};
+        for (const [name, { dims }] of Object.entries(state)) {
+          const found = scope.result(`${name} ${turn}`, dims);
+          if (found) memory[`${name}Next`] = found;
+        }
+        const next = await executable.run({ ...feeds, ...state }, memory);
+        for (const tensor of Object.values(state)) device.free(tensor);
+        state = { largest: next.largestNext!, sum: next.sumNext!, mixed: next.mixedNext! };
+      });
+      const into: Record<string, Tensor> = {};
+      if (memory.attended) into.attended = await device.rows(memory.attended, from, to);
+      if (memory.logSum) into.logSum = await device.rows(memory.logSum, from, to);
+      const done = await this.sessions.use(
+        `finish ${queries}`,
+        () => this.finishGraph(queries),
+        (executable) => executable.run(state, into),
+      );
+      for (const tensor of Object.values(state)) device.free(tensor);
+      parts.attended.push(done.attended!);
+      parts.logSum.push(done.logSum!);
+    }
+    return {
+      attended: scope.own(await device.joinRows(parts.attended, memory.attended)),
+      logSum: scope.own(await device.joinRows(parts.logSum, memory.logSum)),
+    };
   }
 
   /** The gradients of the inputs. @param dy that of the result. */
@@ -56,76 +108,144 @@ export class LongAttention {
     row: PackedRow,
     window: number | undefined,
     inputs: AttentionInputs,
+    { attended, logSum }: AttentionResult,
     dy: Tensor,
   ): Promise<AttentionInputs> {
     const { device } = this;
-    const memory = scope.result("dq", inputs.q.dims);
-    const parts: Tensor[] = [];
-    let dk = scope.release(await scope.zeros("dk", inputs.k.dims));
-    let dv = scope.release(await scope.zeros("dv", inputs.v.dims));
-    await this.eachBlock("backward", row, window, inputs, async (executable, block, feeds) => {
-      const { from, to, start } = block;
-      const rows = await device.rows(dy, from, to);
-      const dims = [to - start, inputs.k.dims[1]!];
-      const into = {
-        dq: memory && (await device.rows(memory, from, to)),
-        dk: scope.result("dk of a block", dims),
-        dv: scope.result("dv of a block", dims),
+    const zeros = async (name: "q" | "k" | "v") => scope.release(await scope.zeros(`d${name}`, inputs[name].dims));
+    const sums = { q: await zeros("q"), k: await zeros("k"), v: await zeros("v") };
+    for (const block of queryBlocks(row, window, this.tile.queries)) {
+      const { from, to } = block;
+      const own = {
+        dy: await device.rows(dy, from, to),
+        attended: await device.rows(attended, from, to),
+        logSum: await device.rows(logSum, from, to),
       };
-      const result = await executable.run({ ...feeds, dy: rows }, memory && (into as Record<string, Tensor>));
-      device.free(rows);
-      parts.unshift(result.dq!);
-      dk = await device.addRows(dk, start, result.dk!);
-      dv = await device.addRows(dv, start, result.dv!);
-    });
-    return { q: scope.own(await device.joinRows(parts, memory)), k: scope.own(dk), v: scope.own(dv) };
+      await this.eachTile("backward", row, window, inputs, block, async (executable, { start, end }, feeds) => {
+        const into: Record<string, Tensor> = {};
+        for (const name of ["q", "k", "v"] as const) {
+          const rows = name === "q" ? to - from : end - start;
+          const memory = scope.result(`d${name} of a tile`, [rows, inputs[name].dims[1]!]);
+          if (memory) into[`d${name}`] = memory;
+        }
+        const result = await executable.run({ ...feeds, ...own }, into);
+        sums.q = await device.addRows(sums.q, from, result.dq!);
+        sums.k = await device.addRows(sums.k, start, result.dk!);
+        sums.v = await device.addRows(sums.v, start, result.dv!);
+      });
+      for (const tensor of Object.values(own)) device.free(tensor);
+    }
+    return { q: scope.own(sums.q), k: scope.own(sums.k), v: scope.own(sums.v) };
   }
 
-  /** From the last block, whose keys are most: the runtime's workspace then has its size at once. */
-  private async eachBlock(
-    pass: "forward" | "backward",
+  /** Nothing seen yet, as host tensors. */
+  private emptyState(queries: number): Record<"largest" | "sum" | "mixed", Tensor> {
+    const { heads, kvHeads, headDim } = this.config;
+    const rows = (heads / kvHeads) * queries;
+    const filled = (width: number, value: number): Tensor =>
+      hostTensor("float32", new Float32Array(kvHeads * rows * width).fill(value), [kvHeads, rows, width]);
+    return { largest: filled(1, -1e30), sum: filled(1, 0), mixed: filled(headDim, 0) };
+  }
+
+  /** From the last tile: there every query sees a key, its own token's, so that hidden scores are small against it. */
+  private async eachTile(
+    pass: Pass,
     row: PackedRow,
     window: number | undefined,
     { q, k, v }: AttentionInputs,
-    run: (executable: Executable, block: QueryBlock, feeds: Record<string, Tensor>) => Promise<void>,
+    block: QueryBlock,
+    run: (executable: Executable, tile: QueryBlock, feeds: Record<string, Tensor>) => Promise<void>,
   ): Promise<void> {
     const { device } = this;
+    const { from, to } = block;
+    const queries = to - from;
     const bias = new BlockBias();
-    for (const block of queryBlocks(row, window).reverse()) {
-      const { from, to, start } = block;
-      const queries = to - from;
-      const feeds = {
-        q: await device.rows(q, from, to),
-        k: await device.rows(k, start, to),
-        v: await device.rows(v, start, to),
-        bias: await device.upload("float32", bias.fill(row, block, window), [queries, to - start]),
-      };
+    const rows = await device.rows(q, from, to);
+    for (let end = block.end; end > block.start; ) {
+      const start = Math.max(block.start, Math.floor((end - 1) / this.tile.keys) * this.tile.keys);
+      const tile = { from, to, start, end };
+      const hides = !seesAll(row, tile, window);
+      const own: Record<string, Tensor> = { k: await device.rows(k, start, end), v: await device.rows(v, start, end) };
+      if (hides) own.bias = await device.upload("float32", bias.fill(row, tile, window), [queries, end - start]);
       await this.sessions.use(
-        `${pass} ${queries}`,
-        () => this.graph(pass, queries),
-        (executable) => run(executable, block, feeds),
+        `${pass} ${queries} ${hides}`,
+        () => (pass === "forward" ? this.forwardGraph(queries, hides) : this.backwardGraph(queries, hides)),
+        (executable) => run(executable, tile, { q: rows, ...own }),
       );
-      for (const tensor of Object.values(feeds)) device.free(tensor);
+      for (const tensor of Object.values(own)) device.free(tensor);
+      end = start;
     }
+    device.free(rows);
   }
 
-  private graph(pass: "forward" | "backward", queries: number): Graph {
+  private tileGraph(queries: number, hides: boolean) {
     const { config } = this;
-    const keys = "keys";
+    const { heads, kvHeads, headDim } = config;
     const graph = new Graph();
-    const q = graph.input("q", "float32", [queries, config.heads * config.headDim]);
-    const k = graph.input("k", "float32", [keys, config.kvHeads * config.headDim]);
-    const v = graph.input("v", "float32", [keys, config.kvHeads * config.headDim]);
-    const bias = graph.input("bias", "float32", [queries, keys]);
-    const y = attendBlock(config, q, k, v, bias, { queries, keys });
-    if (pass === "forward") graph.output("y", y);
-    else {
-      const dy = graph.input("dy", "float32", y.shape);
-      const [dq, dk, dv] = differentiate([{ output: y, gradient: dy }], [q, k, v]);
-      graph.output("dq", dq!);
-      graph.output("dk", dk!);
-      graph.output("dv", dv!);
-    }
+    const size: BlockSize = { queries, keys: "keys" };
+    const q = graph.input("q", "float32", [queries, heads * headDim]);
+    const k = graph.input("k", "float32", ["keys", kvHeads * headDim]);
+    const v = graph.input("v", "float32", ["keys", kvHeads * headDim]);
+    const bias = hides ? graph.input("bias", "float32", [queries, "keys"]) : undefined;
+    const rows = (heads / kvHeads) * queries;
+    const scores = ops.reshape(attentionScores(config, q, k, bias, size), [kvHeads, rows, "keys"]);
+    return { graph, q, k, v, scores, values: valuesByHead(config, v, "keys"), rows };
+  }
+
+  /** Takes a tile into the state: largest score, Σ exp(score − largest), and the values weighted by that exponential. */
+  private forwardGraph(queries: number, hides: boolean): Graph {
+    const { kvHeads, headDim } = this.config;
+    const { graph, scores, values, rows } = this.tileGraph(queries, hides);
+    const largest = graph.input("largest", "float32", [kvHeads, rows, 1]);
+    const sum = graph.input("sum", "float32", [kvHeads, rows, 1]);
+    const mixed = graph.input("mixed", "float32", [kvHeads, rows, headDim]);
+    const own = ops.reduceMax(scores, [-1], true);
+    const next = ops.where(ops.lessOrEqual(own, largest), largest, own);
+    const exponentials = ops.exp(ops.sub(scores, next));
+    const kept = ops.exp(ops.sub(largest, next));
+    graph.output("largestNext", next);
+    graph.output("sumNext", ops.add(ops.mul(kept, sum), ops.reduceSum(exponentials, [-1], true)));
+    graph.output("mixedNext", ops.add(ops.mul(kept, mixed), ops.matmul(exponentials, values)));
+    return graph;
+  }
+
+  private finishGraph(queries: number): Graph {
+    const { config } = this;
+    const { heads, kvHeads, headDim } = config;
+    const graph = new Graph();
+    const rows = (heads / kvHeads) * queries;
+    const largest = graph.input("largest", "float32", [kvHeads, rows, 1]);
+    const sum = graph.input("sum", "float32", [kvHeads, rows, 1]);
+    const mixed = graph.input("mixed", "float32", [kvHeads, rows, headDim]);
+    graph.output("attended", fromHeads(config, ops.div(mixed, sum), queries));
+    graph.output("logSum", fromHeads({ ...config, headDim: 1 }, ops.add(largest, ops.log(sum)), queries));
+    return graph;
+  }
+
+  /**
+   * With the weights w = exp(score − logSum) of a tile, d score = w · (d w − Σ over all keys of w · d w), and that sum is dy ·
+   * attended: as if Σ w of the tile were a result with the gradient −dy · attended.
+   */
+  private backwardGraph(queries: number, hides: boolean): Graph {
+    const { config } = this;
+    const { heads, headDim } = config;
+    const { graph, q, k, v, scores, values } = this.tileGraph(queries, hides);
+    const input = (name: string, width: number): Value => graph.input(name, "float32", [queries, width]);
+    const dy = toHeads(config, input("dy", heads * headDim), queries);
+    const attended = toHeads(config, input("attended", heads * headDim), queries);
+    const logSum = toHeads({ ...config, headDim: 1 }, input("logSum", heads), queries);
+    const weights = ops.exp(ops.sub(scores, logSum));
+    const seeds = [
+      { output: ops.matmul(weights, values), gradient: dy },
+      {
+        output: ops.reduceSum(weights, [-1], true),
+        gradient: ops.neg(ops.reduceSum(ops.mul(dy, attended), [-1], true)),
+      },
+    ];
+    const [dq, dk, dv] = differentiate(seeds, [q, k, v]);
+    graph.output("dq", dq!);
+    graph.output("dk", dk!);
+    graph.output("dv", dv!);
     return graph;
   }
 

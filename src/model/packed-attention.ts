@@ -60,28 +60,57 @@ export function packedAttention(graph: Graph, config: DecoderConfig, tokens: num
  * @param q [queries, heads · headDim]. @param k [keys, kvHeads · headDim], as `v`. @param bias [queries, keys].
  * @returns [queries, heads · headDim].
  */
-export function attendBlock(
+function attendBlock(config: DecoderConfig, q: Value, k: Value, v: Value, bias: Value, block: BlockSize): Value {
+  const { kvHeads, heads } = config;
+  const { queries, keys } = block;
+  const group = heads / kvHeads;
+  const scores = attentionScores(config, q, k, bias, block);
+  const weights = ops.softmax(ops.reshape(scores, [kvHeads, group, queries, keys]));
+  const mixed = ops.matmul(ops.reshape(weights, [kvHeads, group * queries, keys]), valuesByHead(config, v, keys));
+  return fromHeads(config, mixed, queries);
+}
+
+export interface BlockSize {
+  queries: number;
+  /** Name of the dimension of keys. */
+  keys: string;
+}
+
+/**
+ * Scores [kvHeads, group · queries, keys], or that shape with the second dimension split, where a bias was added.
+ * @param bias [queries, keys]; undefined where all keys may be seen.
+ */
+export function attentionScores(
   config: DecoderConfig,
   q: Value,
   k: Value,
-  v: Value,
-  bias: Value,
-  { queries: rows, keys }: { queries: number; keys: string },
+  bias: Value | undefined,
+  { queries, keys }: BlockSize,
 ): Value {
   const { heads, kvHeads, headDim, attentionScale, attentionSoftCap } = config;
+  const keysByHead = ops.transpose(ops.reshape(k, [keys, kvHeads, headDim]), [1, 2, 0]);
+  // Scaled here, ONNX Runtime takes the factor into the product.
+  let scores = ops.scale(ops.matmul(toHeads(config, q, queries), keysByHead), attentionScale);
+  if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
+  return bias ? ops.add(ops.reshape(scores, [kvHeads, heads / kvHeads, queries, keys]), bias) : scores;
+}
+
+/** [queries, heads · headDim] → [kvHeads, group · queries, headDim]. */
+export function toHeads({ heads, kvHeads, headDim }: DecoderConfig, x: Value, queries: number): Value {
   const group = heads / kvHeads;
-  const keyRows = (x: Value): Value => ops.reshape(x, [keys, kvHeads, headDim]);
-  const queries = ops.reshape(ops.transpose(ops.reshape(q, [rows, kvHeads, group, headDim]), [1, 2, 0, 3]), [
+  return ops.reshape(ops.transpose(ops.reshape(x, [queries, kvHeads, group, headDim]), [1, 2, 0, 3]), [
     kvHeads,
-    group * rows,
+    group * queries,
     headDim,
   ]);
-  // Scaled here, ONNX Runtime takes the factor into the product.
-  let scores = ops.scale(ops.matmul(queries, ops.transpose(keyRows(k), [1, 2, 0])), attentionScale);
-  if (attentionSoftCap !== undefined) scores = ops.softCap(scores, attentionSoftCap);
-  const grouped = ops.add(ops.reshape(scores, [kvHeads, group, rows, keys]), bias);
-  const weights = ops.reshape(ops.softmax(grouped), [kvHeads, group * rows, keys]);
-  const mixed = ops.matmul(weights, ops.transpose(keyRows(v), [1, 0, 2]));
-  const back = ops.transpose(ops.reshape(mixed, [kvHeads, group, rows, headDim]), [2, 0, 1, 3]);
-  return ops.reshape(back, [rows, heads * headDim]);
 }
+
+/** The way back of `toHeads`. */
+export function fromHeads({ heads, kvHeads, headDim }: DecoderConfig, x: Value, queries: number): Value {
+  const back = ops.transpose(ops.reshape(x, [kvHeads, heads / kvHeads, queries, headDim]), [2, 0, 1, 3]);
+  return ops.reshape(back, [queries, heads * headDim]);
+}
+
+/** [keys, kvHeads · headDim] → [kvHeads, keys, headDim]. */
+export const valuesByHead = ({ kvHeads, headDim }: DecoderConfig, v: Value, keys: string): Value =>
+  ops.transpose(ops.reshape(v, [keys, kvHeads, headDim]), [1, 0, 2]);

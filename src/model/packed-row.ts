@@ -58,25 +58,36 @@ export interface QueryBlock {
   /** Queries `from` ≤ i < `to`. */
   from: number;
   to: number;
-  /** First key; the last is the last query. */
+  /** Keys `start` ≤ i < `end`. */
   start: number;
+  end: number;
 }
 
 /**
- * The query blocks of a row.
+ * The query blocks of a row, each with all the keys it looks at: from the start of its first document to its last query.
  * @param window tokens a query looks back on, itself included; undefined for no limit.
  */
-export function queryBlocks(row: PackedRow, window?: number): QueryBlock[] {
+export function queryBlocks(row: PackedRow, window?: number, size = QUERY_BLOCK): QueryBlock[] {
   const { documents, branches } = row;
   const blocks: QueryBlock[] = [];
-  for (let from = 0; from < documents.length; from += QUERY_BLOCK) {
-    const to = Math.min(from + QUERY_BLOCK, documents.length);
+  for (let from = 0; from < documents.length; from += size) {
+    const to = Math.min(from + size, documents.length);
     let start = from;
     const first = window !== undefined && !branches ? Math.max(0, from - window + 1) : 0;
     while (start > first && documents[start - 1] === documents[from]) start--;
-    blocks.push({ from, to, start });
+    blocks.push({ from, to, start, end: to });
   }
   return blocks;
+}
+
+/** Whether every query of a block may see every one of its keys. */
+export function seesAll(
+  { documents, branches }: PackedRow,
+  { from, to, start, end }: QueryBlock,
+  window?: number,
+): boolean {
+  const near = window === undefined || start > to - 1 - window;
+  return !branches && near && end <= from + 1 && documents[start] === documents[to - 1];
 }
 
 /** The bias [queries, keys] of one block: 0 where a query may see a key, a large negative number elsewhere. */
@@ -85,31 +96,37 @@ export class BlockBias {
   private dirty: [number, number][] = [];
 
   /** @returns memory that the next call overwrites. Most keys may be seen, so only the others are written. */
-  fill({ documents, positions, branches }: PackedRow, { from, to, start }: QueryBlock, window?: number): Float32Array {
-    const keys = to - start;
+  fill(
+    { documents, positions, branches }: PackedRow,
+    { from, to, start, end }: QueryBlock,
+    window?: number,
+  ): Float32Array {
+    const keys = end - start;
     const size = (to - from) * keys;
     if (this.memory.length < size) this.memory = new Float32Array(size);
     else for (const [first, end] of this.dirty) this.memory.fill(0, first, end);
     this.dirty = [];
-    const hide = (first: number, end: number): void => {
-      if (end <= first) return;
-      this.memory.fill(HIDDEN, first, end);
-      this.dirty.push([first, end]);
-    };
+    // No query of the block sees what lies before its first document, so that need not be looked at.
     let document = start;
     for (let q = from; q < to; q++) {
       if (q > from && documents[q] !== documents[q - 1]) document = q;
       const line = (q - from) * keys - start;
+      const hide = (first: number, last: number): void => {
+        const [low, high] = [line + Math.max(first, start), line + Math.min(last, end)];
+        if (high <= low) return;
+        this.memory.fill(HIDDEN, low, high);
+        this.dirty.push([low, high]);
+      };
       let first = document;
       if (branches)
-        for (let k = first; k <= q; k++) {
+        for (let k = first; k <= q && k < end; k++) {
           const own = branches[k] === 0 || branches[k] === branches[q];
           const near = window === undefined || positions[q]! - positions[k]! < window;
-          if (!own || !near) hide(line + k, line + k + 1);
+          if (!own || !near) hide(k, k + 1);
         }
       else if (window !== undefined) first = Math.max(document, q - window + 1);
-      hide(line + start, line + first);
-      hide(line + q + 1, line + to);
+      hide(start, first);
+      hide(q + 1, end);
     }
     return this.memory.subarray(0, size);
   }
@@ -120,11 +137,11 @@ export function attentionFeeds(row: PackedRow, window?: number): Record<string, 
   const total = row.documents.length;
   const feeds: Record<string, Tensor> = {};
   for (const [i, block] of queryBlocks(row, window).entries()) {
-    const { from, to, start } = block;
+    const { from, to, start, end } = block;
     const bias = new BlockBias().fill(row, block, window);
     feeds[`start${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start)), [1]);
     feeds[`pads${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start), 0n, BigInt(total - to), 0n), [4]);
-    feeds[`bias${i}`] = hostTensor("float32", bias, [to - from, to - start]);
+    feeds[`bias${i}`] = hostTensor("float32", bias, [to - from, end - start]);
   }
   return feeds;
 }

@@ -6,6 +6,7 @@ import { fixtureWeights, randomAdapter } from "../../tests/support/fixture-model
 import { SafetensorsFile } from "../checkpoint/safetensors.js";
 import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { FailureError, UsageError } from "../errors.js";
+import { linearNames } from "../model/decoder-layer.js";
 import { loadAdapter, saveAdapter } from "./adapter-io.js";
 
 const root = mkdtempSync(join(tmpdir(), "evoke-adapter-"));
@@ -52,6 +53,22 @@ describe("adapter folders", () => {
       revision: "v1",
       use_rslora: false,
     });
+  });
+
+  it.each([
+    ["gpt2", "base_model.model.transformer.h.1.attn.c_attn.lora_A.weight"],
+    ["gpt-neox", "base_model.model.gpt_neox.layers.1.attention.query_key_value.lora_A.weight"],
+    ["phi3", "base_model.model.model.layers.1.mlp.gate_up_proj.lora_A.weight"],
+  ])("carry the names of their family: %s", async (family, tensor) => {
+    const weights = fixtureWeights(family);
+    const made = randomAdapter(weights.config, linearNames(weights.config), 2, family);
+    const folder = mkdtempSync(join(tmpdir(), "evoke-adapter-"));
+    await saveAdapter(folder, made);
+    const file = new SafetensorsFile(join(folder, "adapter_model.safetensors"));
+    expect([...file.entries.keys()]).toContain(tensor);
+    file.close();
+    expect((await loadAdapter(folder, weights.config)).layers).toEqual(made.layers);
+    rmSync(folder, { recursive: true });
   });
 
   it("may be rank-stabilised", async () => {

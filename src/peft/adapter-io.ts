@@ -118,13 +118,14 @@ export async function loadAdapter(folder: string, config: DecoderConfig): Promis
   }
 }
 
-const FACTOR = /^base_model\.model\.model\.layers\.(\d+)\..+\.lora_(A\.weight|B\.weight|magnitude_vector)$/;
+const FACTOR = /^(\d+)\..+\.lora_(A\.weight|B\.weight|magnitude_vector)$/;
 
 /** Refuses files that hold more than the factors of linear layers, and says which of PEFT's options put it there. */
 function checkNames(file: SafetensorsFile, { bias, baseModel }: LoraConfig, config: DecoderConfig): void {
+  const blocks = `base_model.model.${config.names.blocks}.`;
   let factors = 0;
   for (const name of file.entries.keys()) {
-    const match = FACTOR.exec(name);
+    const match = name.startsWith(blocks) ? FACTOR.exec(name.slice(blocks.length)) : undefined;
     if (match) {
       factors++;
       if (Number(match[1]) >= config.layers)
@@ -139,7 +140,7 @@ function checkNames(file: SafetensorsFile, { bias, baseModel }: LoraConfig, conf
 function whyNot(name: string, bias: string): string {
   if (/\.lora_B\.bias$/.test(name)) return "is a bias of an adapter (lora_bias), which is not supported";
   if (/\.bias$/.test(name)) return `is a trained bias (bias ${JSON.stringify(bias)}), which is not supported`;
-  if (/lm_head|embed_tokens|lora_embedding/.test(name))
+  if (/lm_head|embed_out|embed_in|embed_tokens|\.wte\.|\.wpe\.|lora_embedding/.test(name))
     return (
       "adapts or replaces embeddings or the output head (target_modules, modules_to_save, trainable_token_indices or " +
       "save_embedding_layers), which is not supported; merge it with PEFT first"

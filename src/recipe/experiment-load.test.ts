@@ -62,6 +62,23 @@ evaluations: { e: { suites: instruct, rows: { instruct: q.jsonl } } }
     });
   });
 
+  it("names what a sweep over any number makes, readably, each once, and finds it by its value", () => {
+    const source = `models: { base: bundled:mini }
+sweep: { lr: [0.0001, 3e-4, 0.5, 2] }
+data:
+  rows: { path: a.jsonl }
+arms:
+  "it-{lr}": { mode: it, data: rows, title: "IT at {lr}", set: { optimizer: { lr: "{lr}" } } }
+evaluations:
+  e: { suites: [xstest], arms: ["it-{lr}"] }
+`;
+    const experiment = load(source);
+    const names = ["it-1e-4", "it-3e-4", "it-0_5", "it-2"];
+    expect(Object.keys(experiment.arms)).toEqual(names);
+    expect(experiment.evaluations.e!.arms).toEqual(names);
+    expect(experiment.arms["it-1e-4"]).toMatchObject({ title: "IT at 0.0001", set: { optimizer: { lr: 0.0001 } } });
+  });
+
   it("makes one entry for each value of a sweep", () => {
     const experiment = load(`models: { base: bundled:mini }
 sweep: { n: [0, 100], mode: [it, rt] }

@@ -40,7 +40,7 @@ const dataSchema = z.strictObject({
     .describe(
       "prepare: leave out the first rows of the draw, so that two entries with one seed share no row. Default 0.",
     ),
-  seed: z.int().min(0).optional().describe("prepare, mix: seed of the draw. Default 0."),
+  seed: z.int().min(0).optional().describe("prepare, mix: seed of the draw. Default: the first of seeds."),
   columns: z
     .strictObject({ prompt: text, completion: text, input: text.optional() })
     .optional()

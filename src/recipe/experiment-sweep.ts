@@ -30,6 +30,8 @@ export function expandSweep(
   const origins = new Map<string, string>();
   const sweptArms: ExpandedLayer["sweptArms"] = {};
   const result: Layer = { ...layer };
+  /** Names as fields write them, with the values as they are: `it-0.0001` for the entry `it-1e-4`. */
+  const names = new Map<string, string>();
   for (const block of SWEPT) {
     const entries = layer[block];
     if (!isMap(entries)) continue;
@@ -39,7 +41,9 @@ export function expandSweep(
       const unknown = places.find((place) => !Object.hasOwn(sweep, place));
       if (unknown !== undefined) fail([block, key], `${block}.${key}: ${unknownPlace(unknown, sweep)}`);
       for (const values of combinations(places, sweep)) {
-        const name = fill(key, values) as string;
+        const written = String(fill(key, values));
+        const name = places.length > 0 ? nameOf(key, values) : key;
+        names.set(written, name);
         if (Object.hasOwn(expanded, name)) fail([block, key], `${block}.${name}: there are two entries of this name`);
         origins.set(`${block}.${name}`, key);
         if (block === "arms" && places.length > 0) sweptArms[name] = values;
@@ -48,6 +52,7 @@ export function expandSweep(
     }
     result[block] = expanded;
   }
+  for (const block of SWEPT) if (result[block] !== undefined) result[block] = renamed(result[block], names);
   if (Array.isArray(layer.published)) result.published = layer.published;
   return {
     layer: result,
@@ -86,6 +91,29 @@ function combinations(places: readonly string[], sweep: Sweep): Record<string, u
   for (const place of places)
     all = all.flatMap((values) => sweep[place]!.map((value) => ({ ...values, [place]: value })));
   return all;
+}
+
+/** Name of an entry that a sweep makes: values as names may hold them, such as `1e-4` for 0.0001 and `0_5` for 0.5. */
+function nameOf(key: string, values: Readonly<Record<string, unknown>>): string {
+  const word = (value: unknown): string => {
+    const plain = String(value);
+    const short = typeof value === "number" && value !== 0 ? value.toExponential() : plain;
+    const text = short.length < plain.length ? short : plain;
+    return text
+      .replace("e+", "e")
+      .replaceAll(".", "_")
+      .replace(/[^A-Za-z0-9_+-]+/g, "-")
+      .replace(/^-+(?=.)/, "m");
+  };
+  return key.replace(PLACE, (_, name: string) => word(values[name]));
+}
+
+/** Mentions of entries by their names. */
+function renamed(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (typeof value === "string") return names.get(value) ?? value;
+  if (Array.isArray(value)) return value.map((item) => renamed(item, names));
+  if (!isMap(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renamed(item, names)]));
 }
 
 function fill(text: string, values: Readonly<Record<string, unknown>>): unknown {

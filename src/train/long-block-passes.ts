@@ -5,7 +5,7 @@
 import { extract, type Graph, type Value } from "../graph/index.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { type LayerGraph, layerGraph } from "../model/layer-graph.js";
-import type { AttentionInputs, LongAttention } from "../model/long-attention.js";
+import type { AttentionInputs, AttentionResult, LongAttention } from "../model/long-attention.js";
 import type { SessionCache, Tensor } from "../runtime/device.js";
 import {
   type BlockCall,
@@ -35,10 +35,11 @@ export class LongBlockPasses implements BlockPasses {
     const suffix = save ? ` ${layer}` : "";
     const { read, saved: first } = await this.before(call, save, suffix);
     const { inputs } = call;
-    const attended = await this.attention.forward(scope, inputs.row, inputs.window(layer), read, `attended${suffix}`);
+    const result = await this.attention.forward(scope, inputs.row, inputs.window(layer), read, suffix);
+    const { attended } = result;
     const { y, ...second } = await this.run(call, "after", save, { attended }, suffix, `y ${layer}`);
-    if (save) return { y: y!, saved: { ...first, ...second, ...read, attended } };
-    for (const tensor of [attended, ...Object.values(read)]) scope.free(tensor);
+    if (save) return { y: y!, saved: { ...first, ...second, ...read, ...result } };
+    for (const tensor of [...Object.values(result), ...Object.values(read)]) scope.free(tensor);
     return { y: y! };
   }
 
@@ -54,7 +55,10 @@ export class LongBlockPasses implements BlockPasses {
     const read: AttentionInputs = saved
       ? { q: saved.q!, k: saved.k!, v: saved.v! }
       : (await this.before(call, false, "")).read;
-    const attended = saved?.attended ?? (await this.attention.forward(scope, inputs.row, window, read, "attended"));
+    const result: AttentionResult = saved
+      ? { attended: saved.attended!, logSum: saved.logSum! }
+      : await this.attention.forward(scope, inputs.row, window, read);
+    const { attended } = result;
     const whole = saved !== undefined;
     const all = { ...inputs.positions(layer), ...feeds, ...saved, x };
     const after = await this.sessions.use(
@@ -63,7 +67,7 @@ export class LongBlockPasses implements BlockPasses {
       (executable) =>
         sums.run(scope, executable, group, { ...all, attended, dy }, { dx: "dx after", dattended: "dattended" }),
     );
-    const { q, k, v } = await this.attention.backward(scope, inputs.row, window, read, after.dattended!);
+    const { q, k, v } = await this.attention.backward(scope, inputs.row, window, read, result, after.dattended!);
     scope.free(after.dattended!);
     const before = await this.sessions.use(
       this.key(`backward before ${whole}`),
@@ -73,7 +77,7 @@ export class LongBlockPasses implements BlockPasses {
         return sums.run(scope, executable, group, { ...all, ...more }, { dx: `dx ${layer % 2}` });
       },
     );
-    for (const tensor of [q, k, v, after.dx!, attended, ...Object.values(read)]) scope.free(tensor);
+    for (const tensor of [q, k, v, after.dx!, ...Object.values(result), ...Object.values(read)]) scope.free(tensor);
     return before.dx!;
   }
 

@@ -2,10 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { fixtureWeights } from "../../tests/support/fixture-model.js";
 import { BlockForward } from "../model/block-forward.js";
+import { LongAttention } from "../model/long-attention.js";
 import { PackedModel } from "../model/packed-model.js";
 import { adapterShape } from "../peft/targets.js";
 import { Random } from "../random/counter.js";
-import { Device, TensorPool, TensorScope } from "../runtime/device.js";
+import { Device, hostTensor, TensorPool, TensorScope } from "../runtime/device.js";
 import { trainingRow } from "./examples.js";
 import { newAdapter } from "./parameter-store.js";
 import { TrainingModel, type TrainingModelOptions } from "./training-model.js";
@@ -91,5 +92,31 @@ describe("a row whose attention goes block by block", () => {
     const [whole, long] = [await run(1000), await run(0)];
     for (const [i, values] of whole.entries())
       expect(Math.max(...values.map((value, j) => Math.abs(value - long[i]![j]!)))).toBeLessThan(1e-4);
+  });
+
+  it.each([undefined, 40])("comes out the same from tiles of any size, window %s", async (window) => {
+    const { config } = fixtureWeights("gemma2");
+    const { row } = trainingRow(documents(config.vocabSize));
+    const matrix = (heads: number) => {
+      const width = heads * config.headDim;
+      const data = Float32Array.from({ length: 320 * width }, () => 3 * random.normal());
+      return hostTensor("float32", data, [320, width]);
+    };
+    const inputs = { q: matrix(config.heads), k: matrix(config.kvHeads), v: matrix(config.kvHeads) };
+    const dy = matrix(config.heads);
+    const run = async (queries: number, keys: number) => {
+      const scope = new TensorScope(device, new TensorPool(device));
+      const attention = new LongAttention(config, device, { queries, keys });
+      const result = await attention.forward(scope, row, window, inputs);
+      const gradients = await attention.backward(scope, row, window, inputs, result, dy);
+      await attention.dispose();
+      return [result.attended, ...Object.values(gradients)].map((tensor) => tensor.data as Float32Array);
+    };
+    const [whole, small] = [await run(320, 320), await run(48, 31)];
+    for (const [i, values] of whole.entries()) {
+      const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const worst = values.reduce((most, value, j) => Math.max(most, Math.abs(value - small[i]![j]!)), 0);
+      expect(worst / largest).toBeLessThan(1e-5);
+    }
   });
 });

@@ -172,7 +172,7 @@ describe("evoke eval", () => {
       [["arc_easy"], 2, /name the model with --model/],
       [["arc_easy", ...mini, "--rows", join(folder, "none.jsonl")], 2, /none\.jsonl: no such file/],
       [["arc_easy", ...mini, "--bertscore"], 2, /--bertscore works only with user_tasks/],
-      [["xstest", ...mini, "--judge-prompt", "p.txt", "--original-prompts"], 2, /exclude each other/],
+      [["xstest", ...mini, "--judge-prompt", "p.txt", "--original-prompts"], 2, /--original-prompts exclude/],
       [
         [
           "instruct",

@@ -39,6 +39,8 @@ function liveNodes(graph: Graph): Node[] {
 export interface LoweringOptions {
   /** Name of an extra output, the first: an empty sequence, which is not a tensor (runtime/device.ts says what for). */
   emptySequence?: string;
+  /** Holds all constants in the model itself, for a file that stands alone. */
+  inside?: boolean;
 }
 
 /** Writes the graph, leaving out nodes and inputs that no output depends on. */
@@ -64,7 +66,7 @@ export function toOnnx(graph: Graph, options: LoweringOptions = {}): LoweredMode
     g.string(2, "evoke");
     for (const constant of graph.constants) {
       if (!used.has(constant)) continue;
-      g.message(5, (w) => writeConstant(w, constant, nameOf(constant), external));
+      g.message(5, (w) => writeConstant(w, constant, nameOf(constant), options.inside ? undefined : external));
     }
     for (const input of graph.inputs)
       if (used.has(input)) g.message(11, (w) => writeValueInfo(w, nameOf(input), input.dtype, input.shape));
@@ -115,13 +117,13 @@ function writeAttribute(w: ProtobufWriter, name: string, value: Attribute): void
   }
 }
 
-function writeConstant(w: ProtobufWriter, value: Value, name: string, external: LoweredModel["external"]): void {
+function writeConstant(w: ProtobufWriter, value: Value, name: string, external?: LoweredModel["external"]): void {
   for (const dim of value.shape) w.int(1, dim as number);
   w.int(2, ELEMENT_TYPE[value.dtype]).string(8, name);
   const { bytes } = value.constant!;
   if (bytes.byteLength !== elementCount(value.shape) * bytesPerElement(value.dtype))
     throw new Error(`constant ${value}`);
-  if (bytes.byteLength < EXTERNAL_FROM || value.dtype === "int64") {
+  if (!external || bytes.byteLength < EXTERNAL_FROM || value.dtype === "int64") {
     w.bytes(9, bytes);
     return;
   }

@@ -96,6 +96,9 @@ const LEADING: readonly string[] = [
   "exact",
 ];
 
+/** Every metric that suites report. */
+export const METRICS: readonly string[] = [...new Set([...Object.keys(STYLES), ...LEADING])];
+
 /** A column of a table: a metric of a suite. */
 export interface Column {
   suite: string;

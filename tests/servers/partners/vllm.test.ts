@@ -3,13 +3,13 @@
  * the papers. `tests/servers/run.sh` installs it and runs this.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import OpenAI from "openai";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Generator } from "../../../src/generate/generator.js";
 import { evoke, repositoryRoot } from "../../program.js";
 import { type ServerProgram, startServerProgram } from "../../support/server-program.js";
@@ -21,9 +21,8 @@ const ROWS = 50;
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-vllm-"));
 const adapter = join(folder, "run");
-let server: ChildProcess | undefined;
-let said = "";
-let url: string;
+let plain: Vllm = { url: "" };
+let withAdapter: Vllm = { url: "" };
 
 async function freePort(): Promise<number> {
   const probe = createServer();
@@ -61,59 +60,65 @@ max_length: 128
 `,
   );
   await run("train", recipe, "--out", adapter);
-  const port = await freePort();
-  url = `http://127.0.0.1:${port}/v1`;
-  const serve = ["serve", "--engine", "vllm", model, "--name", "base", "--adapter", `tuned=${adapter}`];
-  const more = ["--template", "tulu", "--dtype", "float32", "--port", String(port), "--print"];
-  const line = await run(...serve, ...more, "--", "--max-model-len", "512", "--enforce-eager");
-  // As printed: a shell reads the line.
-  server = spawn("sh", ["-c", `exec ${line}`], {
-    env: { ...process.env, PATH: `${vllm}${delimiter}${process.env.PATH}`, VLLM_CPU_KVCACHE_SPACE: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const log = createWriteStream(join(tmpdir(), "evoke-test-vllm.log"));
-  for (const stream of [server.stdout!, server.stderr!])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log.write(text);
-      said = (said + text).slice(-5_000);
-    });
-  const ended = new Promise((_, reject) => server!.once("close", () => reject(new Error(`vLLM ended: ${said}`))));
-  const ready = async (): Promise<void> => {
-    for (;;) {
-      const answer = await fetch(url.replace("/v1", "/health")).catch(() => undefined);
-      if (answer?.ok) return;
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  };
-  await Promise.race([ready(), ended]);
+  // vLLM 0.32's CPU build dies of an echo with log-probabilities where adapters are enabled (punica_cpu.py), so there are two.
+  [plain, withAdapter] = [await startVllm(), await startVllm("--adapter", `tuned=${adapter}`)];
 }, 900_000);
 
 afterAll(async () => {
-  if (server && server.exitCode === null) {
-    const closed = new Promise((resolve) => server!.once("close", resolve));
-    server.kill("SIGTERM");
+  for (const { child } of [plain, withAdapter]) {
+    if (!child || child.exitCode !== null) continue;
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    child.kill("SIGTERM");
     await closed;
   }
   rmSync(folder, { recursive: true, force: true });
 });
 
-afterEach(({ task }) => {
-  if (server?.exitCode !== null && task.result?.state === "fail") console.error(`vLLM has ended: ${said}`);
-});
+interface Vllm {
+  child?: ChildProcess;
+  url: string;
+}
+
+/** Runs the command that `serve --engine vllm --print` prints, as a shell reads it, and waits until it serves. */
+async function startVllm(...flags: string[]): Promise<Vllm> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/v1`;
+  const serve = ["serve", "--engine", "vllm", model, "--name", "base", "--template", "tulu", ...flags];
+  const more = ["--dtype", "float32", "--port", String(port), "--print"];
+  const line = await run(...serve, ...more, "--", "--max-model-len", "512", "--enforce-eager");
+  const child = spawn("sh", ["-c", `exec ${line}`], {
+    env: { ...process.env, PATH: `${vllm}${delimiter}${process.env.PATH}`, VLLM_CPU_KVCACHE_SPACE: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-20_000)));
+  let ended = false;
+  child.once("close", (code) => {
+    ended = true;
+    if (code !== 0) console.error(`vLLM ended with ${code}: ${said}`);
+  });
+  while (!ended) {
+    const answer = await fetch(url.replace("/v1", "/health")).catch(() => undefined);
+    if (answer?.ok) return { child, url };
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw new Error("vLLM did not start");
+}
 
 describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
   it.each(["arc_easy", "hellaswag"])("chooses in %s as our own engine does", async (task) => {
     const local = join(folder, `local-${task}`);
     const remote = join(folder, `remote-${task}`);
     await run("eval", task, "--model", model, "--limit", String(ROWS), "--out", local);
-    await run("eval", task, "--model", `openai:base@${url}`, "--limit", String(ROWS), "--out", remote);
+    await run("eval", task, "--model", `openai:base@${plain.url}`, "--limit", String(ROWS), "--out", remote);
     const [ours, theirs] = [local, remote].map((out) => rowsOf(join(out, "samples", `${task}.jsonl`)));
     expect(ours).toHaveLength(ROWS);
     let farthest = 0;
     for (const [i, row] of ours!.entries()) {
       const other = theirs![i]!;
-      expect(other.choice, `row ${i}`).toBe(row.choice);
       const [mine, its] = [row, other].map(({ logprobs }) => logprobs as number[]);
+      expect([other.predicted, other.predicted_norm], `row ${i}`).toEqual([row.predicted, row.predicted_norm]);
       for (const [j, value] of mine!.entries()) farthest = Math.max(farthest, Math.abs(value - its![j]!));
     }
     console.log(`${task}: ${ROWS} rows, largest difference of a log-probability ${farthest.toExponential(2)}`);
@@ -121,7 +126,7 @@ describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
   });
 
   it("writes with our adapter as we do: 16 greedy tokens on 10 prompts", async () => {
-    const client = new OpenAI({ baseURL: url, apiKey: "unused" });
+    const client = new OpenAI({ baseURL: withAdapter.url, apiKey: "unused" });
     const own = await Generator.open(model, { adapters: [adapter], weights: "float32" });
     const prompts = rowsOf(join(repositoryRoot, "examples", "data", "mini-heldout.jsonl")).slice(0, 10);
     const answers: [string, string][] = [];
@@ -148,9 +153,19 @@ describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
     writeFileSync(rows, prepared.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const refined = join(folder, "refined.jsonl");
     const prompt = join(repositoryRoot, "examples", "data", "small-refine.txt");
-    await run("data", "refine", rows, "--refiner", `openai:tuned@${url}`, "--prompt", prompt, "--out", refined);
+    await run(
+      "data",
+      "refine",
+      rows,
+      "--refiner",
+      `openai:tuned@${withAdapter.url}`,
+      "--prompt",
+      prompt,
+      "--out",
+      refined,
+    );
     expect(rowsOf(refined).length).toBeGreaterThan(0);
-    const client = new OpenAI({ baseURL: url, apiKey: "unused" });
+    const client = new OpenAI({ baseURL: plain.url, apiKey: "unused" });
     const judged = await client.chat.completions.create({
       model: "base",
       messages: [{ role: "user", content: "Which is better, m or M?" }],
@@ -168,7 +183,7 @@ describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
       const texts = Array.from({ length: 40 }, (_, i) => `Number ${i} is`);
       writeFileSync(prompts, texts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
       const outputs: string[] = [];
-      for (const [i, urls] of [url, `${own.url}/v1`, `${url},${own.url}/v1`].entries()) {
+      for (const [i, urls] of [plain.url, `${own.url}/v1`, `${plain.url},${own.url}/v1`].entries()) {
         const out = join(folder, `out-${i}.jsonl`);
         await run("generate", `openai:base@${urls}`, "--in", prompts, "--out", out, "--max-tokens", "8");
         outputs.push(readFileSync(out, "utf8"));

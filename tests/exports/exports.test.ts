@@ -1,0 +1,131 @@
+/**
+ * Models that left, in the programs they left for. Needs node-llama-cpp and transformers.js, installed by tests/exports/run.sh
+ * in the folder that EVOKE_TEST_EXPORTS names, and real models in EVOKE_TEST_MODELS (GGUF files, separated by commas).
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { openCheckpoint } from "../../src/checkpoint/open.js";
+import { writeGgufAdapter } from "../../src/export/gguf/adapter.js";
+import { writeGgufModel } from "../../src/export/gguf/model.js";
+import { writeOnnxFolder } from "../../src/export/onnx/model.js";
+import { Decoder } from "../../src/generate/decoder.js";
+import { KvCache } from "../../src/generate/kv-cache.js";
+import type { Adapter } from "../../src/model/adapter.js";
+import { type DecoderWeights, loadDecoderWeights } from "../../src/model/weights.js";
+import { mergedCheckpoint } from "../../src/peft/merged-checkpoint.js";
+import { adapterShape } from "../../src/peft/targets.js";
+import { Random } from "../../src/random/counter.js";
+import { Device } from "../../src/runtime/device.js";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
+import { newAdapter } from "../../src/train/parameter-store.js";
+
+const peers = process.env.EVOKE_TEST_EXPORTS ?? "";
+const models = [
+  fileURLToPath(new URL("../../models/mini", import.meta.url)),
+  ...(process.env.EVOKE_TEST_MODELS ?? "").split(",").filter((path) => path !== ""),
+];
+const COUNT = 32;
+const TEXTS = ["The capital of France is", "Once upon a time, there was", "Name a colour.", "1 2 3 4", "Grüße aus"];
+const root = mkdtempSync(join(tmpdir(), "evoke-exports-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function run(program: "llama-cpp" | "transformers-js", path: string, request: object) {
+  const script = join(peers, `${program}.mjs`);
+  copyFileSync(fileURLToPath(new URL(`./${program}.mjs`, import.meta.url)), script);
+  const child = spawnSync(process.execPath, [script, path, JSON.stringify(request)], { encoding: "utf8", cwd: peers });
+  expect(child.status, child.stderr).toBe(0);
+  return JSON.parse(child.stdout) as { answers: { prompt: number[]; ids: number[] }[]; template?: string };
+}
+
+/** Steps along another program's answer: where the most likely token is another one, how much more likely it is, in logits. */
+async function differences(weights: DecoderWeights, answers: { prompt: number[]; ids: number[] }[], adapter?: Adapter) {
+  const device = await Device.open();
+  const decoder = new Decoder(weights, device, "float32");
+  const gaps: number[] = [];
+  for (const { prompt, ids } of answers) {
+    const cache = new KvCache(weights.config);
+    cache.reserve(1, prompt.length + ids.length);
+    cache.add(0);
+    let logits = new Float32Array() as Float32Array;
+    for (const id of prompt) logits = (await decoder.step(cache, [id], adapter)).slice();
+    for (const id of ids) {
+      const best = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+      gaps.push(best - logits[id]!);
+      logits = (await decoder.step(cache, [id], adapter)).slice();
+    }
+  }
+  await decoder.dispose();
+  return gaps;
+}
+
+function someAdapter(weights: DecoderWeights): Adapter {
+  const settings = { r: 4, alpha: 8, dropout: 0, target_modules: ["q_proj", "v_proj", "down_proj"], use_rslora: true };
+  const adapter = newAdapter(weights, adapterShape(weights.config, settings), 3);
+  const random = new Random("exports");
+  for (const layer of adapter.layers)
+    for (const { b } of layer.values()) for (let i = 0; i < b.length; i++) b[i] = 0.02 * random.normal();
+  return adapter;
+}
+
+describe.skipIf(peers === "")("llama.cpp", () => {
+  it.each(models)(
+    "writes the greedy tokens of %s, plain, with an adapter merged, and with it as GGUF LoRA",
+    async (path) => {
+      const checkpoint = openCheckpoint(path);
+      const weights = loadDecoderWeights(checkpoint);
+      const tokenizer = await loadTokenizer(path);
+      const adapter = someAdapter(weights);
+      const file = (name: string): string => join(root, `${basename(path)}-${name}.gguf`);
+      const options = { encoding: "f32", chat: { template: tokenizer.chatTemplate, stops: [] }, name: "test" } as const;
+      writeGgufModel(checkpoint, path, tokenizer, file("plain"), options);
+      writeGgufModel(mergedCheckpoint(checkpoint, adapter), path, tokenizer, file("merged"), options);
+      writeGgufAdapter(adapter, checkpoint.config, weights.config, file("lora"), "f32", path);
+      const request = { prompts: TEXTS, count: COUNT };
+      for (const [form, theirs, used] of [
+        ["plain", run("llama-cpp", file("plain"), request), undefined],
+        ["merged", run("llama-cpp", file("merged"), request), adapter],
+        ["lora", run("llama-cpp", file("plain"), { ...request, lora: file("lora") }), adapter],
+      ] as const) {
+        expect(theirs.answers.map(({ prompt }) => prompt)).toEqual(TEXTS.map((text) => [...tokenizer.encode(text)]));
+        expect(theirs.template).toBe(tokenizer.chatTemplate);
+        const gaps = await differences(weights, theirs.answers, used);
+        const other = gaps.filter((gap) => gap > 0);
+        console.log(
+          `${basename(path)} ${form}: ${gaps.length} tokens, ${other.length} near-ties, widest ${Math.max(0, ...other)}`,
+        );
+        expect(Math.max(0, ...other)).toBeLessThan(0.01);
+      }
+      checkpoint.close();
+    },
+  );
+});
+
+describe.skipIf(peers === "")("transformers.js", () => {
+  it.each(models)("writes the greedy tokens of %s, with an adapter merged", async (path) => {
+    const checkpoint = openCheckpoint(path);
+    const weights = loadDecoderWeights(checkpoint);
+    const tokenizer = await loadTokenizer(path);
+    const adapter = someAdapter(weights);
+    const request = { prompts: TEXTS, count: COUNT };
+    for (const [storage, dtype] of [
+      ["f32", "fp32"],
+      ["q4", "q4"],
+    ] as const) {
+      const folder = join(root, `${basename(path).replace(/\W/g, "-")}-${storage}`);
+      writeOnnxFolder(mergedCheckpoint(checkpoint, adapter), path, folder, storage);
+      const theirs = run("transformers-js", folder, { ...request, dtype });
+      expect(theirs.answers.map(({ prompt }) => prompt)).toEqual(TEXTS.map((text) => [...tokenizer.encode(text)]));
+      const gaps = await differences(weights, theirs.answers, adapter);
+      const other = gaps.filter((gap) => gap > 0);
+      console.log(
+        `${basename(path)} ${storage}: ${gaps.length} tokens, ${other.length} others, widest ${Math.max(0, ...other)}`,
+      );
+      if (storage === "f32") expect(Math.max(0, ...other)).toBeLessThan(0.01);
+    }
+    checkpoint.close();
+  });
+});
