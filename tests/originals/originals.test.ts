@@ -179,7 +179,7 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
     expect(winRate.winRate).toBeCloseTo(result.metrics.win_rate!.value!, 6);
     expect(winRate.standardError).toBeCloseTo(result.metrics.win_rate!.stderr!, 6);
     const script2 =
-      "import json,sys; from alpaca_eval.metrics import get_winrate; print(json.dumps(get_winrate(json.load(open(sys.argv[1])))))";
+      "import json,sys; from alpaca_eval.metrics import get_winrate; print(json.dumps(get_winrate(json.load(open(sys.argv[1]))), default=float))";
     const theirs = JSON.parse(
       (await run(python, ["-c", script2, join(out, "alpaca_eval", "annotations.json")])).stdout,
     );
