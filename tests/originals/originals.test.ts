@@ -145,7 +145,8 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
   });
 
   it("AlpacaEval's run_eval.sh works as written; its annotations give our figures", async () => {
-    const instructions = Array.from({ length: 8 }, (_, i) => `Task number ${i}.`);
+    // The tool keeps judgements in its own folder: a task that it has seen is not asked again.
+    const instructions = Array.from({ length: 8 }, (_, i) => `Task number ${i} of ${Date.now()}.`);
     const rows = write(
       "alpaca.jsonl",
       instructions.map((instruction) => ({ instruction, dataset: "own" })),
@@ -178,7 +179,7 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
     expect(winRate.winRate).toBeCloseTo(result.metrics.win_rate!.value!, 6);
     expect(winRate.standardError).toBeCloseTo(result.metrics.win_rate!.stderr!, 6);
     const script2 =
-      "import json,sys; from alpaca_eval.metrics import get_winrate; print(json.dumps(get_winrate(json.load(open(sys.argv[1])))))";
+      "import json,sys; from alpaca_eval.metrics import get_winrate; print(json.dumps(get_winrate(json.load(open(sys.argv[1]))), default=float))";
     const theirs = JSON.parse(
       (await run(python, ["-c", script2, join(out, "alpaca_eval", "annotations.json")])).stdout,
     );
