@@ -12,7 +12,8 @@ const engine = ["model", "tokenizer", "hub", "checkpoint", "graph", "quant", "ru
 Object.assign(below, {
   export: engine,
   peft: ["export", ...engine],
-  recipe: ["errors", "files", ...engine],
+  // The names of the rules stand in the schema.
+  recipe: ["errors", "files", "generate/rules", ...engine],
   generate: ["peft", ...engine],
   llm: ["generate", "peft", ...engine],
   data: ["metrics", "recipe", "llm", ...engine],

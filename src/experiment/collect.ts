@@ -91,7 +91,11 @@ function armOf(name: string, arm: Arm, experiment: Experiment, { models, loaded 
     kind: arm.mode ?? (arm.prompt === undefined ? "untuned" : "in-context"),
     model: models[model]?.chosen ?? model,
     ...(arm.data === undefined ? {} : { data: [arm.data].flat().join(" + ") }),
-    changes: [...(arm.prompt === undefined ? [] : [`prompt=${arm.prompt}`]), ...flat(arm.set ?? {})],
+    changes: [
+      ...(arm.prompt === undefined ? [] : [`prompt=${arm.prompt}`]),
+      ...(arm.rules === undefined ? [] : [`rules=${arm.rules.join(",")}`]),
+      ...flat(arm.set ?? {}),
+    ],
     seeds: arm.mode === undefined ? [] : [...experiment.seeds],
     ...(loaded.sweptArms[name] ? { swept: loaded.sweptArms[name] } : {}),
   };

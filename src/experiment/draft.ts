@@ -1,4 +1,5 @@
 /** What the parts of the planner hand each other. */
+import type { Rule } from "../generate/rules.js";
 import type { LoadedExperiment } from "../recipe/experiment-load.js";
 import type { Inputs } from "./inputs.js";
 import type { Job, ModelRef, Step } from "./step.js";
@@ -23,6 +24,7 @@ export interface PlannedArm {
   /** In-context prompt. */
   prompt?: string;
   template?: "tulu" | "model" | "none";
+  rules?: Rule[];
 }
 
 /** `train.rt`, with several seeds `train.rt@1`. */

@@ -162,11 +162,12 @@ function rowsOfSuites(
 }
 
 /** How a model is asked. */
-function asking(evaluation: Evaluation, { prompt, template }: PlannedArm): Partial<EvalJob> {
+function asking(evaluation: Evaluation, { prompt, template, rules }: PlannedArm): Partial<EvalJob> {
   return {
     ...(prompt === undefined
       ? { template: template ?? evaluation.chat_template }
       : { prompt: /[\\/]/.test(prompt) ? { file: prompt } : prompt }),
+    rules,
     shots: evaluation.shots,
     drawn: evaluation.k,
     maxNewTokens: evaluation.max_new_tokens,

@@ -40,7 +40,13 @@ export async function planExperiment(
   for (const [name, arm] of Object.entries(experiment.arms)) {
     const at = ["arms", name];
     const model = context.model(arm.model ?? experiment.model);
-    const planned: PlannedArm = { name, models: [{ model }], prompt: arm.prompt, template: arm.chat_template };
+    const planned: PlannedArm = {
+      name,
+      models: [{ model }],
+      prompt: arm.prompt,
+      template: arm.chat_template,
+      rules: arm.rules,
+    };
     arms.push(planned);
     if (arm.mode === undefined) {
       if (arm.data !== undefined)

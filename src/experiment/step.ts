@@ -1,3 +1,4 @@
+import type { Rule } from "../generate/rules.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
 import type { StepKind } from "./record.js";
@@ -72,6 +73,8 @@ export interface EvalJob {
   suites: string[];
   prompt?: string | FileRef;
   template?: "tulu" | "model" | "none";
+  /** Rules on the next token's distribution while answers are written. */
+  rules?: Rule[];
   limit?: number;
   shots?: number;
   /** response_ranking: responses drawn for each instruction. */

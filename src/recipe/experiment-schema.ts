@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RULES } from "../generate/rules.js";
 import { clusterSchema } from "./cluster.js";
 
 /**
@@ -76,6 +77,11 @@ const armSchema = z.strictObject({
   prompt: text
     .optional()
     .describe("In-context learning without tuning: urial, urial_r, 0shot, or a file with {instruction}."),
+  rules: z
+    .array(z.enum(RULES))
+    .min(1)
+    .optional()
+    .describe("Rules by which a base model answers (docs/guides/instructability.md): eos, diversity, uniform."),
   chat_template: z
     .enum(["tulu", "model", "none"])
     .optional()

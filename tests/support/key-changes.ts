@@ -94,6 +94,7 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
     ],
     set: to("arms.it.set={lora: {r: 3}}", /^(train\.it|(eval|answers)\.it|eval\.base\.versus)/),
     prompt: [...to("arms.named.prompt=urial_r", /^eval\.named/), ...to("arms.icl.prompt=urial", /^eval\.icl/)],
+    rules: to("arms.base.rules=[eos]", /^(eval|answers)\.base/),
     chat_template: to("arms.base.chat_template=none", /^(eval|answers)\.base/),
   }),
   ...under("evaluations.*", {

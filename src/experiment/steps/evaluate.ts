@@ -19,11 +19,13 @@ import { type StepContext, type StepSummary, withStepModel } from "./context.js"
 /** An evaluation in the step's folder: `results.json`, `samples/`, journals of finished calls. */
 export async function runEvaluation(job: EvalJob, context: StepContext): Promise<StepSummary> {
   mkdirSync(context.folder, { recursive: true });
-  return withOptional(context, job, job.model, job.template, (model) => {
-    // A judge is asked in its own template, so a model that is asked in another one is opened twice.
-    const same = job.judge && job.model && !job.template && context.modelOf(job.judge) === context.modelOf(job.model);
+  const { template, rules } = job;
+  return withOptional(context, job, job.model, { template, rules }, (model) => {
+    // A judge is asked in its own template and without rules, so a model that is asked otherwise is opened twice.
+    const plain = !template && !rules;
+    const same = job.judge && job.model && plain && context.modelOf(job.judge) === context.modelOf(job.model);
     if (same && "model" in job.model!) return evaluate(job, context, model, model);
-    return withOptional(context, job, job.judge, undefined, (judge) => evaluate(job, context, model, judge));
+    return withOptional(context, job, job.judge, {}, (judge) => evaluate(job, context, model, judge));
   });
 }
 
@@ -31,11 +33,12 @@ function withOptional<T>(
   context: StepContext,
   { weights }: EvalJob,
   ref: ModelRef | undefined,
-  template: EvalJob["template"],
+  { template, rules }: Pick<EvalJob, "template" | "rules">,
   work: (model: ResolvedModel | undefined) => Promise<T>,
 ): Promise<T> {
   if (!ref) return work(undefined);
-  return withStepModel(context, ref, { ...(weights ? { weights } : {}), ...(template ? { template } : {}) }, work);
+  const options = { ...(weights ? { weights } : {}), ...(template ? { template } : {}), ...(rules ? { rules } : {}) };
+  return withStepModel(context, ref, options, work);
 }
 
 async function evaluate(
