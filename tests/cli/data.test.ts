@@ -169,7 +169,7 @@ describe("evoke data", () => {
       ["prepare", "nothing", "--out", at("x")],
       ["mix", at("base.jsonl"), "--count", "x", "--out", at("x")],
       ["nonsense"],
-      ["report", at("base.jsonl"), "--out", at("x.pdf")],
+      ["report", at("base.jsonl"), "--out", at("base.jsonl")],
       ["report", at("nothing.jsonl"), "--out", at("x.html")],
       ["refine", at("base.jsonl"), "--refiner", "openai:@http://h"],
     ]) {

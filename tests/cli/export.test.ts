@@ -107,7 +107,7 @@ describe("evoke export recipe", () => {
     [["--set", "quantization.block_size=128"], "quantization.block_size: bitsandbytes uses blocks of 64, not 128"],
     [
       ["--set", "lora.target_modules=[wrong]"],
-      'lora.target_modules: unknown layer in ["wrong"]; use all-linear or names such as q_proj',
+      'lora.target_modules: unknown layer in ["wrong"]; use all-linear or some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj',
     ],
   ])("refuses %j with one line and writes nothing", async (flags, line) => {
     expect(await run("trl", "none", ...flags)).toEqual({ code: 2, stdout: "", stderr: `evoke: ${line}\n` });
