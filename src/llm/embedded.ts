@@ -24,6 +24,7 @@ export interface EmbeddedModelOptions
 /** A model run by this process's own engine. */
 export class EmbeddedModel implements LanguageModel {
   readonly id: string;
+  readonly scoresTogether = true;
   /** Of the weights while it writes. */
   readonly precision: string;
 

@@ -266,4 +266,15 @@ describe("withJournal", () => {
     journal.close();
     expect(model.asked).toEqual(["xx", "yyy"]);
   });
+
+  it("scores a call as a whole again where pairs depend on each other and some were not kept", async () => {
+    const model = { ...countingModel(), scoresTogether: true };
+    const pairs = ["x", "yy"].map((continuation) => ({ context: "c", continuation }));
+    const first = withJournal(model, path);
+    await first.score!(pairs.slice(0, 1));
+    expect((await first.score!(pairs)).map(({ logprob }) => logprob)).toEqual([-1, -2]);
+    await first.score!(pairs);
+    first.close();
+    expect(model.asked).toEqual(["x", "x", "yy"]);
+  });
 });

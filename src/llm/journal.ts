@@ -128,10 +128,12 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     const found = keys.map((key) => journal.get(key, isScoreResult));
     for (const [i, key] of keys.entries()) if (!found[i]) missing.set(key, pairs[i]!);
     calls.reused += pairs.length - missing.size;
-    const results = missing.size > 0 ? await model.score!([...missing.values()]) : [];
-    const made = new Map([...missing.keys()].map((key, i) => [key, results[i]!]));
+    // Of a call that was cut short all pairs are scored again where a part of them would come out with other last bits.
+    const asked = missing.size > 0 && model.scoresTogether ? new Map(keys.map((key, i) => [key, pairs[i]!])) : missing;
+    const results = asked.size > 0 ? await model.score!([...asked.values()]) : [];
+    const made = new Map([...asked.keys()].map((key, i) => [key, results[i]!]));
     for (const [key, result] of made) {
-      if (result.problem !== undefined) continue;
+      if (result.problem !== undefined || !missing.has(key)) continue;
       keep(key, result);
       calls.made++;
     }

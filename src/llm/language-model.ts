@@ -54,4 +54,6 @@ export interface LanguageModel {
   /** Answers in the order of the requests. One failed request is an Error in its place and stops no other. */
   generate(requests: GenerateRequest[], options?: GenerateOptions): Promise<(GenerateResult | Error)[]>;
   score?(pairs: ScoreRequest[]): Promise<ScoreResult[]>;
+  /** Pairs scored in one call share computation, so that their scores depend on each other in the last bits. */
+  readonly scoresTogether?: boolean;
 }

@@ -223,7 +223,9 @@ it.each(cases)(
     await finish(calm!);
     refiner.answered.clear();
     let kills = 0;
-    for (let i = 0; i < KILLS; i++) if (await killed(one, torn!, random.below(one.longestDelay ?? 150))) kills++;
+    // A short command may have ended before its kill.
+    for (let tries = 0; kills < KILLS && tries < 10 * KILLS; tries++)
+      if (await killed(one, torn!, random.below(one.longestDelay ?? 150))) kills++;
     await finish(torn!);
     expect(kills).toBeGreaterThan(0);
     expect(contents(one.result(torn!))).toEqual(contents(one.result(calm!)));

@@ -104,10 +104,13 @@ function lines(examples: readonly TrainingExample[]): string {
 
 /** All files or none: written beside, then moved into place. */
 async function writeFolder(out: string, files: Record<string, string>): Promise<void> {
-  const temporary = `${out.replace(/[/\\]+$/, "")}.tmp`;
-  await rm(temporary, { recursive: true, force: true });
+  const place = out.replace(/[/\\]+$/, "");
+  const [temporary, replaced] = [`${place}.tmp`, `${place}.old`];
+  for (const leftover of [temporary, replaced]) await rm(leftover, { recursive: true, force: true });
   await mkdir(join(temporary, "data"), { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(join(temporary, name), text);
-  await rm(out, { recursive: true, force: true });
-  await rename(temporary, out);
+  // Moved away whole: a folder that is half removed could not be told from a stranger's.
+  if (existsSync(place)) await rename(place, replaced);
+  await rename(temporary, place);
+  await rm(replaced, { recursive: true, force: true });
 }
