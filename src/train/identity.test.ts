@@ -24,7 +24,7 @@ const rows = (...tokens: number[]) => [
 
 function source(settings: Record<string, unknown> = {}, rest: Partial<IdentitySource> = {}): IdentitySource {
   const recipe = trainingRecipeSchema.parse({ model, data: { path: "rows.jsonl" }, ...settings }) as TrainingRecipe;
-  return { recipe, model: { path: model }, templateTime: "2026-01-01", train: rows(1, 2), validation: [], ...rest };
+  return { recipe, model: { path: model }, train: rows(1, 2), validation: [], ...rest };
 }
 
 /** The complaint about resuming as `now` what was begun as `before`; undefined where it may go on. */
@@ -66,11 +66,6 @@ describe("what must be the same to continue a run", () => {
     expect(await complaint(source(), source({}, { train: rows(1, 3) }))).toContain("the training rows have changed");
     const split = [...rows(1), ...rows(2)];
     expect(await complaint(source({}, { train: split }), source({}, { train: rows(1, 2) }))).toContain("training rows");
-  });
-
-  it("names the date of the template", async () => {
-    const next = source({}, { templateTime: "2026-01-02" });
-    expect(await complaint(source(), next)).toContain("template date was 2026-01-01 and is 2026-01-02");
   });
 
   it("sees one byte in the middle of the base weights and of the starting adapter", async () => {

@@ -24,8 +24,6 @@ export interface IdentitySource {
   recipe: TrainingRecipe;
   /** Folder or file of the base model; or its name and revision, where only a cluster has its weights. */
   model: { path: string } | { name: string };
-  /** The date and time that chat templates were told. */
-  templateTime?: string;
   train: readonly TrainingExample[];
   validation: readonly TrainingExample[];
 }
@@ -40,14 +38,14 @@ const LEFT_OUT = new Set(
 
 /** Reads all of the base model, and of the adapter to start from; large files once (hub/content-identity.ts). */
 export async function runIdentity(source: IdentitySource, options: IdentityOptions = {}): Promise<RunIdentity> {
-  const { recipe, model, templateTime, train, validation } = source;
+  const { recipe, model, train, validation } = source;
   const fields: Record<string, string> = {};
   const { path: _path, validation: heldOut, ...data } = recipe.data;
   for (const [name, value] of Object.entries({ ...recipe, data }))
     if (!LEFT_OUT.has(name)) flatten(name, value, fields);
   // Rows that are held out by number are those of `data.validation`; a file of them is known by what is in it.
   if (typeof heldOut === "number") fields["data.validation"] = String(heldOut);
-  if (templateTime !== undefined) fields["template date"] = templateTime;
+  // What a template wrote of the day and hour is among the tokens; a clock that it never asked for changes nothing.
   fields["training rows"] = digest(train);
   fields["validation rows"] = digest(validation);
   const parts: Record<string, string> = recipe.adapter ? { adapter: recipe.adapter } : {};

@@ -68,10 +68,7 @@ export async function prepareRun(
     const config = decoderConfig(checkpoint.config, checkpoint.source);
     const examples = await loadTrainingExamples(recipe, tokenizer, say, config.vocabSize);
     const { train, validation, truncated, dropped, validationTruncated, validationDropped } = examples;
-    const identity = await runIdentity(
-      { recipe, model: { path: modelPath }, templateTime, train, validation },
-      { say },
-    );
+    const identity = await runIdentity({ recipe, model: { path: modelPath }, train, validation }, { say });
     const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
     const lengths = train.map(({ tokens }) => tokens.length);
     warnOfLength(lengths, config, say);

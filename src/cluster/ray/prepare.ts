@@ -69,7 +69,6 @@ export async function prepareJob(
   const identity = await runIdentity({
     recipe,
     model: { name: `${name}@${revision}` },
-    templateTime,
     train,
     validation,
   });

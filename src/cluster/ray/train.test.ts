@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { RayHead } from "../../../tests/support/ray-head.js";
 import { PlayedJob } from "../../../tests/support/ray-job.js";
 import { writeTinyModel, writeTinyRows } from "../../../tests/support/tiny-model.js";
@@ -45,7 +45,10 @@ beforeEach(async () => {
   out = join(folder, `run-${runs++}`);
   said = [];
 });
-afterEach(() => head.close());
+afterEach(() => {
+  vi.useRealTimers();
+  return head.close();
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function train(options: Partial<ClusterRunOptions> = {}, cluster: Record<string, unknown> = {}): Promise<RunRecord> {
@@ -140,9 +143,12 @@ describe("a run on a cluster", () => {
   });
 
   it("joins the running job of the same recipe", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
     head.onSubmit = (_id, job) => {
       const played = new PlayedJob(job).start().steps(1, 2);
       whenRead(() => {
+        // A day later, as for a colleague: the template asks for no date, so the job is the same.
+        vi.setSystemTime(Date.now() + 86_400_000);
         const second = train({ out: `${out}-again` }, { cpus_per_worker: 3 });
         both.push(second);
         const end = (): void => {
