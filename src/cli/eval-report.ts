@@ -90,7 +90,7 @@ export function evalCompareCommand(): Command {
       const globals = globalOptions(self);
       const { compareRuns, comparisonText } = await import("../eval/compare.js");
       const compared = await compareRuns(a, b, { samples, seed: globals.seed });
-      if (globals.json) printJson(compared.comparisons);
+      if (globals.json) printJson(compared);
       else process.stdout.write(comparisonText(compared));
     });
 }

@@ -73,16 +73,34 @@ describe("comparing two runs", () => {
   it("has every figure of rows that a suite reports, and names those of whole runs", async () => {
     const rows = [{ instruction: "q", output: "four", preference: 1.75 }];
     const a = folder("a", { alpaca_eval: rows });
-    const metrics = { win_rate: { value: 75, stderr: null }, lc_win_rate: { value: 70, stderr: null } };
+    const how = "fitted without difficulties";
+    const metrics = { win_rate: { value: 75, stderr: null }, lc_win_rate: { value: 70, stderr: null, how } };
     writeFileSync(join(a, "results.json"), JSON.stringify({ alpaca_eval: { n: 1, missing: 0, metrics } }));
     const { comparisons, notes } = await compareRuns(a, folder("b", { alpaca_eval: rows }));
     expect(comparisons.map(({ metric, a: value }) => [metric, value])).toEqual([
+      ["characters", 4],
       ["win_rate", 75],
       ["discrete_win_rate", 100],
-      ["characters", 4],
     ]);
-    expect(notes).toEqual(["alpaca_eval: lc_win_rate is a figure of a whole run, not of rows"]);
+    expect(notes).toEqual([
+      "alpaca_eval: lc_win_rate is a figure of a whole run, not of rows",
+      `alpaca_eval, lc_win_rate of A: ${how}`,
+    ]);
     expect(comparisonText({ comparisons, notes })).toContain("–"); // one row has no interval
+  });
+
+  it("says where a run's own figure weighs rows otherwise", async () => {
+    const rows = ["standard", "standard", "contextual"].map((subset, i) => ({
+      ...{ instruction: `q${i}`, subset },
+      refusal_clf_label: i === 2 ? "refusal" : "compliance",
+    }));
+    const a = folder("a", { harmbench: rows });
+    const metrics = { defense_success_rate: { value: 0.5, stderr: null } };
+    writeFileSync(join(a, "results.json"), JSON.stringify({ harmbench: { n: 3, missing: 0, metrics } }));
+    const { notes } = await compareRuns(a, folder("b", { harmbench: rows }));
+    expect(notes).toEqual([
+      expect.stringMatching(/^harmbench: defense_success_rate here: the mean over questions; a run's/),
+    ]);
   });
 
   it("prints no empty table", async () => {

@@ -57,11 +57,7 @@ export async function compareRuns(
         bootstrap: pairedBootstrap(second, first, options),
         sign: signTest(second, first),
       });
-    const whole = Object.keys(openResults(a)?.[suite]?.metrics ?? {}).filter((metric) => !metrics.has(metric));
-    if (whole.length > 0)
-      notes.push(
-        `${suite}: ${whole.join(", ")} ${whole.length === 1 ? "is a figure" : "are figures"} of a whole run, not of rows`,
-      );
+    notes.push(...figuresOfRuns(suite, [a, b], [left!, right!], new Set(metrics.keys())));
   }
   if (comparisons.length === 0)
     throw new UsageError(`${a} and ${b}: no question has a figure in both (${notes.join("; ") || suites.join(", ")})`);
@@ -126,6 +122,36 @@ function leftovers(suite: string, left: Questions, right: Questions): string[] {
   const repeated = Math.max(left.repeated, right.repeated);
   if (repeated > 0) notes.push(`${suite}: ${repeated} questions are there several times; each counts once`);
   return notes;
+}
+
+/** What tells a reader of `results.json` why a figure is not here, or is another one here, and how the runs worked theirs out. */
+function figuresOfRuns(
+  suite: string,
+  folders: readonly string[],
+  questions: readonly Questions[],
+  compared: ReadonlySet<string>,
+): string[] {
+  const whole = new Set<string>();
+  const otherwise = new Set<string>();
+  const how: string[] = [];
+  for (const [i, folder] of folders.entries())
+    for (const [metric, { value, how: given }] of Object.entries(openResults(folder)?.[suite]?.metrics ?? {})) {
+      if (given !== undefined) how.push(`${suite}, ${metric} of ${"AB"[i]}: ${given}`);
+      const rows = [...questions[i]!.figures.values()].flatMap((row) => row.get(metric) ?? []);
+      if (!compared.has(metric)) whole.add(metric);
+      else if (value !== null && Math.abs(mean(rows) - value) > 1e-9 * Math.max(1, Math.abs(value)))
+        otherwise.add(metric);
+    }
+  const are = (names: ReadonlySet<string>): string => (names.size === 1 ? "is a figure" : "are figures");
+  return [
+    ...(whole.size > 0 ? [`${suite}: ${[...whole].join(", ")} ${are(whole)} of a whole run, not of rows`] : []),
+    ...(otherwise.size > 0
+      ? [
+          `${suite}: ${[...otherwise].join(", ")} here: the mean over questions; a run's own figure weighs its rows otherwise (subsets, repeats)`,
+        ]
+      : []),
+    ...how,
+  ];
 }
 
 /** The comparison as a table; the difference is B minus A. */

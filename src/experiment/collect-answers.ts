@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { answerLabel } from "../eval/row-figures.js";
 import { type JsonRow, readAllJsonl } from "../files/jsonl.js";
 import { mean } from "../metrics/statistics.js";
 import type { Experiment } from "../recipe/experiment-schema.js";
@@ -97,8 +98,8 @@ function notesOf(row: JsonRow): string[] {
         ? "exact ✓"
         : "not exact",
     );
-  const label = row.refusal_clf_label ?? row.phrases_label;
-  if (typeof label === "string") notes.push(label);
+  const label = answerLabel(row);
+  if (label !== undefined) notes.push(typeof label === "string" ? label : "unclassified");
   if (typeof row.preference === "number") notes.push(`preference ${(row.preference - 1).toFixed(2)}`);
   if (typeof row.rougeL === "number") notes.push(`ROUGE-L ${row.rougeL.toFixed(2)}`);
   const scores = row.scores as Record<string, { score?: unknown }> | undefined;

@@ -156,9 +156,13 @@ describe("evoke eval", () => {
     const a = join(folder, "all");
     const { code, stdout, stderr } = await evoke(["eval", "compare", a, a, "--samples", "200", "--json"]);
     expect(code, stderr).toBe(0);
-    const rows = JSON.parse(stdout) as { suite: string; bootstrap: { difference: number }; sign: { ties: number } }[];
-    expect(rows.map(({ suite }) => suite)).toContain("piqa");
-    for (const { bootstrap, sign } of rows) expect([bootstrap.difference, sign.ties > 0]).toEqual([0, true]);
+    const { comparisons, notes } = JSON.parse(stdout) as {
+      comparisons: { suite: string; bootstrap: { difference: number }; sign: { ties: number } }[];
+      notes: string[];
+    };
+    expect(comparisons.map(({ suite }) => suite)).toContain("piqa");
+    for (const { bootstrap, sign } of comparisons) expect([bootstrap.difference, sign.ties > 0]).toEqual([0, true]);
+    for (const note of notes) expect(note).toMatch(/^\w+: ./);
     const table = await evoke(["eval", "compare", a, a, "--samples", "200"]);
     expect(table.stdout).toMatch(/^suite +metric +n +A +B +B − A +95 % interval/);
     const none = await evoke(["eval", "compare", a, folder]);
