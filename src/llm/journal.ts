@@ -30,87 +30,93 @@ export interface JournaledModel extends LanguageModel {
  * that names it.
  */
 export function withJournal(model: LanguageModel, path: string): JournaledModel {
-  const journal = JournalFile.open(path);
-  const inFlight = new Map<string, Promise<GenerateResult | Error>>();
-  const calls = { reused: 0, made: 0, failed: 0 };
+  return new Journal(model, JournalFile.open(path));
+}
 
-  // What cannot be kept must not be asked for: one failure to write stops everything that is under way.
-  const broken = new AbortController();
-  setMaxListeners(0, broken.signal);
-  const keep = (key: string, value: unknown): void => {
-    try {
-      journal.add(key, value);
-    } catch (error) {
-      broken.abort(error);
-      throw error;
-    }
-  };
+interface Asked {
+  key: string;
+  request: GenerateRequest;
+  /** Where among the requests of a call it stands. */
+  places: number[];
+}
 
-  async function generate(
-    requests: GenerateRequest[],
-    options: GenerateOptions = {},
-  ): Promise<(GenerateResult | Error)[]> {
-    journal.check();
+class Journal implements JournaledModel {
+  readonly id: string;
+  readonly calls = { reused: 0, made: 0, failed: 0 };
+  readonly score?: LanguageModel["score"];
+  private readonly inFlight = new Map<string, Promise<GenerateResult | Error>>();
+  /** What cannot be kept must not be asked for: one failure to write stops everything that is under way. */
+  private readonly broken = new AbortController();
+
+  constructor(
+    private readonly model: LanguageModel,
+    private readonly file: JournalFile,
+  ) {
+    this.id = model.id;
+    setMaxListeners(0, this.broken.signal);
+    if (model.score) this.score = (pairs) => this.scoreAll(pairs);
+  }
+
+  isFinished(request: GenerateRequest): boolean {
+    return this.file.get(generateKey(this.id, request), isGenerateResult) !== undefined;
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<(GenerateResult | Error)[]> {
+    this.file.check();
     const results = new Array<GenerateResult | Error>(requests.length);
     const done = (index: number, result: GenerateResult | Error): void => {
       results[index] = result;
       options.onResult?.(index, result);
     };
-    const askedFor = new Map<string, { request: GenerateRequest; places: number[] }>();
+    const askedFor = new Map<string, Asked>();
     const waits: Promise<void>[] = [];
     for (const [index, request] of requests.entries()) {
-      const key = generateKey(model.id, request);
-      const known = journal.get(key, isGenerateResult);
-      const running = inFlight.get(key);
+      const key = generateKey(this.id, request);
+      const known = this.file.get(key, isGenerateResult);
+      const running = this.inFlight.get(key);
       const asked = askedFor.get(key);
-      if (known || running || asked) calls.reused++;
+      if (known || running || asked) this.calls.reused++;
       if (known) done(index, known);
       else if (asked) asked.places.push(index);
       else if (running) waits.push(running.then((result) => done(index, result)));
-      else askedFor.set(key, { request, places: [index] });
+      else askedFor.set(key, { key, request, places: [index] });
     }
-    if (askedFor.size > 0) await ask(askedFor, done, options.signal);
+    if (askedFor.size > 0) await this.ask([...askedFor.values()], done, options.signal);
     await Promise.all(waits);
-    await journal.settle();
+    await this.file.settle();
     return results;
   }
 
-  async function ask(
-    askedFor: Map<string, { request: GenerateRequest; places: number[] }>,
+  private async ask(
+    entries: readonly Asked[],
     done: (index: number, result: GenerateResult | Error) => void,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const entries = [...askedFor].map(([key, { request, places }]) => ({ key, request, places }));
     const release = entries.map(({ key }) => {
       let answer: (result: GenerateResult | Error) => void = () => {};
-      inFlight.set(key, new Promise((resolve) => (answer = resolve)));
+      this.inFlight.set(key, new Promise((resolve) => (answer = resolve)));
       return answer;
     });
     let failure: unknown;
     const settled = new Set<number>();
     const settle = (at: number, found: GenerateResult | Error): void => {
       if (settled.has(at)) return;
-      let result = found;
       settled.add(at);
       const { key, places } = entries[at]!;
-      if (!(result instanceof Error)) {
-        try {
-          keep(key, result);
-          calls.made++;
-        } catch (error) {
-          failure ??= error;
-          result = error as Error; // it may not be used: after a restart it would not be there
-        }
-      } else calls.failed++;
-      inFlight.delete(key);
+      const result = this.kept(key, found, (error) => (failure ??= error));
+      this.inFlight.delete(key);
       release[at]!(result);
       // Once something failed the whole call does: what else comes is no result to report.
       if (failure === undefined) for (const place of places) done(place, result);
     };
     try {
-      const results = await model.generate(
+      const results = await this.model.generate(
         entries.map(({ request }) => request),
-        { signal: signal ? AbortSignal.any([signal, broken.signal]) : broken.signal, onResult: settle },
+        { signal: signal ? AbortSignal.any([signal, this.broken.signal]) : this.broken.signal, onResult: settle },
       );
       for (const [at, result] of results.entries()) settle(at, result);
     } catch (error) {
@@ -121,34 +127,55 @@ export function withJournal(model: LanguageModel, path: string): JournaledModel 
     if (failure !== undefined) throw failure;
   }
 
-  async function score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
-    journal.check();
-    const keys = pairs.map((pair) => sha256(canonicalJson(["score", model.id, pair])));
+  /** The result; or why it could not be written, as it may not be used then: after a restart it would not be there. */
+  private kept(
+    key: string,
+    result: GenerateResult | Error,
+    onFailure: (error: unknown) => void,
+  ): GenerateResult | Error {
+    if (result instanceof Error) {
+      this.calls.failed++;
+      return result;
+    }
+    try {
+      this.keep(key, result);
+      this.calls.made++;
+      return result;
+    } catch (error) {
+      onFailure(error);
+      return error as Error;
+    }
+  }
+
+  private keep(key: string, value: unknown): void {
+    try {
+      this.file.add(key, value);
+    } catch (error) {
+      this.broken.abort(error);
+      throw error;
+    }
+  }
+
+  private async scoreAll(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+    this.file.check();
+    const keys = pairs.map((pair) => sha256(canonicalJson(["score", this.id, pair])));
     const missing = new Map<string, ScoreRequest>();
-    const found = keys.map((key) => journal.get(key, isScoreResult));
+    const found = keys.map((key) => this.file.get(key, isScoreResult));
     for (const [i, key] of keys.entries()) if (!found[i]) missing.set(key, pairs[i]!);
-    calls.reused += pairs.length - missing.size;
+    this.calls.reused += pairs.length - missing.size;
     // Of a call that was cut short all pairs are scored again where a part of them would come out with other last bits.
-    const asked = missing.size > 0 && model.scoresTogether ? new Map(keys.map((key, i) => [key, pairs[i]!])) : missing;
-    const results = asked.size > 0 ? await model.score!([...asked.values()]) : [];
+    const all = missing.size > 0 && this.model.scoresTogether;
+    const asked = all ? new Map(keys.map((key, i) => [key, pairs[i]!])) : missing;
+    const results = asked.size > 0 ? await this.model.score!([...asked.values()]) : [];
     const made = new Map([...asked.keys()].map((key, i) => [key, results[i]!]));
     for (const [key, result] of made) {
       if (result.problem !== undefined || !missing.has(key)) continue;
-      keep(key, result);
-      calls.made++;
+      this.keep(key, result);
+      this.calls.made++;
     }
-    await journal.settle();
+    await this.file.settle();
     return keys.map((key, i) => found[i] ?? made.get(key)!);
   }
-
-  return {
-    id: model.id,
-    calls,
-    generate,
-    isFinished: (request) => journal.get(generateKey(model.id, request), isGenerateResult) !== undefined,
-    ...(model.score ? { score } : {}),
-    close: () => journal.close(),
-  };
 }
 
 /** Key of a call: SHA-256 over the model, every parameter, the prompt and the trial, independent of property order. */

@@ -104,55 +104,84 @@ export function ggufConfig(gguf: GgufFile, readFactors: (name: string) => Float3
   if (window) config.sliding_window = window;
   const clip = fields.number("attention.clamp_kqv");
   if (clip) config.clip_qkv = clip;
+  Object.assign(
+    config,
+    familyFields(fields, architecture, { layers: config.num_hidden_layers as number, share: hidden / heads, headDim }),
+  );
+  const rotated = fields.number("rope.dimension_count") ?? headDim;
+  if (rotated !== headDim) config.partial_rotary_factor = rotated / headDim;
+  return { ...config, ...ropeScaling(gguf, fields, config, readFactors) };
+}
+
+/** What only some families have. @param share hidden size ÷ heads. */
+function familyFields(
+  fields: Fields,
+  architecture: string,
+  { layers, share, headDim }: { layers: number; share: number; headDim: number },
+): Config {
+  const added: Config = {};
   if (architecture === "gemma2") {
-    config.hidden_activation = "gelu_pytorch_tanh";
-    config.attn_logit_softcapping = fields.number("attn_logit_softcapping") ?? 50;
-    config.final_logit_softcapping = fields.number("final_logit_softcapping") ?? 30;
+    added.hidden_activation = "gelu_pytorch_tanh";
+    added.attn_logit_softcapping = fields.number("attn_logit_softcapping") ?? 50;
+    added.final_logit_softcapping = fields.number("final_logit_softcapping") ?? 30;
     // The 27B model alone divides by hidden/heads instead of the head's size; the metadata does not say so.
-    config.query_pre_attn_scalar = config.num_hidden_layers === 46 ? hidden / heads : headDim;
+    added.query_pre_attn_scalar = layers === 46 ? share : headDim;
   }
   if (architecture === "gemma3") {
-    config.hidden_activation = "gelu_pytorch_tanh";
-    config.final_logit_softcapping = fields.number("final_logit_softcapping") || undefined;
+    added.hidden_activation = "gelu_pytorch_tanh";
+    added.final_logit_softcapping = fields.number("final_logit_softcapping") || undefined;
     // As with Gemma 2, the 27B model alone, of 62 layers.
-    config.query_pre_attn_scalar = config.num_hidden_layers === 62 ? hidden / heads : headDim;
-    config.rope_local_base_freq = fields.number("rope.freq_base_swa") ?? 10_000;
-    config.sliding_window_pattern = fields.number("attention.sliding_window_pattern") ?? 6;
+    added.query_pre_attn_scalar = layers === 62 ? share : headDim;
+    added.rope_local_base_freq = fields.number("rope.freq_base_swa") ?? 10_000;
+    added.sliding_window_pattern = fields.number("attention.sliding_window_pattern") ?? 6;
   }
   if (architecture === "granite") {
     const factor = (key: string): number => shortest(fields.number(key) ?? 1);
-    config.embedding_multiplier = factor("embedding_scale");
-    config.residual_multiplier = factor("residual_scale");
-    config.attention_multiplier = factor("attention.scale");
-    config.logits_scaling = factor("logit_scale");
+    added.embedding_multiplier = factor("embedding_scale");
+    added.residual_multiplier = factor("residual_scale");
+    added.attention_multiplier = factor("attention.scale");
+    added.logits_scaling = factor("logit_scale");
   }
-  const rotated = fields.number("rope.dimension_count") ?? headDim;
-  if (rotated !== headDim) config.partial_rotary_factor = rotated / headDim;
+  return added;
+}
+
+/** How rotary frequencies are scaled, from the metadata and the factors that lie among the tensors. */
+function ropeScaling(
+  gguf: GgufFile,
+  fields: Fields,
+  config: Config,
+  readFactors: (name: string) => Float32Array,
+): Config {
+  const { metadata, tensors } = gguf;
   if (tensors.has("rope_factors_short.weight")) {
     const numbers = (name: string): number[] => Array.from(readFactors(name), shortest);
     const original = fields.number("rope.scaling.original_context_length");
-    config.original_max_position_embeddings = original ?? config.max_position_embeddings;
-    config.rope_scaling = {
-      rope_type: "longrope",
-      short_factor: numbers("rope_factors_short.weight"),
-      long_factor: tensors.has("rope_factors_long.weight") ? numbers("rope_factors_long.weight") : undefined,
-      attention_factor: fields.number("rope.scaling.attn_factor"),
+    return {
+      original_max_position_embeddings: original ?? config.max_position_embeddings,
+      rope_scaling: {
+        rope_type: "longrope",
+        short_factor: numbers("rope_factors_short.weight"),
+        long_factor: tensors.has("rope_factors_long.weight") ? numbers("rope_factors_long.weight") : undefined,
+        attention_factor: fields.number("rope.scaling.attn_factor"),
+      },
     };
-    return config;
   }
-  const scaling = metadata.get(`${architecture}.rope.scaling.type`);
-  if (tensors.has("rope_freqs.weight")) {
-    config.rope_scaling = llama3Scaling(gguf.file.path, readFactors("rope_freqs.weight"), headDim, theta);
-  } else if (scaling === "linear" && (fields.number("rope.scaling.factor") ?? 1) !== 1) {
-    config.rope_scaling = { rope_type: "linear", factor: fields.required("rope.scaling.factor") };
-  } else if (typeof scaling === "string" && scaling !== "none" && scaling !== "linear") {
-    config.rope_scaling = {
-      rope_type: scaling,
+  const { head_dim: headDim, rope_theta: theta } = config as { head_dim: number; rope_theta: number };
+  if (tensors.has("rope_freqs.weight"))
+    return { rope_scaling: llama3Scaling(gguf.file.path, readFactors("rope_freqs.weight"), headDim, theta) };
+  const type = metadata.get(`${ggufArchitecture(gguf)}.rope.scaling.type`);
+  if (typeof type !== "string" || type === "none") return {};
+  if (type === "linear") {
+    if ((fields.number("rope.scaling.factor") ?? 1) === 1) return {};
+    return { rope_scaling: { rope_type: "linear", factor: fields.required("rope.scaling.factor") } };
+  }
+  return {
+    rope_scaling: {
+      rope_type: type,
       factor: fields.number("rope.scaling.factor"),
       original_max_position_embeddings: fields.number("rope.scaling.original_context_length"),
-    };
-  }
-  return config;
+    },
+  };
 }
 
 /** generation_config.json's fields; `eos_token_id` lists every id that ends a turn. */

@@ -16,7 +16,6 @@ import { RopeTableStore } from "../../model/rope.js";
 import type { DecoderWeights } from "../../model/weights.js";
 import type { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
-import { freeUnused, MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
 import {
   cacheBytes,
   MOST_RANK,
@@ -25,8 +24,9 @@ import {
   type SoloVectors,
   type SoloWeights,
   sharedVectors,
-  writeProgram,
-} from "./solo-program.js";
+} from "./solo-layout.js";
+import { freeUnused, MOST_BYTES, MOST_THREADS, SoloMemory, STATE } from "./solo-memory.js";
+import { writeProgram } from "./solo-program.js";
 import { startWorkers } from "./solo-threads.js";
 import { SOLO_WASM } from "./solo-wasm.js";
 import { placeAdapter, placeWeights } from "./solo-weights.js";

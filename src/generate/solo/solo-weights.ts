@@ -4,8 +4,8 @@ import { blockNorms, type NormSpec } from "../../model/block-spec.js";
 import type { DecoderConfig } from "../../model/decoder-config.js";
 import { linearShape } from "../../model/decoder-layer.js";
 import { type DecoderWeights, decodeWeight } from "../../model/weights.js";
+import type { SoloAdapter, SoloWeights } from "./solo-layout.js";
 import type { SoloMemory } from "./solo-memory.js";
-import type { SoloAdapter, SoloWeights } from "./solo-program.js";
 
 export function placeWeights(memory: SoloMemory, { config, layers, finalNorm, head }: DecoderWeights): SoloWeights {
   const { hiddenSize, vocabSize } = config;
