@@ -26,7 +26,11 @@ async function conversationRendering(
   const { EmbeddedModel } = await import("../llm/embedded.js");
   if (model instanceof EmbeddedModel) {
     const { renderPrompt } = await import("../generate/prompt.js");
-    return { chat: (messages) => renderPrompt(model.generator.tokenizer, messages, template) };
+    const { bosBefore } = await import("../generate/score-tokens.js");
+    const { tokenizer } = model.generator;
+    return {
+      chat: (messages) => ({ context: renderPrompt(tokenizer, messages, template), ...bosBefore(tokenizer, template) }),
+    };
   }
   if (template === "model") return {};
   const { renderTulu } = await import("../tokenizer/chat-template.js");
@@ -35,7 +39,7 @@ async function conversationRendering(
     chat: (messages) => {
       if (messages.some(({ role }) => role === "assistant"))
         throw new UsageError("eval: --chat-template tulu: a server's end-of-text token is not known; use --shots 0");
-      return renderTulu(messages, "", { addGenerationPrompt: true });
+      return { context: renderTulu(messages, "", { addGenerationPrompt: true }) };
     },
   };
 }

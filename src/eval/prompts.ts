@@ -5,8 +5,8 @@ import type { Message } from "../tokenizer/chat-template.js";
 import type { Row } from "./row.js";
 import type { AnswerDoc, ChoiceDoc, ChoiceTask, Shot, Task } from "./task.js";
 
-/** Turns a conversation into text that ends where the assistant's answer begins. */
-export type ChatRenderer = (messages: Message[]) => string;
+/** Turns a conversation into text that ends where the assistant's answer begins, and says what may stand before it. */
+export type ChatRenderer = (messages: Message[]) => Pick<Request, "context" | "bos">;
 
 /** A pair to be scored. */
 export interface Request {
@@ -65,16 +65,10 @@ function shotOf(task: Task, row: Row): Shot {
   return { question: context, answer: choices[gold]! };
 }
 
-/** What stands before the answer. Without a renderer: plain text, everything joined. */
-export function contextOf(
-  task: Task,
-  doc: ChoiceDoc | AnswerDoc,
-  shots: readonly Shot[],
-  options: { description?: string; chat?: ChatRenderer } = {},
-): string {
-  if (options.chat) return options.chat(messagesOf(doc, shots, options.description));
+/** What stands before the answer as plain text: everything joined. */
+export function contextOf(task: Task, doc: ChoiceDoc | AnswerDoc, shots: readonly Shot[], description = ""): string {
   const examples = shots.map(({ question, answer }) => question + task.delimiter + answer + SHOT_END);
-  return (options.description ?? "") + examples.join("") + doc.context;
+  return description + examples.join("") + doc.context;
 }
 
 /** The conversation form: the description as system turn, each shot as two turns. */
@@ -101,7 +95,10 @@ export function choiceRequests(
   shots: readonly Shot[],
   options: { description?: string; chat?: ChatRenderer } = {},
 ): ChoiceRequests {
-  const context = contextOf(task, doc, shots, options);
-  const delimiter = options.chat ? "" : task.delimiter;
-  return { doc, requests: doc.choices.map((choice) => ({ context, continuation: delimiter + choice })) };
+  const { description, chat } = options;
+  const before = chat
+    ? chat(messagesOf(doc, shots, description))
+    : { context: contextOf(task, doc, shots, description) };
+  const delimiter = chat ? "" : task.delimiter;
+  return { doc, requests: doc.choices.map((choice) => ({ ...before, continuation: delimiter + choice })) };
 }

@@ -1,6 +1,7 @@
 /** How an exchange becomes the two texts that are scored: what stands before a response, and the response with its end. */
 import { renderTargets } from "../data/training-text.js";
 import { UsageError } from "../errors.js";
+import { bosBefore } from "../generate/score-tokens.js";
 import { EmbeddedModel } from "../llm/embedded.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import { type Message, renderMarked, renderTulu } from "../tokenizer/chat-template.js";
@@ -28,6 +29,7 @@ export function responseText(
   const tokenizer = model instanceof EmbeddedModel ? model.generator.tokenizer : undefined;
   if (!tokenizer && template === "model") return undefined;
   const eos = tokenizer?.eosToken ?? eosToken ?? "";
+  const bos = tokenizer ? bosBefore(tokenizer, template) : {};
   const ends = template === "tulu" ? [eos] : endTexts(tokenizer!, template);
   return (messages) => {
     const { text, targets } = renderTargets(
@@ -40,6 +42,6 @@ export function responseText(
     if (!last) throw new UsageError("the chat template renders no response");
     // Without an end token the newline that the template puts behind a turn is no part of the response.
     const end = eos === "" && template === "tulu" ? text.length - 1 : last[1];
-    return { context: text.slice(0, last[0]), continuation: text.slice(last[0], end) };
+    return { context: text.slice(0, last[0]), continuation: text.slice(last[0], end), ...bos };
   };
 }

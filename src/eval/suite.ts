@@ -89,7 +89,7 @@ export function conversationRequest(
   rest: Omit<GenerateRequest, "prompt" | "messages">,
 ): GenerateRequest {
   if (context.template === "none") return { prompt: messages.map(({ content }) => content).join("\n"), ...rest };
-  if (context.sendsText && context.chat) return { prompt: context.chat(messages), ...rest };
+  if (context.sendsText && context.chat) return { prompt: context.chat(messages).context, ...rest };
   return { messages, ...rest };
 }
 

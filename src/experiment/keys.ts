@@ -23,6 +23,10 @@ const VERSIONS: Readonly<Record<StepKind, number>> = {
   eval: 3,
 };
 
+/** Evaluations in a model's own template had a BOS too many with some tokenizers; all others stay as they were. */
+const versionOf = (job: Job): number =>
+  job.kind === "eval" && job.template === "model" ? VERSIONS.eval + 1 : VERSIONS[job.kind];
+
 export interface KeyContext {
   inputs: Inputs;
   /** Key of an earlier step. */
@@ -39,7 +43,7 @@ export interface KeyContext {
 export async function stepKey(job: Job, context: KeyContext): Promise<string> {
   const settings = await content(effective(job), context);
   const api = asksServer(job) && context.api !== "auto" ? context.api : undefined;
-  return sha256(canonicalJson([VERSIONS[job.kind], settings, ...(api === undefined ? [] : [{ api }])]));
+  return sha256(canonicalJson([versionOf(job), settings, ...(api === undefined ? [] : [{ api }])]));
 }
 
 /** A job without what changes how its result is reached or what it is called, not what it is. */

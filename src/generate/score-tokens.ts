@@ -1,6 +1,7 @@
 /** Tokens of (context, continuation) pairs, by the rules of lm-evaluation-harness (models/huggingface.py). */
-import { encodeRendered } from "../tokenizer/special-tokens.js";
+import { encodeRendered, tokensBefore, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { PromptTemplate } from "./prompt.js";
 
 /** A continuation to be scored after a context; both are text. */
 export interface ScorePair {
@@ -25,6 +26,14 @@ export interface PairTokens {
   targets: number[];
   /** Whether the beginning of the context was cut off. */
   truncated: boolean;
+}
+
+/**
+ * `bos` of pairs whose context a template wrote: a model's own template writes BOS itself or wants none, so scoring puts none
+ * before it, as training and generation do.
+ */
+export function bosBefore(tokenizer: Tokenizer, template: PromptTemplate): Pick<ScorePair, "bos"> {
+  return template === "model" && tokensBefore(tokenizer).length > 0 ? { bos: "none" } : {};
 }
 
 /**
@@ -67,11 +76,12 @@ export function encodePair(tokenizer: Tokenizer, pair: ScorePair, maxPositions: 
 /** The continuation starts where it stands in the text; what does not fit is cut off at the end. */
 function encodeExactly(tokenizer: Tokenizer, pair: ScorePair, maxPositions: number): PairTokens {
   const { context, continuation } = pair;
-  const { bosToken, bosId, eosId } = tokenizer;
-  const addSpecialTokens =
-    pair.bos !== "none" && !(bosToken !== undefined && (context + continuation).startsWith(bosToken));
-  const whole = tokenizer.encode(context + continuation, { addSpecialTokens });
-  const before = tokenizer.encode(context, { addSpecialTokens });
+  const { bosId, eosId } = tokenizer;
+  const text = context + continuation;
+  const start = pair.bos === "none" ? [] : tokensBeforeRendered(tokenizer, text, "none");
+  const encode = (part: string): number[] => [...start, ...tokenizer.encode(part, { addSpecialTokens: false })];
+  const whole = encode(text);
+  const before = encode(context);
   let first = 0;
   while (first < before.length && first < whole.length && before[first] === whole[first]) first++;
   const kept = whole.slice(0, Math.min(pair.maxTokens ?? Number.POSITIVE_INFINITY, maxPositions + 1));

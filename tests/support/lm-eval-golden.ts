@@ -55,8 +55,9 @@ export async function contextOf(
     ...(template === "tulu"
       ? {
           template,
-          chat: (messages: Parameters<typeof renderTulu>[0]) =>
-            renderTulu(messages, EOS, { addGenerationPrompt: true }),
+          chat: (messages: Parameters<typeof renderTulu>[0]) => ({
+            context: renderTulu(messages, EOS, { addGenerationPrompt: true }),
+          }),
         }
       : {}),
   };
