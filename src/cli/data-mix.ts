@@ -34,6 +34,8 @@ async function mix(file: string, flags: MixFlags, self: Command): Promise<void> 
   const { prepareRows } = await import("../data/prepare.js");
   const { readPrepared } = await import("../data/read-prepared.js");
   const { mixRefusals } = await import("../data/mix.js");
+  const { readDataRecord, writeDataRecord } = await import("../data/record.js");
+  const { extentText } = await import("../data/extent.js");
   const skipped = skipInvalid(flags.skipInvalid === true);
   const base = (await readPrepared(file, skipped.onInvalid)).map(({ prompt, completion, source, index }) => ({
     prompt,
@@ -46,15 +48,23 @@ async function mix(file: string, flags: MixFlags, self: Command): Promise<void> 
     mirror: flags.mirror,
     say: (line) => say(line, globals),
   });
-  const safety = (await prepareRows(located, { onInvalid: skipped.onInvalid })).rows;
+  const { rows: safety, extent } = await prepareRows(located, { onInvalid: skipped.onInvalid });
   const mixtures = flags.count.map((count) => ({ count, ...mixRefusals(base, safety, count, globals.seed) }));
   const written = mixtures.map(({ count, rows, counts }) => {
     const out = flags.count.length === 1 ? flags.out : outName(flags.out, count);
     writeJsonl(out, rows);
+    writeDataRecord(out, [file, ...located.files], {
+      made_by: "mix",
+      rows: rows.length,
+      extents: [...(readDataRecord(file)?.extents ?? []), ...(extent ? [extent] : [])],
+      settings: { count, safety: flags.safety, seed: globals.seed ?? 0 },
+    });
     say(`${counts.base} + ${counts.added} rows: ${out}`, globals);
     return { out, rows: rows.length, base: counts.base, added: counts.added };
   });
   skipped.report();
+  const note = extent && extentText(extent);
+  if (note) say(note, globals);
   const refusals = mixtures[0]!.counts.refusals;
   say(`${refusals} of ${safety.length} safety rows read like refusals`, globals);
   if (globals.json) printJson({ safety_rows: safety.length, refusals, invalid: skipped.count(), mixtures: written });

@@ -40,24 +40,29 @@ async function prepare(name: string, flags: PrepareFlags, self: Command): Promis
   const globals = globalOptions(self);
   const { locateData } = await import("../data/source-files.js");
   const { prepareRows } = await import("../data/prepare.js");
+  const { writeDataRecord } = await import("../data/record.js");
+  const { extentText } = await import("../data/extent.js");
   const data = await locateData(name, {
     dataDir: globals.dataDir,
     mirror: flags.mirror,
     say: (line) => say(line, globals),
   });
   const skipped = skipInvalid(flags.skipInvalid === true);
-  const { rows, read, multiTurn } = await prepareRows(data, {
-    maxExamples: flags.maxExamples,
-    maxCharacters: flags.maxCharacters,
-    skip: flags.skip,
-    seed: globals.seed,
-    columns: columnsOf(flags),
-    onInvalid: skipped.onInvalid,
-  });
+  const { maxExamples, maxCharacters, skip } = flags;
+  const draw = { maxExamples, maxCharacters, skip, seed: globals.seed ?? 0, columns: columnsOf(flags) };
+  const { rows, read, multiTurn, extent } = await prepareRows(data, { ...draw, onInvalid: skipped.onInvalid });
   writeJsonl(flags.out, rows);
+  writeDataRecord(flags.out, data.files, {
+    made_by: "prepare",
+    rows: rows.length,
+    extents: extent ? [extent] : [],
+    settings: { source: name, ...draw, skip_invalid: flags.skipInvalid === true },
+  });
   skipped.report();
   const report = { source: data.name, files: data.files, read, rows: rows.length, multi_turn: multiTurn };
-  if (globals.json) printJson({ ...report, invalid: skipped.count(), out: flags.out });
+  if (globals.json) printJson({ ...report, invalid: skipped.count(), out: flags.out, extent: extent ?? null });
+  const note = extent && extentText(extent);
+  if (note) say(note, globals);
   const left = multiTurn > 0 ? `, ${multiTurn} multi-turn talks left out` : "";
   say(`${rows.length} rows of ${read} read from ${data.name}${left}: ${flags.out}`, globals);
 }

@@ -31,7 +31,12 @@ export function dataRefineCommand(): Command {
     .option("--prompt <file>", "prompt with {prompt} and {response} in place of the built-in one")
     .option("--marker <text>", "what the refined response comes after, in any case", "Refined response:")
     .option("--max-new-tokens <n>", "most tokens of an answer", parseCount, 8192)
-    .option("--temperature <number>", "0 takes the most probable token", parseNumber, 0)
+    .option(
+      "--temperature <number>",
+      "0 takes the most probable token; above 0 answers are drawn by --seed (default 0)",
+      parseNumber,
+      0,
+    )
     .option("--skip-invalid", "leave malformed rows out and count them");
   return addLlmOptions(command).action(refine);
 }
@@ -41,6 +46,8 @@ async function refine(file: string, flags: RefineFlags, self: Command): Promise<
   const { readPrepared } = await import("../data/read-prepared.js");
   const { checkRefineTemplate, refineRows } = await import("../data/refine.js");
   const { withJournal } = await import("../llm/journal.js");
+  const { readDataRecord, writeDataRecord } = await import("../data/record.js");
+  const { sha256 } = await import("../files/sha256.js");
   const promptPath = flags.prompt ?? PROMPT;
   const template = readFileSync(promptPath, "utf8");
   checkRefineTemplate(template, promptPath);
@@ -60,10 +67,25 @@ async function refine(file: string, flags: RefineFlags, self: Command): Promise<
         marker: flags.marker,
         maxTokens: flags.maxNewTokens,
         temperature: flags.temperature,
+        seed: globals.seed,
         signal,
         onProgress: (done) => progress.update(done),
       });
       writeJsonl(out, refined);
+      const { refiner, marker, maxNewTokens, temperature } = flags;
+      writeDataRecord(out, [file], {
+        made_by: "refine",
+        rows: refined.length,
+        extents: readDataRecord(file)?.extents ?? [],
+        settings: {
+          refiner,
+          marker,
+          maxNewTokens,
+          temperature,
+          seed: globals.seed ?? 0,
+          prompt_sha256: sha256(template),
+        },
+      });
       progress.finish();
       skipped.report();
       for (const error of errors.slice(0, ERRORS_SHOWN)) say(`failed ${error}`);

@@ -50,6 +50,7 @@ async function report(files: string[], flags: ReportFlags, self: Command): Promi
   const page = isPage ? flags.out : join(flags.out, "report.html");
   if (flags.maxLength < 2) throw new UsageError("--max-length: at least 2 is expected");
   const { readTasks } = await import("../report/data/read-tasks.js");
+  const { recordNotes } = await import("../data/record.js");
   const { dataFigures } = await import("../report/data/figures.js");
   const { dataReportHtml } = await import("../report/data/html.js");
   const { dataReportMarkdown } = await import("../report/data/markdown.js");
@@ -58,11 +59,13 @@ async function report(files: string[], flags: ReportFlags, self: Command): Promi
   let part = 0;
   try {
     const data = await readTasks(files, skipped.onInvalid);
+    const extents = files.flatMap(recordNotes);
     const figures = dataFigures(data, {
       seed: globals.seed,
       seeds: flags.seeds === undefined ? undefined : await readSeeds(flags.seeds, globals),
       tokenizer: flags.tokenizer === undefined ? undefined : await openTokenizer(flags.tokenizer, flags, globals),
       invalid: skipped.count(),
+      extents,
       onPart: (name) => progress.update(part++, name),
     });
     const title =
@@ -73,6 +76,7 @@ async function report(files: string[], flags: ReportFlags, self: Command): Promi
     if (!isPage) writeFileAtomically(join(flags.out, "report.json"), `${JSON.stringify(figures, null, 2)}\n`);
     progress.finish();
     skipped.report();
+    for (const note of extents) say(note, globals);
     if (globals.json) printJson({ out: page, markdown, ...figures });
     say(`${figures.counts.instructions} instructions, ${figures.counts.instances} instances: ${page}`, globals);
   } finally {

@@ -32,7 +32,15 @@ function listCommand(): Command {
       const rows = DATA_SOURCES.map((source) => {
         const { name, aliases, title, licence, rows: count, remote } = source;
         const from = "url" in remote ? remote.url : `hf:${remote.repo}`;
-        return { name, aliases, title, licence, rows: count, from, path: findLocalCopy(source, { dataDir }) ?? null };
+        return {
+          name,
+          aliases,
+          title,
+          licence,
+          rows: count,
+          from,
+          path: findLocalCopy(source, { dataDir })?.path ?? null,
+        };
       });
       if (json) {
         printJson(rows);
@@ -67,9 +75,11 @@ function statsCommand(): Command {
       const { json } = globalOptions(self);
       const { readPrepared } = await import("../data/read-prepared.js");
       const { dataStats } = await import("../data/stats.js");
+      const { recordNotes } = await import("../data/record.js");
       const stats = dataStats(await readPrepared(file));
+      const notes = recordNotes(file);
       if (json) {
-        printJson(stats);
+        printJson({ ...stats, notes });
         return;
       }
       const spread = ({ min, mean, median, p90, max }: typeof stats.promptWords): string =>
@@ -82,6 +92,7 @@ function statsCommand(): Command {
           `empty responses   ${stats.emptyCompletions}`,
           `prompt words      ${spread(stats.promptWords)}`,
           `response words    ${spread(stats.completionWords)}`,
+          ...notes.map((note) => `not the whole set ${note}`),
           "",
         ].join("\n"),
       );

@@ -163,6 +163,7 @@ async function runOpened(
 ): Promise<void> {
   const { runSuites } = await import("../eval/run-suites.js");
   const { resultTable } = await import("../eval/results.js");
+  const { resultNotes } = await import("../eval/provenance.js");
   const { resultRecord } = await import("../eval/results-file.js");
   const out = flags.out ?? defaultFolder(modelName, flags);
   const lines = (line: string) => say(line, globals);
@@ -199,8 +200,10 @@ async function runOpened(
       progress: evalModel.progress(globals),
     });
     if (results.user_tasks) await writeUserTasksPage(out, shortName(modelName), results.user_tasks, lines);
+    const notes = resultNotes(results);
     if (globals.json) printJson(results);
-    else process.stdout.write(resultTable(results));
+    else process.stdout.write(`${resultTable(results)}${notes.map((note) => `${note}\n`).join("")}`);
+    if (globals.json) for (const note of notes) lines(note);
     if (model) sayUsage(model, globals);
     lines(`results: ${out}/results.json`);
     // Rows that a judge leaves open are a result; nothing answered at all is a failure.

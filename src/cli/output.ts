@@ -38,7 +38,10 @@ export function globalFlags(): Option[] {
   return [
     new Option("--json", "print exactly one JSON document on stdout").default(false, "off"),
     new Option("-q, --quiet", "print results and errors only").default(false, "off"),
-    new Option("--seed <n>", "seed of every random choice").argParser(parseCount),
+    new Option(
+      "--seed <n>",
+      "seed of what is drawn: rows, data order, dropout, sampled answers and judgements (default 0; self-instruct 42)",
+    ).argParser(parseCount),
     new Option("--data-dir <dir>", "local folder used in place of the network").env("EVOKE_DATA"),
     new Option("--device <name>", "where to compute").choices(["auto", "cpu", "webgpu", "cuda"]).default("auto"),
   ];

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.js";
 import { MersenneTwister } from "../random/mersenne.js";
+import { type DataExtent, extentOf } from "./extent.js";
 import { readRows } from "./read-rows.js";
 import { type Columns, shapeRow } from "./row-shapes.js";
 import type { LocatedData } from "./source-files.js";
@@ -32,6 +33,8 @@ export interface Prepared {
   read: number;
   /** Talks of more than one turn, which do not fit a prompt/completion pair. */
   multiTurn: number;
+  /** How much of a known set was there. */
+  extent?: DataExtent;
 }
 
 /**
@@ -51,10 +54,10 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
   };
   for (const file of data.files) {
     for await (const { row, line } of readRows(file, onInvalid && leaveOut)) {
-      if (rows.length >= limit) break;
       const index = read++;
       const shaped = shapeRow(row, options.columns);
       if (shaped === "multi-turn") multiTurn++;
+      else if (rows.length >= limit) continue;
       else if (Array.isArray(shaped)) for (const pair of shaped) rows.push({ ...pair, source: data.name, index });
       else {
         const message = `${file}:${line}: ${shaped.problem}`;
@@ -71,7 +74,8 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
     throw new UsageError(
       `${data.files.join(", ")}: no row is left; ${short.length} are short enough, ${skip ?? 0} skipped`,
     );
-  return { rows: kept, read, multiTurn };
+  const extent = extentOf(data, read);
+  return { rows: kept, read, multiTurn, ...(extent ? { extent } : {}) };
 }
 
 /**

@@ -2,6 +2,7 @@ import { FailureError, UsageError } from "../errors.js";
 import type { GenerateRequest, GenerateResult, LanguageModel } from "../llm/language-model.js";
 import { promptTurns } from "../llm/prompt-turns.js";
 import { ModelUnavailableError } from "../llm/usage.js";
+import { Random } from "../random/counter.js";
 import { PY_SPACE, strip } from "./python-text.js";
 
 export interface RefineRow {
@@ -17,7 +18,10 @@ export interface RefineOptions {
   marker?: string;
   /** Most tokens of an answer, default 8192. */
   maxTokens?: number;
+  /** 0, the default, takes the most probable token; above, answers are drawn by `seed`. */
   temperature?: number;
+  /** Seed of the draws, default 0. A row's draws depend on it and on the row, not on the row's place. */
+  seed?: number;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
 }
@@ -78,13 +82,15 @@ export async function refineRows(
 function refineRequest(row: RefineRow, options: RefineOptions): GenerateRequest {
   const values: Record<string, string> = { prompt: row.prompt, response: row.completion };
   const fill = (text: string): string => text.replace(/\{(prompt|response)\}/g, (_, name: string) => values[name]!);
+  const { temperature = 0, seed = 0 } = options;
   return {
     messages: promptTurns(options.template, "the prompt").map(({ role, content }) => ({
       role,
       content: strip(fill(content)),
     })),
     maxTokens: options.maxTokens ?? 8192,
-    temperature: options.temperature ?? 0,
+    temperature,
+    ...(temperature > 0 ? { seed: new Random("refine", seed, row.prompt, row.completion).uint32() >>> 1 } : {}),
   };
 }
 

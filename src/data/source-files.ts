@@ -6,9 +6,12 @@ import { isOffline } from "../hub/offline.js";
 import { downloadFile } from "./download.js";
 import { chooseDataFiles, listHubFiles, parseHubDataset } from "./hub-dataset.js";
 import { ROW_FORMATS } from "./read-rows.js";
-import { type DataSource, findSource, unknownSource } from "./sources.js";
+import { type DataSource, findSource, type LocalCopy, unknownSource } from "./sources.js";
 
 const HUB = "https://huggingface.co";
+
+/** Ends the name of a file that says how the rows beside it were made. */
+export const RECORD_ENDING = ".record.json";
 
 export interface LocateOptions {
   /** Folder with local copies, looked at before anything is fetched; also where fetched files go. */
@@ -29,6 +32,8 @@ export interface LocatedData {
   name: string;
   files: string[];
   source?: DataSource;
+  /** What the files hold, where another set's copy stands in for the source. */
+  holds?: LocalCopy["holds"];
 }
 
 /**
@@ -40,7 +45,10 @@ export interface LocatedData {
  */
 export async function locateData(reference: string, options: LocateOptions = {}): Promise<LocatedData> {
   const source = findSource(reference);
-  if (source) return { name: source.name, files: [await locateSource(source, options)], source };
+  if (source) {
+    const { path, holds } = await locateSource(source, options);
+    return { name: source.name, files: [path], source, ...(holds ? { holds } : {}) };
+  }
   if (reference.startsWith("hf:")) return locateHub(reference, options);
   const path = [reference, options.dataDir && join(options.dataDir, reference)].find(
     (each) => each && existsSync(each),
@@ -52,13 +60,21 @@ export async function locateData(reference: string, options: LocateOptions = {})
 }
 
 /** Where a catalogue entry's copy lies, if there is one. */
-export function findLocalCopy(source: DataSource, options: LocateOptions = {}): string | undefined {
-  const candidates = source.local.map((path) => (options.dataDir ? join(options.dataDir, path) : undefined));
-  candidates.push(join(cacheFolder(options), source.name, fileName(source)));
-  return candidates.find((path) => path !== undefined && existsSync(path));
+export function findLocalCopy(
+  source: DataSource,
+  options: LocateOptions = {},
+): { path: string; holds?: LocalCopy["holds"] } | undefined {
+  const { dataDir } = options;
+  const places = source.local.map((each) => (typeof each === "string" ? { path: each } : each));
+  const candidates = dataDir === undefined ? [] : places.map((each) => ({ ...each, path: join(dataDir, each.path) }));
+  candidates.push({ path: join(cacheFolder(options), source.name, fileName(source)) });
+  return candidates.find(({ path }) => existsSync(path));
 }
 
-async function locateSource(source: DataSource, options: LocateOptions): Promise<string> {
+async function locateSource(
+  source: DataSource,
+  options: LocateOptions,
+): Promise<Pick<LocatedData, "holds"> & { path: string }> {
   const copy = findLocalCopy(source, options);
   if (copy) return copy;
   const { remote } = source;
@@ -67,7 +83,7 @@ async function locateSource(source: DataSource, options: LocateOptions): Promise
   if (options.fetchMissing === false)
     throw new UsageError(`${source.name}: not downloaded; run \`evoke data get ${source.name}\``);
   await fetchTo(url, target, options, "repo" in remote);
-  return target;
+  return { path: target };
 }
 
 async function locateHub(reference: string, options: LocateOptions): Promise<LocatedData> {
@@ -135,6 +151,7 @@ function dataFilesIn(folder: string): string[] {
   const found: string[] = [];
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name);
+    if (entry.name.endsWith(RECORD_ENDING)) continue;
     if (entry.isFile() && ROW_FORMATS.some((ending) => entry.name.toLowerCase().endsWith(ending))) found.push(path);
   }
   return found.sort();

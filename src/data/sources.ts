@@ -1,16 +1,23 @@
 import { UsageError } from "../errors.js";
 
+/** A place under a data folder where a copy may lie. */
+export interface LocalCopy {
+  path: string;
+  /** What lies there, where it is another set that can stand in for this one. */
+  holds: { title: string; rows: number };
+}
+
 /** Where a public data set comes from, and how its rows are taken. */
 export interface DataSource {
   name: string;
   aliases: readonly string[];
   title: string;
   licence: string;
-  /** Rows of the full set. */
+  /** Rows of the whole set, those that are not taken included. */
   rows: number;
   remote: { repo: string; file: string } | { url: string };
-  /** Paths under a data folder where a copy is looked for, best first. */
-  local: readonly string[];
+  /** Places under a data folder where a copy is looked for, best first. */
+  local: readonly (string | LocalCopy)[];
   /** Keep only the first this many single-turn rows. */
   firstSingleTurn?: number;
 }
@@ -24,7 +31,7 @@ export const DATA_SOURCES: readonly DataSource[] = [
     aliases: [],
     title: "LIMA: 1,000 curated prompts and responses (Zhou et al. 2023); the 30 multi-turn talks are left out",
     licence: "CC BY-NC-SA, gated on the Hub (HF_TOKEN)",
-    rows: 1000,
+    rows: 1030,
     remote: { repo: "GAIR/lima", file: "train.jsonl" },
     local: ["sft/lima_train.jsonl", "lima/train.jsonl", "lima_train.jsonl", "lima.jsonl"],
     firstSingleTurn: 1000,
@@ -36,7 +43,12 @@ export const DATA_SOURCES: readonly DataSource[] = [
     licence: "CC BY-NC 4.0",
     rows: 51760,
     remote: { repo: "yahma/alpaca-cleaned", file: "alpaca_data_cleaned.json" },
-    local: ["alpaca/alpaca_data_cleaned.json", "alpaca_data_cleaned.json", "sft/alpaca_subset.jsonl", "alpaca.jsonl"],
+    local: [
+      "alpaca/alpaca_data_cleaned.json",
+      "alpaca_data_cleaned.json",
+      "alpaca.jsonl",
+      { path: "sft/alpaca_subset.jsonl", holds: { title: "Stanford Alpaca, not cleaned", rows: 52002 } },
+    ],
   },
   {
     name: "dolly",
@@ -45,7 +57,7 @@ export const DATA_SOURCES: readonly DataSource[] = [
     licence: "CC BY-SA 3.0",
     rows: 15011,
     remote: { repo: "databricks/databricks-dolly-15k", file: "databricks-dolly-15k.jsonl" },
-    local: ["dolly/databricks-dolly-15k.jsonl", "databricks-dolly-15k.jsonl", "sft/dolly_subset.jsonl", "dolly.jsonl"],
+    local: ["dolly/databricks-dolly-15k.jsonl", "databricks-dolly-15k.jsonl", "dolly.jsonl", "sft/dolly_subset.jsonl"],
   },
   {
     name: "self-instruct",

@@ -1,4 +1,4 @@
-import { words } from "./python-text.js";
+import { countWords } from "./count-words.js";
 import type { Pair } from "./row-shapes.js";
 
 /** Smallest, largest, mean and quantiles of a list of counts. */
@@ -22,7 +22,7 @@ export interface DataStats {
   completionWords: Spread;
 }
 
-/** Counts of prepared rows; words are runs of characters between white space. */
+/** Counts of prepared rows. */
 export function dataStats(rows: readonly (Pair & { source?: string })[]): DataStats {
   const sources: Record<string, number> = {};
   for (const { source = "?" } of rows) sources[source] = (sources[source] ?? 0) + 1;
@@ -34,8 +34,8 @@ export function dataStats(rows: readonly (Pair & { source?: string })[]): DataSt
     emptyCompletions: rows.filter(({ completion }) => completion.trim() === "").length,
     duplicates: rows.length - pairs.size,
     repeatedPrompts: rows.length - prompts.size,
-    promptWords: spread(rows.map(({ prompt }) => words(prompt).length)),
-    completionWords: spread(rows.map(({ completion }) => words(completion).length)),
+    promptWords: spread(rows.map(({ prompt }) => countWords(prompt))),
+    completionWords: spread(rows.map(({ completion }) => countWords(completion))),
   };
 }
 

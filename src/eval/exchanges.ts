@@ -1,9 +1,13 @@
 /** Instruction–response pairs of any data set, for suites that score responses. */
+import { basename } from "node:path";
 import { type Conversation, loadConversations } from "../data/conversation.js";
+import { type DataExtent, extentOf } from "../data/extent.js";
+import { readRows } from "../data/read-rows.js";
 import { locateData } from "../data/source-files.js";
 import { UsageError } from "../errors.js";
 import { sha256OfFile } from "../files/sha256.js";
 import type { Message } from "../tokenizer/chat-template.js";
+import type { RowFile } from "./load-rows.js";
 import type { SuiteContext } from "./suite.js";
 
 /** A row's first exchange: the turns up to the first response, which is the last of them. */
@@ -19,9 +23,9 @@ export interface LoadedExchanges {
   exchanges: Exchange[];
   /** Rows left out because they cannot be used. */
   invalid: number;
-  files: { name: string; sha256: string }[];
-  /** Rows of the whole set, where that is known. */
-  fullRows?: number;
+  files: RowFile[];
+  /** How much of a known set is there. */
+  extent?: DataExtent;
 }
 
 /**
@@ -54,12 +58,25 @@ export async function loadExchanges(
   if (problems.length > 0) context.say(`${reference}: ${problems.length} rows left out; the first: ${problems[0]}`);
   if (exchanges.length < 2)
     throw new UsageError(`${reference}: ${exchanges.length} usable rows; at least 2 are needed`);
-  return {
-    exchanges,
-    invalid: problems.length,
-    files: located.files.map((file) => ({ name: file.split(/[\\/]/).at(-1)!, sha256: sha256OfFile(file) })),
-    ...(located.source ? { fullRows: located.source.rows } : {}),
-  };
+  const files = await Promise.all(
+    located.files.map(async (file) => ({
+      name: basename(file),
+      sha256: sha256OfFile(file),
+      rows: await countRows(file),
+    })),
+  );
+  const extent = extentOf(
+    located,
+    files.reduce((sum, { rows }) => sum + rows, 0),
+  );
+  return { exchanges, invalid: problems.length, files, ...(extent ? { extent } : {}) };
+}
+
+/** Rows that can be read as such, whatever their shape. */
+async function countRows(file: string): Promise<number> {
+  let count = 0;
+  for await (const _ of readRows(file, () => {})) count++;
+  return count;
 }
 
 function exchangeOf({ messages, source, line }: Conversation): Exchange | string {

@@ -14,10 +14,18 @@ export interface RowSource extends LocateOptions {
   onInvalid?: (message: string) => void;
 }
 
+/** A file that rows were read from. */
+export interface RowFile {
+  name: string;
+  sha256: string;
+  /** Rows in it, before any limit; malformed ones that were left out are not among them. */
+  rows: number;
+}
+
 /** A benchmark's rows with the files they are from. */
 export interface LoadedRows {
   rows: Row[];
-  files: { name: string; sha256: string }[];
+  files: RowFile[];
   /** What stands in for the whole split, when it is not there. */
   standIn?: string;
 }
@@ -57,8 +65,12 @@ export async function locateSplit(
 /** All rows of data files, in order, each with its file and line for messages. */
 export async function readFiles(files: readonly string[], source: RowSource = {}): Promise<LoadedRows> {
   const rows: Row[] = [];
-  for (const file of files)
+  const read: RowFile[] = [];
+  for (const file of files) {
+    const before = rows.length;
     for await (const { row, line } of readRows(file, source.onInvalid)) rows.push(new Row(row, `${file}:${line}`));
+    read.push({ name: basename(file), sha256: sha256OfFile(file), rows: rows.length - before });
+  }
   if (rows.length === 0) throw new UsageError(`${files.join(", ")}: holds no rows`);
-  return { rows, files: files.map((file) => ({ name: basename(file), sha256: sha256OfFile(file) })) };
+  return { rows, files: read };
 }

@@ -15,7 +15,19 @@ const metricSchema = z.looseObject({
   how: z.string().optional().describe("What a reader must know of how it was worked out."),
 });
 
-const fileSchema = z.looseObject({ name: z.string(), sha256: z.string() });
+const fileSchema = z.looseObject({
+  name: z.string(),
+  sha256: z.string(),
+  rows: z.number().optional().describe("Rows in it, before any limit."),
+});
+
+const extentSchema = z.looseObject({
+  set: z.string().describe("The benchmark or data set."),
+  rows: z.number().describe("Rows that were there."),
+  whole: z.number().describe("Rows of the whole set."),
+  asked: z.number().optional().describe("Rows that were asked, where a limit left some out."),
+  standIn: z.string().optional().describe("What stands in for the set: another set, or files that were given."),
+});
 
 /** Everything that the figures depend on. Suites add their own settings. */
 const configSchema = z.looseObject({
@@ -27,10 +39,22 @@ const configSchema = z.looseObject({
   precision: z.string().optional().describe("Of a local model's weights while it wrote."),
   device: z.string().optional().describe("Where a local model ran."),
   threads: z.number().optional().describe("Its CPU threads."),
-  bos: z.unknown().optional().describe("Beginning-of-sequence token before prompts."),
-  prompts: z.unknown().optional().describe("Whether prompts are evoke's own or the original tools'."),
+  bos: z
+    .string()
+    .nullish()
+    .describe(
+      "What stands before a prompt: tokenizer (what the tokenizer puts before any text), none, template (what the chat template writes), server (what the server puts there); null where no model was asked.",
+    ),
+  prompts: z
+    .string()
+    .optional()
+    .describe("Whose prompts: own, original (the original tools'), or benchmark (its form has none to replace)."),
   rows: z.array(fileSchema).optional().describe("Files that rows were read from."),
-  rows_sha256: z.string().optional().describe("Over the rows that were asked, as they were asked."),
+  rows_sha256: z
+    .string()
+    .optional()
+    .describe("Over what the rows ask and their right answers; their order does not matter."),
+  extent: extentSchema.optional().describe("How much of the whole benchmark was there and asked."),
   limit: z.number().optional().describe("Only this many rows of each part were asked."),
 });
 

@@ -31,8 +31,6 @@ export async function runChoiceTask(task: ChoiceTask, context: SuiteContext): Pr
   };
   const loaded = await loadSplit(task.data, task.split, rowSource);
   const pool = shots > 0 && !task.fewShot.fixed ? await loadSplit(task.data, task.fewShot.split, source) : undefined;
-  if (loaded.standIn)
-    context.say(`${task.name}: ${loaded.rows.length} rows of ${loaded.standIn} stand in for the split`);
 
   const prepared = prepareRows(task, loaded.rows, pool?.rows ?? [], shots, context);
   const scorable = prepared.filter(({ requests }) => requests.length > 0);

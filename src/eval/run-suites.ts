@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { writeJsonl } from "../files/jsonl.js";
+import { withProvenance } from "./provenance.js";
 import { averageMetric, type MetricValue, type SuiteOutput, type SuiteResult } from "./results.js";
 import { type Results, recorded, resultsToKeep, writeResults } from "./results-file.js";
 import { runAnswerTask } from "./run-answer-task.js";
@@ -72,7 +73,7 @@ export async function runSuites(names: readonly string[], context: SuiteContext)
   if (Object.keys(kept).length > 0) writeResults(out, kept, record);
   else rmSync(join(out, "results.json"), { force: true });
   for (const name of own) {
-    const output = await SUITES[name]!(context);
+    const output = withProvenance(await SUITES[name]!(context), context);
     for (const [file, samples] of Object.entries(output.samples))
       writeJsonl(join(out, "samples", `${file}.jsonl`), samples);
     Object.assign(results, output.results);

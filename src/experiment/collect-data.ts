@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { countWords } from "../data/count-words.js";
+import { type DataExtent, extentText } from "../data/extent.js";
 import { readPrepared } from "../data/read-prepared.js";
+import { recordNotes } from "../data/record.js";
 import { mean } from "../metrics/statistics.js";
 import type { DataFigures, Histogram } from "../report/experiment/report-data.js";
 import type { OpenExperiment } from "./open.js";
@@ -26,20 +29,22 @@ export async function collectData(
     const rows = [];
     for (const path of paths) if (existsSync(path)) rows.push(...(await readPrepared(path, () => {})));
     const summary = (folder && step && readStepMark(folder, step.key)?.summary) || {};
-    const counts = Object.entries(summary).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+    const { seed: _, extent, ...rest } = summary as { seed?: unknown; extent?: DataExtent } & Record<string, unknown>;
+    const own = extent && extentText(extent);
+    const notes = [...(own ? [own] : []), ...(step ? [] : paths.flatMap(recordNotes))];
+    const counts = Object.entries(rest).filter((pair): pair is [string, number] => typeof pair[1] === "number");
     figures.push({
       name,
       kind: step?.kind ?? "file",
       rows: rows.length,
+      notes,
       counts: Object.fromEntries(counts.filter(([key]) => key !== "rows")),
-      promptWords: histogram(rows.map(({ prompt }) => words(prompt))),
-      responseWords: histogram(rows.map(({ completion }) => words(completion))),
+      promptWords: histogram(rows.map(({ prompt }) => countWords(prompt))),
+      responseWords: histogram(rows.map(({ completion }) => countWords(completion))),
     });
   }
   return figures;
 }
-
-const words = (text: string): number => text.split(/\s+/).filter((word) => word !== "").length;
 
 function histogram(values: readonly number[]): Histogram {
   const counts = EDGES.map(() => 0);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { type SuiteExtent, suiteExtentText } from "../eval/provenance.js";
 import type { SuiteResult } from "../eval/results.js";
 import { openResults } from "../eval/results-file.js";
 import { readAllJsonl } from "../files/jsonl.js";
@@ -51,6 +52,7 @@ export async function collectReport(
       ...(evaluation.limit ? { limit: evaluation.limit } : {}),
       ...(evaluation.reference_arm ? { reference: evaluation.reference_arm } : {}),
       ownRows: Object.keys(evaluation.rows ?? {}),
+      extents: extentsOf(evaluated.filter(({ step }) => step.evaluation === name)),
     })),
     scores: await scoresOf(experiment, evaluated),
     losses: await lossesOf(out, steps, done),
@@ -132,6 +134,17 @@ function readEvaluations(out: string, steps: readonly Step[], done: ReadonlySet<
     const own = Object.fromEntries(Object.entries(results).filter(([suite]) => !parts.has(suite)));
     return [{ step: { ...step, job, arm, evaluation }, folder, results: own }];
   });
+}
+
+/** Each suite's rows where they are not the whole benchmark, whatever arms were asked. */
+function extentsOf(evaluated: readonly EvaluatedStep[]): string[] {
+  const texts = evaluated.flatMap(({ results }) =>
+    Object.values(results).flatMap(({ config }) => {
+      const extent = config?.extent as SuiteExtent | undefined;
+      return (extent && suiteExtentText(extent)) ?? [];
+    }),
+  );
+  return [...new Set(texts)];
 }
 
 const partsOf = (result: SuiteResult | undefined): string[] =>

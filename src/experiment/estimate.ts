@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { findSource } from "../data/sources.js";
 import { textTable } from "../eval/results.js";
 import { expandSuites } from "../eval/run-suites.js";
+import { WHOLE_ROWS } from "../eval/whole-rows.js";
 import { formatSeconds } from "../progress/progress.js";
 import { finishedSteps } from "./finished.js";
 import type { OpenExperiment } from "./open.js";
@@ -30,27 +31,30 @@ export interface StepEstimate {
   cost?: number;
 }
 
-/** Rows of a suite's whole, tokens of a prompt, tokens of an answer (0: choices are scored, `prompt` counts them all). */
-const SUITES: Readonly<Record<string, readonly [rows: number, prompt: number, answer: number]>> = {
-  arc_easy: [2376, 60, 0],
-  arc_challenge: [1172, 75, 0],
-  hellaswag: [10042, 180, 0],
-  openbookqa: [500, 50, 0],
-  piqa: [1838, 70, 0],
-  mmlu: [14042, 140, 0],
-  gsm8k: [1319, 800, 150],
-  gsm8k_cot_llama: [1319, 1100, 150],
-  alpaca_eval: [805, 40, 350],
-  just_eval: [1000, 40, 300],
-  advbench: [520, 25, 200],
-  harmbench: [300, 120, 300],
-  malicious_instruct: [100, 25, 200],
-  xstest: [450, 25, 200],
-  user_tasks: [252, 90, 120],
+/** Tokens of a prompt, tokens of an answer (0: choices are scored, `prompt` counts them all). */
+const SUITES: Readonly<Record<string, readonly [prompt: number, answer: number]>> = {
+  arc_easy: [60, 0],
+  arc_challenge: [75, 0],
+  hellaswag: [180, 0],
+  openbookqa: [50, 0],
+  piqa: [70, 0],
+  mmlu: [140, 0],
+  gsm8k: [800, 150],
+  gsm8k_cot_llama: [1100, 150],
+  alpaca_eval: [40, 350],
+  just_eval: [40, 300],
+  advbench: [25, 200],
+  harmbench: [120, 300],
+  malicious_instruct: [25, 200],
+  xstest: [25, 200],
+  user_tasks: [90, 120],
   // Six or seven responses are scored for each row.
-  response_ranking: [1000, 600, 0],
+  response_ranking: [600, 0],
 };
-const OTHER_SUITE = [100, 40, 100] as const;
+/** Suites without a set of their own: the rows that are taken at most, or a guess. */
+const OTHER_ROWS: Readonly<Record<string, number>> = { response_ranking: 1000 };
+const OTHER_SUITE = [40, 100] as const;
+const OTHER_SUITE_ROWS = 100;
 const MMLU_SUBJECTS = 57;
 /** Tokens a judge reads beside the answer, and writes. */
 const JUDGE: Readonly<Record<string, readonly [read: number, written: number]>> = {
@@ -141,7 +145,8 @@ function evaluationCost(job: EvalJob, sizes: Sizes): Cost {
   const total: Cost = { requests: 0, read: 0, written: 0, seconds: 0 };
   for (const suite of expandSuites(job.suites)) {
     const given = job.rows[suite];
-    const [all, prompt, answer] = SUITES[suite] ?? OTHER_SUITE;
+    const [prompt, answer] = SUITES[suite] ?? OTHER_SUITE;
+    const all = WHOLE_ROWS[suite] ?? OTHER_ROWS[suite] ?? OTHER_SUITE_ROWS;
     const whole = given ? sizes.of(given).rows || all : all;
     const rows = Math.min(whole, (job.limit ?? whole) * (suite === "mmlu" ? MMLU_SUBJECTS : 1));
     const written = Math.min(answer, job.maxNewTokens ?? answer);

@@ -18,7 +18,7 @@ type Kind = (typeof KINDS)[number];
 const FIELDS: Readonly<Record<Kind, readonly (keyof DataEntry)[]>> = {
   path: [],
   prepare: ["max_examples", "max_characters", "skip", "seed", "columns", "skip_invalid"],
-  refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature"],
+  refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature", "seed"],
   mix: ["safety", "count", "seed"],
   self_instruct: ["model"],
 };
@@ -75,6 +75,7 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
       if (refinerName === undefined)
         return context.fail(at, `data.${name}: refine needs a refiner (the model that rewrites)`);
       const refiner = context.model(refinerName);
+      const { temperature = 0, seed = experiment.seeds[0]! } = entry;
       drafts.push({
         id,
         title: `refine ${entry.refine} with ${refinerName}`,
@@ -86,7 +87,8 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
           template: { file: entry.prompt ?? REFINE_PROMPT },
           marker: entry.marker ?? "Refined response:",
           maxNewTokens: entry.max_new_tokens ?? 8192,
-          temperature: entry.temperature ?? 0,
+          temperature,
+          ...(temperature > 0 ? { seed } : {}),
         },
       });
     } else if (kind === "mix") {

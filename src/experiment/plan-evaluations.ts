@@ -66,17 +66,21 @@ export async function planEvaluations(
           : given;
         const write = { ...jobOf(evaluation, arm, rows), ...asking(evaluation, arm), model, encoder, suites: own };
         const judgeWith = { judge, reference, ...judging(evaluation) };
+        const draws = (of: readonly string[], isJudged: boolean) => seedOfDraws(experiment, evaluation, of, isJudged);
         const apart = judge && judged.length > 0 && context.isRemote(judge) && !context.isRemote(model);
         if (!apart) {
-          drafts.push(draftOf(id, arm, seed, name, { ...write, ...judgeWith }, context));
+          const job: EvalJob = { ...write, ...judgeWith, ...draws(own, judge !== undefined) };
+          drafts.push(draftOf(id, arm, seed, name, job, context));
           continue;
         }
         const answers = answersId(arm, seed, name);
-        drafts.push(draftOf(answers, arm, seed, name, { ...write, kind: "answers" }, context));
+        const written: EvalJob = { ...write, kind: "answers", ...draws(own, false) };
+        drafts.push(draftOf(answers, arm, seed, name, written, context));
         const job: EvalJob = {
           ...jobOf(evaluation, arm, rows),
           ...judgeWith,
           suites: judged,
+          ...draws(judged, true),
           answers: { step: answers, path: ANSWERS_FILE },
         };
         drafts.push(draftOf(id, arm, seed, name, job, context));
@@ -172,6 +176,20 @@ function asking(evaluation: Evaluation, { prompt, template, rules }: PlannedArm)
     drawn: evaluation.k,
     maxNewTokens: evaluation.max_new_tokens,
   };
+}
+
+/** Suites that draw, and AlpacaEval's judge, which samples. */
+const DRAWING: readonly string[] = ["response_ranking", "reference_likelihood"];
+
+/** The seed of an evaluation's own draws, where it makes any. */
+function seedOfDraws(
+  { seeds }: Experiment,
+  { seed = seeds[0]! }: Evaluation,
+  suites: readonly string[],
+  isJudged: boolean,
+): Pick<EvalJob, "seed"> {
+  const draws = expandSuites(suites).some((suite) => DRAWING.includes(suite) || (isJudged && suite === "alpaca_eval"));
+  return draws && seed !== 0 ? { seed } : {};
 }
 
 function encoderOf({ bertscore }: Evaluation, context: PlanContext): EvalJob["encoder"] {

@@ -34,6 +34,8 @@ export interface RefineJob {
   marker: string;
   maxNewTokens: number;
   temperature: number;
+  /** Seed of the draws, where the temperature is above 0. */
+  seed?: number;
 }
 
 export interface MixJob {
@@ -79,6 +81,8 @@ export interface EvalJob {
   shots?: number;
   /** response_ranking: responses drawn for each instruction. */
   drawn?: number;
+  /** Seed of the evaluation's own draws; absent for 0. */
+  seed?: number;
   maxNewTokens?: number;
   judgePrompt?: FileRef;
   judgeSafetyPrompt?: FileRef;

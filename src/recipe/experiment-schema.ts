@@ -41,7 +41,11 @@ const dataSchema = z.strictObject({
     .describe(
       "prepare: leave out the first rows of the draw, so that two entries with one seed share no row. Default 0.",
     ),
-  seed: z.int().min(0).optional().describe("prepare, mix: seed of the draw. Default: the first of seeds."),
+  seed: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("prepare, mix, refine with a temperature: seed of the draws. Default: the first of seeds."),
   columns: z
     .strictObject({ prompt: text, completion: text, input: text.optional() })
     .optional()
@@ -98,6 +102,13 @@ const evaluationSchema = z.strictObject({
   limit: positiveInteger.optional().describe("Only the first rows of each part."),
   shots: z.int().min(0).optional().describe("Worked examples before each question. Default: the benchmark's own."),
   k: positiveInteger.optional().describe("response_ranking: responses drawn for each instruction. Default 5."),
+  seed: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "Seed of draws: alpaca_eval's judgements, responses (response_ranking) and other instructions (reference_likelihood). Default: the first of seeds.",
+    ),
   chat_template: z
     .enum(["tulu", "model", "none"])
     .optional()

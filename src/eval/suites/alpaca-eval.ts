@@ -138,6 +138,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     judge_max_new_tokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
     reference: reference.name,
     reference_file: reference.file,
+    judge_seed: context.seed ?? 0,
   });
   return {
     results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n + invalid, metrics, details, config } },
@@ -154,12 +155,12 @@ interface Comparison {
   request?: GenerateRequest;
 }
 
-const judgeRequest = ({ judgeMaxNewTokens }: SuiteContext, messages: Message[]): GenerateRequest => ({
+const judgeRequest = ({ judgeMaxNewTokens, seed = 0 }: SuiteContext, messages: Message[]): GenerateRequest => ({
   messages,
   maxTokens: judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
   temperature: 1,
   logprobs: JUDGE_ALTERNATIVES,
-  seed: 0,
+  seed,
 });
 
 function sampleBase(

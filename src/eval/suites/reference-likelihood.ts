@@ -45,7 +45,6 @@ export async function runReferenceLikelihood(context: SuiteContext): Promise<Sui
         metrics: metricsOf(counted),
         details: {
           tokens: counted.reduce((sum, { tokens }) => sum + tokens!, 0),
-          ...(loaded.fullRows ? { rows_of_the_whole_set: loaded.fullRows } : {}),
         },
         config: {
           seed,
@@ -54,6 +53,7 @@ export async function runReferenceLikelihood(context: SuiteContext): Promise<Sui
           ...(context.limit === undefined ? {} : { limit: context.limit }),
           data: rows,
           rows: loaded.files,
+          ...(loaded.extent ? { extent: loaded.extent } : {}),
           requests_sha256: sha256(JSON.stringify(asked)),
         },
       },

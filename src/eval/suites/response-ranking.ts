@@ -57,7 +57,6 @@ export async function runResponseRanking(context: SuiteContext): Promise<SuiteOu
         details: {
           chance: { pair_accuracy: 0.5, top: 1 / (1 + drawn), reciprocal_rank: meanReciprocal(drawn + 1) },
           truncated: counted.filter(({ truncated }) => truncated).length,
-          ...(loaded.fullRows ? { rows_of_the_whole_set: loaded.fullRows } : {}),
         },
         config: {
           drawn,
@@ -67,6 +66,7 @@ export async function runResponseRanking(context: SuiteContext): Promise<SuiteOu
           ...(context.limit === undefined ? {} : { limit: context.limit }),
           data: rows,
           rows: loaded.files,
+          ...(loaded.extent ? { extent: loaded.extent } : {}),
           requests_sha256: sha256(JSON.stringify([asked, alone])),
         },
       },

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type DataExtent, extentText } from "../../data/extent.js";
 import { mixRefusals } from "../../data/mix.js";
 import { type Prepared, type PrepareOptions, prepareRows } from "../../data/prepare.js";
 import { readPrepared } from "../../data/read-prepared.js";
@@ -37,9 +38,9 @@ export async function runPrepare(job: PrepareJob, context: StepContext): Promise
     columns: job.columns,
     onInvalid: job.skipInvalid ? () => void invalid++ : undefined,
   };
-  const { rows, read, multiTurn }: Prepared = await prepareRows(await locate(job.source, context), options);
+  const { rows, read, multiTurn, extent }: Prepared = await prepareRows(await locate(job.source, context), options);
   writeJsonl(join(context.folder, ROWS_FILE), rows);
-  return { rows: rows.length, read, multi_turn: multiTurn, invalid };
+  return { rows: rows.length, read, multi_turn: multiTurn, invalid, seed: job.seed, ...saidExtent(extent, context) };
 }
 
 /** Responses rewritten by a model. */
@@ -57,6 +58,7 @@ export async function runRefine(job: RefineJob, context: StepContext): Promise<S
         marker: job.marker,
         maxTokens: job.maxNewTokens,
         temperature: job.temperature,
+        seed: job.seed,
         signal: context.signal,
         onProgress: (done) => progress(done),
       });
@@ -79,10 +81,17 @@ export async function runMix(job: MixJob, context: StepContext): Promise<StepSum
     source,
     index,
   }));
-  const { rows: safety } = await prepareRows(await locate(job.safety, context));
+  const { rows: safety, extent } = await prepareRows(await locate(job.safety, context));
   const { rows, counts } = mixRefusals(base, safety, job.count, job.seed);
   writeJsonl(join(context.folder, ROWS_FILE), rows);
-  return { rows: rows.length, ...counts };
+  return { rows: rows.length, ...counts, seed: job.seed, ...saidExtent(extent, context) };
+}
+
+/** For the step's record, and in the terminal where it is not the whole set. */
+function saidExtent(extent: DataExtent | undefined, { say }: StepContext): { extent?: DataExtent } {
+  const text = extent && extentText(extent);
+  if (text) say(text);
+  return extent ? { extent } : {};
 }
 
 /** Rows made from seed tasks. The journal and the stage files let a stopped step go on. */

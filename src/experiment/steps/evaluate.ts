@@ -4,6 +4,7 @@ import { FailureError } from "../../errors.js";
 import { chatRendering } from "../../eval/chat-rendering.js";
 import { originalPromptFile } from "../../eval/originals.js";
 import { BUILT_IN_PROMPTS, loadPromptFile, type PromptFile } from "../../eval/prompt-file.js";
+import { resultNotes } from "../../eval/provenance.js";
 import type { SuiteResult } from "../../eval/results.js";
 import { resultRecord } from "../../eval/results-file.js";
 import { runSuites } from "../../eval/run-suites.js";
@@ -69,6 +70,7 @@ async function evaluate(
       limit: job.limit,
       shots: job.shots,
       drawn: job.drawn,
+      seed: job.seed,
       template: job.template,
       ...(model ? await chatRendering(model, job.template) : {}),
       prompt: await promptOf(job, context),
@@ -96,6 +98,7 @@ async function evaluate(
     const results = await runSuites(job.suites, suites);
     signal.throwIfAborted();
     await requireAnswers(results, folder);
+    for (const note of resultNotes(results)) say(note);
     if (job.kind === "answers") await collectAnswers(folder);
     return {
       suites: Object.fromEntries(Object.entries(results).map(([name, { n, missing }]) => [name, { n, missing }])),

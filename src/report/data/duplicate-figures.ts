@@ -1,4 +1,4 @@
-import { rougeTokens } from "../../metrics/rouge.js";
+import { foldText } from "./fold-text.js";
 import type { ReportedInstance } from "./read-tasks.js";
 
 /** Rows that repeat an earlier one. */
@@ -12,7 +12,7 @@ export interface DuplicateFigures {
   conflicting: number;
 }
 
-/** Counts repeated rows. Folded texts are compared by ROUGE's words, or as they are where there is no a–z and 0–9. */
+/** Counts repeated rows. */
 export function duplicateFigures(instances: readonly ReportedInstance[]): DuplicateFigures {
   const exact = new Set<string>();
   const folded = new Set<string>();
@@ -20,7 +20,7 @@ export function duplicateFigures(instances: readonly ReportedInstance[]): Duplic
   let conflicting = 0;
   for (const { instruction, input, output } of instances) {
     exact.add(JSON.stringify([instruction, input, output]));
-    folded.add(JSON.stringify([instruction, input, output].map(fold)));
+    folded.add(JSON.stringify([instruction, input, output].map(foldText)));
     const question = JSON.stringify([instruction, input]);
     const known = outputs.get(question);
     if (known === undefined) outputs.set(question, output);
@@ -28,8 +28,4 @@ export function duplicateFigures(instances: readonly ReportedInstance[]): Duplic
   }
   const rows = instances.length;
   return { rows, exact: rows - exact.size, folded: rows - folded.size, conflicting };
-}
-
-function fold(text: string): string {
-  return rougeTokens(text).join(" ") || text.trim();
 }

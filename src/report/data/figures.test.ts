@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { countWords } from "../../data/count-words.js";
 import { rouge } from "../../metrics/rouge.js";
 import { Random } from "../../random/counter.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { duplicateFigures } from "./duplicate-figures.js";
 import { dataFigures } from "./figures.js";
+import { foldText } from "./fold-text.js";
 import { countHistogram, shareHistogram } from "./histogram.js";
 import { dataReportHtml } from "./html.js";
 import { languageFigures } from "./language-figures.js";
@@ -64,7 +66,16 @@ describe("similarity", () => {
 
   it("handles one text and texts without a word", () => {
     expect(similarityWithin(["alone"], 0)).toMatchObject({ compared: 1, mean: 0, closest: [] });
-    expect(similarityWithin(["你好", "再见"], 0)).toMatchObject({ compared: 2, mean: 0, closest: [] });
+    expect(similarityWithin(["你好", "再见"], 0)).toMatchObject({
+      compared: 0,
+      of: 2,
+      unread: 2,
+      mean: 0,
+      closest: [],
+    });
+    const mixed = similarityWithin(["red blue", "你好", "red blue now"], 0);
+    expect(mixed).toMatchObject({ compared: 2, of: 3, unread: 1 });
+    expect(mixed.mean).toBeCloseTo(0.8, 12); // the one that is not seen does not count as unlike
   });
 });
 
@@ -78,6 +89,56 @@ it("counts repeated rows", () => {
     row("加", "", "一"),
   ];
   expect(duplicateFigures(rows)).toEqual({ rows: 5, exact: 1, folded: 2, conflicting: 1 });
+});
+
+it.each([
+  ["Write a poem!", "write a  poem", true],
+  ["写一首诗。", "写 一首诗", true],
+  ["ＡＢＣ １２", "abc 12", true],
+  ["اكتب قصيدة، من فضلك؟", "اكتب قصيدة من فضلك", true],
+  ["เขียนบทกวี!", "เขียน บทกวี", true],
+  ["re-do it", "re do it", true],
+  ["写一首诗 about X", "写一首歌 about X", false],
+  ["3 - 1", "3 + 1", false],
+  ["1.5", "15", false],
+  ["หมา", "หม่า", false], // a tone mark apart
+  ["مدرسة 1", "مدرسه 1", false],
+  ["a b", "ab", false],
+  ["?", "!", false],
+  ["C++", "C", false],
+])("folds %j and %j alike: %s", (a, b, isAlike) => {
+  expect(foldText(a) === foldText(b)).toBe(isAlike);
+});
+
+it.each([
+  ["Write a short poem", 4],
+  ["写一首关于大海的诗。", 6],
+  ["海についての詩を書いてください。", 10],
+  ["เขียนบทกวีเกี่ยวกับทะเล", 6],
+  ["اكتب قصيدة قصيرة", 3],
+  ["바다에 대한 시", 3],
+  ["用 Python 写", 3],
+  ["", 0],
+])("counts the words of %j: %i", (text, count) => {
+  expect(countWords(text)).toBe(count);
+});
+
+it.each([
+  ["写一首关于大海的诗。", "zh"],
+  ["用 Python 写一个排序函数 def sort(x): return sorted(x)", "zh"],
+  ["海についての詩を書いてください。", "ja"],
+  ["Pythonで書いてください: print(1)", "ja"],
+  ["바다에 대한 시를 써 주세요.", "ko"],
+  ["เขียนบทกวีเกี่ยวกับทะเล", "th"],
+  ["اكتب قصيدة عن البحر", "ar"],
+  ["ក្រុងភ្នំពេញ", "km"],
+  ["မြန်မာစာ", "my"],
+  ["Напиши стихотворение о море", "ru"],
+  ["Explain the word 猫 in one sentence please.", "en"],
+  ["日本", undefined],
+  ["6 + 3 = ?", undefined],
+])("tells the language of %j: %s", (text, code) => {
+  expect(languageFigures([text]).languages.map((each) => each.code)).toEqual(code === undefined ? [] : [code]);
 });
 
 it("tells languages", () => {

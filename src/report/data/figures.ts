@@ -1,4 +1,4 @@
-import { words } from "../../data/python-text.js";
+import { countWords } from "../../data/count-words.js";
 import { type Spread, spread } from "../../data/stats.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { type DuplicateFigures, duplicateFigures } from "./duplicate-figures.js";
@@ -29,7 +29,7 @@ export interface DataFigures {
   files: string[];
   counts: DataCounts;
   sources: { name: string; instructions: number; instances: number }[];
-  /** In words between white space; inputs without the empty ones, null when inputs are not told apart. */
+  /** In words, of any script; inputs without the empty ones, null when inputs are not told apart. */
   lengths: { instructions: LengthFigures; inputs: LengthFigures | null; outputs: LengthFigures };
   similarity: { within: SimilarityFigures; toSeeds: SimilarityFigures | null };
   verbs: VerbFigures;
@@ -39,6 +39,8 @@ export interface DataFigures {
   /** Rows left out: talks of several turns, and malformed ones. */
   multiTurn: number;
   invalid: number;
+  /** Where rows are fewer than the set whose name they have, or another set's. */
+  extents: string[];
 }
 
 export interface FigureOptions {
@@ -47,6 +49,7 @@ export interface FigureOptions {
   seeds?: readonly string[];
   tokenizer?: { tokenizer: Tokenizer; name: string; template: "tulu" | "model"; maxLength: number };
   invalid?: number;
+  extents?: readonly string[];
   /** Told what is worked on next. */
   onPart?: (part: string) => void;
 }
@@ -77,6 +80,7 @@ export function dataFigures(data: ReportedData, options: FigureOptions = {}): Da
       : null,
     multiTurn: data.multiTurn,
     invalid: options.invalid ?? 0,
+    extents: [...(options.extents ?? [])],
   };
 }
 
@@ -117,7 +121,7 @@ function lengths({ tasks, instances, inputsApart }: ReportedData): DataFigures["
 }
 
 function lengthFigures(texts: readonly string[]): LengthFigures {
-  const lengths = texts.map((text) => words(text).length);
+  const lengths = texts.map(countWords);
   return { ...spread(lengths), histogram: countHistogram(lengths) };
 }
 

@@ -8,6 +8,8 @@ export interface SimilarityFigures {
   /** Instructions compared: all, or a sample drawn by the seed where all would take too long. */
   compared: number;
   of: number;
+  /** Of all, those without a letter a–z or a digit, of which the measure sees nothing. */
+  unread: number;
   mean: number;
   /** Shares of the compared ones, 0–1. */
   above: { threshold: number; share: number }[];
@@ -38,9 +40,9 @@ type Find = (pool: SimilarityPool, text: string, at: number) => { index: number;
 
 function compare(texts: readonly string[], others: readonly string[], seed: number, find: Find): SimilarityFigures {
   const pool = new SimilarityPool(others);
-  const places = Array.from(texts.keys());
+  const places = Array.from(texts.keys()).filter((at) => rougeTokens(texts[at]!).length > 0);
   const limit = affordable(texts, others);
-  const chosen = limit < texts.length ? new Random("similarity sample", seed).sample(places, limit) : places;
+  const chosen = limit < places.length ? new Random("similarity sample", seed).sample(places, limit) : places;
   const pairs = chosen.map((at) => {
     const best = find(pool, texts[at]!, at);
     return { at, other: best?.index ?? -1, score: best?.score ?? 0 };
@@ -50,6 +52,7 @@ function compare(texts: readonly string[], others: readonly string[], seed: numb
   return {
     compared: scores.length,
     of: texts.length,
+    unread: texts.length - places.length,
     mean: scores.reduce((sum, score) => sum + score, 0) / count,
     above: THRESHOLDS.map((threshold) => ({
       threshold,

@@ -80,9 +80,9 @@ function lengthsTable({ lengths }: DataFigures): ReportTable {
 }
 
 function similarityTable({ similarity }: DataFigures): ReportTable {
-  const row = (name: string, { compared, of, mean, above }: SimilarityFigures): string[] => [
+  const row = (name: string, { compared, of, unread, mean, above }: SimilarityFigures): string[] => [
     name,
-    compared === of ? number(of) : `${number(compared)} of ${number(of)}, drawn`,
+    similarityRows(compared, of, unread),
     mean.toFixed(3),
     ...above.map(({ share }) => percent(share)),
   ];
@@ -95,6 +95,15 @@ function similarityTable({ similarity }: DataFigures): ReportTable {
       ...(similarity.toSeeds ? [row("to any seed task", similarity.toSeeds)] : []),
     ],
   };
+}
+
+function similarityRows(compared: number, of: number, unread: number): string {
+  const rows = compared === of ? number(of) : `${number(compared)} of ${number(of)}`;
+  const why = [
+    ...(unread > 0 ? [`${number(unread)} without a–z or digits`] : []),
+    ...(compared + unread < of ? ["drawn"] : []),
+  ];
+  return [rows, ...why].join(", ");
 }
 
 function closestTable({ similarity }: DataFigures): ReportTable {
@@ -128,7 +137,7 @@ function duplicatesTable({ duplicates }: DataFigures): ReportTable {
     columns: ["", "rows", "share"],
     rows: [
       ["repeat an earlier row exactly", number(exact), ratio(exact, rows)],
-      ["repeat it but for case, punctuation and spaces", number(folded), ratio(folded, rows)],
+      ["repeat it but for case, width, punctuation and spaces", number(folded), ratio(folded, rows)],
       ["same instruction and input, another output", number(conflicting), ratio(conflicting, rows)],
     ],
   };
@@ -185,17 +194,18 @@ function sourcesTable({ sources }: DataFigures): ReportTable {
 
 /** How the figures are to be read, in sentences. */
 export function notes(figures: DataFigures): string[] {
-  const { similarity, verbs, tokens } = figures;
+  const { similarity, verbs, tokens, extents } = figures;
   const drawn = [
-    similarity.within.compared < similarity.within.of && "similarities",
+    similarity.within.compared + similarity.within.unread < similarity.within.of && "similarities",
     verbs.instructions < verbs.of && "verbs",
     tokens && tokens.rows < tokens.of && "tokens",
   ].filter((part) => typeof part === "string");
   return [
-    "Words are runs of characters between white space. An instruction is counted once, however many instances it has; a source is credited with the instructions that it brings first.",
-    "Similarity is the ROUGE-L F-measure without stemming, as Self-Instruct's filter takes it: common words in common order. It sees letters a–z and digits only, so it says little about other scripts.",
+    ...(extents.length > 0 ? [`Not the whole set: ${extents.join("; ")}.`] : []),
+    "Words are runs of characters between white space; in scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) they are those of Unicode's dictionaries (ICU). An instruction is counted once, however many instances it has; a source is credited with the instructions that it brings first.",
+    "Similarity is the ROUGE-L F-measure without stemming, as Self-Instruct's filter takes it: common words in common order. It sees letters a–z and digits only, so texts without any are not compared.",
     "Verbs and objects are read from word classes by a rule-based English tagger (compromise), without a parse: the first sentence's main verb and the head of the noun phrase behind it. Made for imperatives; questions with “is” and “are” count as without a verb, and about one instruction in ten is read wrongly. Other languages are not read.",
-    "Languages are told by letter statistics (eld) of the first thousand characters of a row; short rows, names and formulas are told wrongly at times.",
+    "Languages are told by script and letter statistics (eld) of the first thousand characters of a row; short rows, names and formulas are told wrongly at times.",
     ...(drawn.length > 0
       ? [
           `For a set of this size ${new Intl.ListFormat("en").format(drawn)} are figures of a random sample (drawn by the seed).`,

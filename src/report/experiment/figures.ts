@@ -127,6 +127,11 @@ export function howNotes(scores: readonly (Score | undefined)[]): string[] {
   ];
 }
 
+/** What is less than a whole benchmark in some evaluations, each line once. */
+export function extentNotes({ evaluations }: ExperimentReport, names: readonly string[]): string[] {
+  return [...new Set(evaluations.flatMap(({ name, extents }) => (names.includes(name) ? extents : [])))];
+}
+
 /**
  * One table for each title of evaluations: arms down, leading figures across. Evaluations of one title share it, unless two have a
  * figure of the same arm, suite and metric: then each has a table of its own, named by what differs.

@@ -175,10 +175,11 @@ function lengths(report: ExperimentReport): Html | undefined {
 function data(report: ExperimentReport): Html | undefined {
   if (report.data.length === 0) return undefined;
   const rows = report.data.map(
-    ({ name, kind, rows, promptWords, responseWords, counts }) => html`
+    ({ name, kind, rows, promptWords, responseWords, counts, notes }) => html`
 <tr><th scope="row">${name}</th><td class="text">${kind}</td><td>${rows}</td><td>${promptWords.mean.toFixed(1)}</td><td>${responseWords.mean.toFixed(1)}</td><td class="text">${
       Object.entries(counts)
         .map(([key, value]) => `${key.replaceAll("_", " ")} ${Number(value.toPrecision(4))}`)
+        .concat(notes)
         .join(", ") || "–"
     }</td></tr>`,
   );

@@ -48,7 +48,7 @@ function reportOf(arms: ReportArm[], scores: Score[], reference?: string): Exper
     facts: [],
     absent: [],
     arms,
-    evaluations: [{ name: "v", title: "V", ownRows: [], ...(reference ? { reference } : {}) }],
+    evaluations: [{ name: "v", title: "V", ownRows: [], extents: [], ...(reference ? { reference } : {}) }],
     scores,
     losses: [],
     lengths: [],

@@ -38,6 +38,8 @@ export interface ReportEvaluation {
   reference?: string;
   /** Suites, or parts of them, whose rows the experiment's author gave. */
   ownRows: string[];
+  /** Suites of which not all rows were there or asked, each in a line. */
+  extents: string[];
 }
 
 export interface ReportArm {
@@ -126,6 +128,8 @@ export interface DataFigures {
   name: string;
   kind: string;
   rows: number;
+  /** Where rows are fewer than the set whose name they have, or another set's. */
+  notes: string[];
   /** Counts of the step that made it, such as extraction rate or refusals. */
   counts: Record<string, number>;
   /** Words of prompts and responses: rows by bin; the last bin is open. */

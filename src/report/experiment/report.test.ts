@@ -38,7 +38,17 @@ function sample(text = "x"): ExperimentReport {
       { name: "base", title: `base ${text}`, kind: "untuned", model: text, changes: [], seeds: [] },
       { name: "rt", title: `RT ${text}`, kind: "rt", model: text, data: text, changes: [`lora.r=${text}`], seeds: [0] },
     ],
-    evaluations: [{ name: "core", title: `Core ${text}`, judge: text, limit: 100, reference: text, ownRows: [text] }],
+    evaluations: [
+      {
+        name: "core",
+        title: `Core ${text}`,
+        judge: text,
+        limit: 100,
+        reference: text,
+        ownRows: [text],
+        extents: [`piqa: 100 of 1,838 rows ${text}`],
+      },
+    ],
     scores: [
       score("base", "acc", 0.5),
       score("rt", "acc", 0.625, { published: { value: 0.75, source: 0 }, missing: 3 }),
@@ -74,7 +84,15 @@ function sample(text = "x"): ExperimentReport {
       { evaluation: "core", model: text, isPublished: true, figures: { n: 2, bleu: 20, rougeL: 0.5 } },
     ],
     data: [
-      { name: text, kind: "mix", rows: 3, counts: { refusals: 2 }, promptWords: histogram, responseWords: histogram },
+      {
+        name: text,
+        kind: "mix",
+        rows: 3,
+        notes: [`dolly: 3,306 of 15,011 rows ${text}`],
+        counts: { refusals: 2 },
+        promptWords: histogram,
+        responseWords: histogram,
+      },
     ],
     questions: [
       {
@@ -117,7 +135,7 @@ describe("figures", () => {
 
   it("puts evaluations of one title into one table", () => {
     const report = sample();
-    report.evaluations.push({ name: "more", title: report.evaluations[0]!.title, ownRows: [] });
+    report.evaluations.push({ name: "more", title: report.evaluations[0]!.title, ownRows: [], extents: [] });
     report.scores.push(score("rt", "win_rate", 51.26, { evaluation: "more", suite: "alpaca_eval", stderr: 1.5 }));
     const tables = resultTables(report);
     expect(tables).toHaveLength(1);
@@ -125,10 +143,17 @@ describe("figures", () => {
   });
 });
 
+it("says in every form what is less than a whole set", () => {
+  const report = sample();
+  const unescaped = (form: string): string => form.replaceAll("\\", "");
+  for (const form of [experimentHtml(report), unescaped(experimentMarkdown(report)), experimentTerminal(report)])
+    for (const part of ["piqa: 100 of 1,838 rows", "dolly: 3,306 of 15,011 rows"]) expect(form).toContain(part);
+});
+
 describe("tables hide nothing", () => {
   const two = (more: object[]): ExperimentReport => {
     const report = sample();
-    report.evaluations = more.map((each, i) => ({ name: `e${i}`, title: "Judged", ownRows: [], ...each }));
+    report.evaluations = more.map((each, i) => ({ name: `e${i}`, title: "Judged", ownRows: [], extents: [], ...each }));
     report.scores = report.evaluations.map(({ name }, i) => score("rt", "win_rate", 40 + i, { evaluation: name }));
     return report;
   };

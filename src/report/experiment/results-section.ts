@@ -1,6 +1,15 @@
 import { type Html, html } from "../html.js";
 import { scoreChart } from "./charts.js";
-import { type Column, ERRORS, howNotes, publishedText, type ResultTable, styleOf, withError } from "./figures.js";
+import {
+  type Column,
+  ERRORS,
+  extentNotes,
+  howNotes,
+  publishedText,
+  type ResultTable,
+  styleOf,
+  withError,
+} from "./figures.js";
 import { colourKey, scrolling } from "./html-parts.js";
 import { radarCharts } from "./radar-chart.js";
 import { refusalChart } from "./refusal-chart.js";
@@ -37,6 +46,7 @@ function figuresTable(report: ExperimentReport, { evaluations, title, columns, r
     facts.judge ? `judged by ${facts.judge}` : "",
     references.length > 0 ? `against the answers of ${references.join(", ")}` : "",
     facts.limit ? `the first ${facts.limit} rows of each part` : "",
+    ...extentNotes(report, evaluations),
     ownRows.length > 0 ? `rows of the experiment's own in place of ${ownRows.join(", ")}` : "",
     ERRORS,
     ...howNotes(rows.flatMap(({ scores }) => scores)),

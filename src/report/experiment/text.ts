@@ -1,5 +1,14 @@
 import { visible } from "../html.js";
-import { ERRORS, howNotes, publishedText, resultTables, shownValue, styleOf, withError } from "./figures.js";
+import {
+  ERRORS,
+  extentNotes,
+  howNotes,
+  publishedText,
+  resultTables,
+  shownValue,
+  styleOf,
+  withError,
+} from "./figures.js";
 import { findingOf } from "./finding.js";
 import { COMMAND_FACT, type ExperimentReport } from "./report-data.js";
 
@@ -63,7 +72,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
       `**Incomplete.** Without a result: ${report.absent.map(({ id, status, error }) => escaped(`${id} (${status}${error ? `: ${error}` : ""})`)).join("; ")}.`,
     );
   blocks.push(report.facts.map(([name, value]) => `- ${escaped(name)}: ${factText(name, value)}`).join("\n"));
-  for (const { title, columns, rows } of resultTables(report)) {
+  for (const { title, columns, rows, evaluations } of resultTables(report)) {
     const scores = rows.flatMap((row) => row.scores);
     blocks.push(`## ${escaped(title)}`);
     const heads = columns.flatMap(({ suite, metric, hasPublished }) => [
@@ -77,7 +86,8 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
         ...(hasPublished ? [publishedText(scores[i])] : []),
       ]),
     ]);
-    blocks.push(table([["arm", ...heads], ...lines]), [ERRORS, ...howNotes(scores)].map(escaped).join(" "));
+    const notes = [ERRORS, ...extentNotes(report, evaluations), ...howNotes(scores)];
+    blocks.push(table([["arm", ...heads], ...lines]), notes.map(escaped).join("; "));
   }
   if (report.taskModels.length > 0) {
     const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
@@ -91,7 +101,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
   }
   if (report.data.length > 0) {
     blocks.push("## Data");
-    const lines = report.data.map(({ name, kind, rows, promptWords, responseWords, counts }) => [
+    const lines = report.data.map(({ name, kind, rows, promptWords, responseWords, counts, notes }) => [
       name,
       kind,
       rows.toLocaleString("en-US"),
@@ -99,6 +109,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
       responseWords.mean.toFixed(1),
       Object.entries(counts)
         .map(([key, value]) => `${key} ${Number(value.toPrecision(4))}`)
+        .concat(notes)
         .join(", "),
     ]);
     blocks.push(table([["data", "made by", "rows", "words a prompt", "words a response", "counts"], ...lines]));
@@ -145,7 +156,7 @@ export function experimentTerminal(
   { width = 80, questions = 5 }: { width?: number; questions?: number } = {},
 ): string {
   const lines = [oneLine(report.title), ...[...report.notes, ...findingOf(report)].map(oneLine)];
-  for (const { title, columns, rows } of resultTables(report)) {
+  for (const { title, columns, rows, evaluations } of resultTables(report)) {
     // One line a figure where the columns would not fit.
     const heads = columns.map(({ suite, metric }) => `${suite}: ${styleOf(metric).label}`);
     const wide = [["", ...heads], ...rows.map((row) => [row.title, ...row.scores.map(withError)])];
@@ -153,8 +164,11 @@ export function experimentTerminal(
       ["", ...rows.map((row) => row.title)],
       ...columns.map((_, i) => [heads[i]!, ...rows.map((row) => withError(row.scores[i]))]),
     ];
-    lines.push("", oneLine(title), ...aligned(lineWidth(wide) <= width ? wide : long));
+    const notes = [...extentNotes(report, evaluations), ...howNotes(rows.flatMap(({ scores }) => scores))];
+    lines.push("", oneLine(title), ...aligned(lineWidth(wide) <= width ? wide : long), ...notes.map(oneLine));
   }
+  const dataNotes = report.data.flatMap(({ name, notes }) => notes.map((note) => oneLine(`data ${name}: ${note}`)));
+  if (dataNotes.length > 0) lines.push("", ...dataNotes);
   const asked = report.questions.slice(0, questions);
   const nameWidth = Math.max(0, ...asked.flatMap(({ answers }) => answers.map(({ arm }) => arm.length)));
   for (const { instruction, answers } of asked) {

@@ -1,0 +1,20 @@
+/** Rows of whole benchmarks, by suite; of parts that may be given apart, by part. */
+export const WHOLE_ROWS: Readonly<Record<string, number>> = {
+  arc_easy: 2376,
+  arc_challenge: 1172,
+  hellaswag: 10042,
+  openbookqa: 500,
+  piqa: 1838,
+  mmlu: 14042,
+  gsm8k: 1319,
+  gsm8k_cot_llama: 1319,
+  alpaca_eval: 805,
+  just_eval: 1000,
+  advbench: 520,
+  harmbench: 300,
+  harmbench_standard: 200,
+  harmbench_contextual: 100,
+  malicious_instruct: 100,
+  xstest: 450,
+  user_tasks: 252,
+};
