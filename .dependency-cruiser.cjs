@@ -16,7 +16,7 @@ Object.assign(below, {
   recipe: ["errors", "files", "generate/rules", ...engine],
   generate: ["peft", ...engine],
   llm: ["generate", "peft", ...engine],
-  data: ["metrics", "recipe", "llm", ...engine],
+  data: ["version", "metrics", "recipe", "llm", ...engine],
 });
 // The package's version stands in what is written.
 below.version = [];

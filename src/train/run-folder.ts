@@ -46,9 +46,11 @@ export interface RunRecord {
   progress: { step: number; steps: number; epoch: number };
   started: string;
   finished?: string;
-  /** Loss of the last step, and of the last validation. */
+  /** Loss of the last step, and of the last validation; once done, of the step whose values are kept. */
   loss?: number;
   validationLoss?: number;
+  /** The step whose values are kept, where early stopping took those of the best validation. */
+  keptStep?: number;
   message?: string;
   /** Set when a run ended because its validation loss no longer fell. */
   stoppedEarly?: boolean;
@@ -96,6 +98,15 @@ export class RunFolder {
 
   write(record: RunRecord): void {
     writeFileAtomically(this.recordPath(), `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  /** Makes the record's losses those of the step whose values are the result. */
+  keepStep(record: RunRecord, step: number): void {
+    const lines = readFileSync(this.metricsPath(), "utf8").trim().split("\n");
+    const kept = lines.map((line) => JSON.parse(line) as StepMetrics).find((metrics) => metrics.step === step);
+    record.keptStep = step;
+    record.loss = kept?.loss;
+    record.validationLoss = kept?.validation_loss;
   }
 
   /** Drops the metrics of steps after `step`: a resumed run does them again. */

@@ -174,8 +174,12 @@ async function finish(
   const { recipe, record, length, shape } = setup;
   const target = shape ? folder.adapter() : join(folder.path, "model");
   const best = bestFolder(folder);
-  if (recipe.early_stop && existsSync(best)) await cp(best, target, { recursive: true });
-  else await saveResult(setup, model, weights, target);
+  const kept = recipe.early_stop && existsSync(best) ? state.bestValidation?.step : undefined;
+  if (kept === undefined) await saveResult(setup, model, weights, target);
+  else {
+    await cp(best, target, { recursive: true });
+    folder.keepStep(record, kept);
+  }
   record.progress = { step: state.step, steps: length.steps, epoch: state.epoch };
   record.status = "done";
   record.finished = new Date().toISOString();

@@ -83,6 +83,9 @@ max_steps: 60
     expect(losses).toHaveLength(best + 2);
     expect(losses.length).toBeLessThan(60);
     expect(run.message).toContain(`at step ${best}`);
+    // The record is of the adapter that is kept, not of the last step.
+    expect(run).toMatchObject({ keptStep: best, validationLoss: losses[best - 1], loss: metrics[best - 1].loss });
+    expect(run.loss).not.toBe(metrics.at(-1).loss);
     for (const name of readdirSync(at("early/adapter")))
       expect(readFileSync(at(`early/adapter/${name}`))).toEqual(readFileSync(at(`early/best/${name}`)));
   });

@@ -30,7 +30,8 @@ export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
     micro_batch_size: recipe.batch.micro,
     gradient_accumulation_steps: recipe.batch.accumulation,
     num_epochs: recipe.epochs,
-    ...(recipe.max_steps === undefined ? {} : { max_steps: recipe.max_steps }),
+    // Part of an epoch is rounded another way there, so that its steps are given.
+    ...(recipe.max_steps === undefined && Number.isInteger(recipe.epochs) ? {} : { max_steps: plan.steps }),
     max_grad_norm: recipe.max_grad_norm ?? 0,
     gradient_checkpointing: recipe.memory.recompute !== "none",
     bf16: precision === "bfloat16",

@@ -26,7 +26,7 @@ export function trlConfig(plan: TrainingPlan): Record<string, unknown> {
     warmup_steps: plan.warmupSteps,
     per_device_train_batch_size: recipe.batch.micro,
     gradient_accumulation_steps: recipe.batch.accumulation,
-    ...(recipe.max_steps === undefined ? { num_train_epochs: recipe.epochs } : { max_steps: recipe.max_steps }),
+    ...length(plan),
     max_grad_norm: recipe.max_grad_norm ?? 0,
     gradient_checkpointing: recipe.memory.recompute !== "none",
     bf16: precision === "bfloat16",
@@ -36,6 +36,12 @@ export function trlConfig(plan: TrainingPlan): Record<string, unknown> {
     report_to: "none",
     output_dir: "output",
   };
+}
+
+/** Whole epochs come to the same steps there; part of one is rounded another way, so that its steps are given. */
+function length({ recipe, steps }: TrainingPlan): Record<string, unknown> {
+  const isWhole = recipe.max_steps === undefined && Number.isInteger(recipe.epochs);
+  return isWhole ? { num_train_epochs: recipe.epochs } : { max_steps: steps };
 }
 
 function quantization({ recipe }: TrainingPlan): Record<string, unknown> {

@@ -102,7 +102,10 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     await fetchResult(result, join(out, result.kind), prepared.id, cluster);
     record.status = "done";
     record.finished = new Date().toISOString();
-    if (view.bestStep !== undefined) record.message = `best validation loss at step ${view.bestStep}`;
+    if (view.bestStep !== undefined) {
+      record.message = `best validation loss at step ${view.bestStep}`;
+      folder.keepStep(record, view.bestStep);
+    }
     folder.log(`done after ${record.progress.step} steps`);
     return record;
   } catch (error) {

@@ -35,7 +35,7 @@ export async function runTrain(job: TrainJob, context: StepContext): Promise<Ste
       onStep: ({ step, loss }) => progress?.(step, `loss ${loss.toFixed(3)}`),
     });
     const { examples, truncated, dropped } = record.data;
-    return { examples, truncated, dropped, steps: record.progress.step, loss: record.loss };
+    return { examples, truncated, dropped, steps: record.progress.step, loss: record.loss, kept_step: record.keptStep };
   } finally {
     progress?.();
   }
