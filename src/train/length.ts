@@ -16,7 +16,7 @@ export function plannedSteps(
   limits: { epochs: number; maxSteps?: number },
 ): RunLength {
   const perEpoch = Math.max(1, Math.ceil(examples / batchSize));
-  // 0.1 · 30 is a little more than 3.
+  // 1.1 · 100 is a little more than 110.
   const steps = limits.maxSteps ?? Math.max(1, Math.ceil(perEpoch * limits.epochs - 1e-6));
   return { perEpoch, steps };
 }

@@ -29,9 +29,7 @@ export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
     warmup_steps: plan.warmupSteps,
     micro_batch_size: recipe.batch.micro,
     gradient_accumulation_steps: recipe.batch.accumulation,
-    num_epochs: recipe.epochs,
-    // Part of an epoch is rounded another way there, so that its steps are given.
-    ...(recipe.max_steps === undefined && Number.isInteger(recipe.epochs) ? {} : { max_steps: plan.steps }),
+    ...length(plan),
     max_grad_norm: recipe.max_grad_norm ?? 0,
     gradient_checkpointing: recipe.memory.recompute !== "none",
     bf16: precision === "bfloat16",
@@ -42,6 +40,16 @@ export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
     logging_steps: 1,
     output_dir: "output",
   };
+}
+
+/**
+ * Whole epochs come to the same steps there; part of one is rounded another way, so that its steps are given. Axolotl makes no more steps
+ * than ⌈rows · num_epochs / batch⌉ of them, whatever max_steps says: so many epochs are named that this is enough.
+ */
+function length({ recipe, steps, train }: TrainingPlan): Record<string, unknown> {
+  if (recipe.max_steps === undefined && Number.isInteger(recipe.epochs)) return { num_epochs: recipe.epochs };
+  const { micro, accumulation } = recipe.batch;
+  return { num_epochs: Math.ceil((steps * micro * accumulation) / train.length), max_steps: steps };
 }
 
 function quantization({ recipe }: TrainingPlan): Record<string, unknown> {
