@@ -1,6 +1,12 @@
 import { EvokeError, UsageError } from "../errors.js";
 import { renderMarked, renderTulu } from "../tokenizer/chat-template.js";
-import { type ChatTemplateName, endTexts, stopTokens, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
+import {
+  type ChatTemplateName,
+  checkVocabulary,
+  endTexts,
+  stopTokens,
+  tokensBeforeRendered,
+} from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
 import { TokenIndex } from "./token-index.js";
@@ -138,15 +144,6 @@ function encodeRow(conversation: Conversation, tokenizer: Tokenizer, options: En
       { cause: error },
     );
   }
-}
-
-function checkVocabulary(ids: readonly number[], tokenizer: Tokenizer, vocabSize = Number.POSITIVE_INFINITY): void {
-  const beyond = ids.find((id) => id >= vocabSize);
-  if (beyond === undefined) return;
-  const token = JSON.stringify(tokenizer.idToToken(beyond) ?? "?");
-  throw new UsageError(
-    `the token ${token} has id ${beyond}, and the model's embedding ends with id ${vocabSize - 1}; resize the model or take the token out of its tokenizer`,
-  );
 }
 
 /** What the paper's tags have no place for. System turns they leave out, which is told once for all rows. */

@@ -49,3 +49,17 @@ it("encodes both parts as the recipe says, and tells what was cut and left out",
     expect.stringMatching(/^2 rows were left out; the first: .*rows\.jsonl:2: /),
   ]);
 });
+
+it.each([
+  ["{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", true],
+  ["{% for m in messages %}{{ m.role }}: {{ m.content }}<|end|>\n{% endfor %}", true],
+  ["{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}", false],
+])("tells that a template ends no answer with a token of its own: %j", async (chatTemplate, told) => {
+  const path = join(folder, "turns.jsonl");
+  writeFileSync(path, `${JSON.stringify({ prompt: "q", completion: "a" })}\n`);
+  const recipe = parseRecipe({ model: "m", mode: "it", template: "model", data: { path } });
+  const tokenizer = await loadTokenizer(fileURLToPath(new URL("./fixtures/tiny-tokenizer", import.meta.url)));
+  const said: string[] = [];
+  await loadTrainingExamples(recipe, Object.assign(tokenizer, { chatTemplate }), (line) => void said.push(line));
+  expect(said.some((line) => line.includes("will not stop by itself"))).toBe(told);
+});

@@ -1,6 +1,7 @@
 /** A recipe's rows as every trainer takes them, ours or another. */
 import { UsageError } from "../errors.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import { turnEnds } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Conversation } from "./conversation.js";
 import { type EncodedSet, type EncodeOptions, encodeConversations, type TrainingExample } from "./encode.js";
@@ -51,6 +52,10 @@ export async function loadTrainingExamples(
   if (validationDropped.length)
     say(`${validationDropped.length} validation rows were left out; the first: ${validationDropped[0]}`);
   if (recipe.template === "tulu") sayUnwritten(rows.train, say);
+  else if (recipe.mode !== "text" && turnEnds(tokenizer, "model").length === 0)
+    say(
+      "the model's chat template ends an answer with no token that its tokenizer has as a whole: the tuned model will not stop by itself; use template tulu, or a template that writes one, such as eos_token",
+    );
   return {
     train: examples,
     validation: validation.examples,

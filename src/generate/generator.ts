@@ -5,7 +5,7 @@ import type { Adapter } from "../model/adapter.js";
 import { PackedModel } from "../model/packed-model.js";
 import { Device, type DeviceName } from "../runtime/device.js";
 import type { Message } from "../tokenizer/chat-template.js";
-import { stopTokens } from "../tokenizer/special-tokens.js";
+import { checkVocabulary, stopTokens } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { DecodePrecision } from "./decode-graph.js";
 import { Decoder } from "./decoder.js";
@@ -253,6 +253,7 @@ export class Generator {
     // A model can only continue something: an empty prompt is the beginning of a text.
     if (tokens.length === 0) tokens.push(tokenizer.bosId ?? tokenizer.eosId ?? 0);
     const { vocabSize } = this.model.config;
+    if (!request.tokens) checkVocabulary(tokens, tokenizer, vocabSize);
     const strange = tokens.find((token) => !(token >= 0 && token < vocabSize));
     if (strange !== undefined)
       throw new UsageError(`token ${strange} of the prompt is outside the model's vocabulary of ${vocabSize}`);

@@ -102,6 +102,17 @@ describe("scores", async () => {
   const models = ["llama", "gemma2"].map((name) => fixtureModel(name, letterTokenizer({ eosIds: [2] })));
   const packed = models.map(({ weights }) => new PackedModel(weights, device));
   afterAll(() => Promise.all(packed.map((model) => model.dispose())));
+  it("are refused where a token has no embedding, in the context or at the end of what is scored", async () => {
+    const scorer = new Scorer(packed[0]!, models[0]!.tokenizer);
+    for (const pair of [
+      { context: "a\u0190b", continuation: "c" },
+      { context: "a", continuation: "c\u0190" },
+    ])
+      await expect(scorer.score([pair])).rejects.toThrow(
+        'the token "\u0190" has id 400, and the model\'s embedding ends with id 255',
+      );
+  });
+
   const pairs = [
     { context: "The sea is", continuation: " blue" },
     { context: "The sea is", continuation: " deep and cold" },

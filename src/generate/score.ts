@@ -1,6 +1,7 @@
 /** Log-probabilities of continuations. */
 import type { Adapter } from "../model/adapter.js";
 import type { PackedModel } from "../model/packed-model.js";
+import { checkVocabulary } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { planRows } from "./score-plan.js";
 import { encodePair, type ScorePair } from "./score-tokens.js";
@@ -33,7 +34,12 @@ export class Scorer {
   /** Scores in the order of the pairs. An empty continuation has log-probability 0 and is greedy. */
   async score(pairs: readonly ScorePair[], options: ScoreOptions = {}, adapter?: Adapter): Promise<PairScore[]> {
     const { signal, onProgress } = options;
-    const encoded = pairs.map((pair) => encodePair(this.tokenizer, pair, this.model.config.maxPositions));
+    const { maxPositions, vocabSize } = this.model.config;
+    const encoded = pairs.map((pair) => {
+      const tokens = encodePair(this.tokenizer, pair, maxPositions);
+      checkVocabulary([...tokens.input, ...tokens.targets.slice(-1)], this.tokenizer, vocabSize);
+      return tokens;
+    });
     const scores: PairScore[] = encoded.map(({ targets, truncated }) => ({
       logprob: 0,
       tokens: targets.length,

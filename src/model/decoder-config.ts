@@ -23,6 +23,7 @@ export interface DecoderConfig {
   /** Key/value heads; each serves heads / kvHeads query heads (grouped-query attention). */
   kvHeads: number;
   headDim: number;
+  /** Tokens of the longest text that is read. */
   maxPositions: number;
   /** Output projection shares the embedding matrix. */
   tiedEmbeddings: boolean;

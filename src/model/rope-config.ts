@@ -40,12 +40,6 @@ export function ropeOf(
 
 const KNOWN = new Set(["rope_type", "type", "rope_theta", "partial_rotary_factor"]);
 
-/** Positions up to which a scaling that depends on a text's length leaves it as it was trained; undefined for any length. */
-export function ropeLimit(c: ConfigFields, fields: Fields): number | undefined {
-  const type = String(fields.rope_type ?? fields.type ?? "default");
-  return isLong(type) ? originalPositions(c, fields) : undefined;
-}
-
 const isLong = (type: string): boolean => type === "longrope" || type === "su";
 
 function originalPositions(c: ConfigFields, fields: Fields): number {
@@ -55,7 +49,7 @@ function originalPositions(c: ConfigFields, fields: Fields): number {
   return typeof own === "number" && own >= 1 ? own : c.size("max_position_embeddings", 2048);
 }
 
-function scalingOf(c: ConfigFields, fields: Fields, dims: number): Pick<Rope, "scaling" | "magnitude"> {
+function scalingOf(c: ConfigFields, fields: Fields, dims: number): Pick<Rope, "scaling" | "magnitude" | "limit"> {
   const type = String(fields.rope_type ?? fields.type ?? "default");
   const read = new Set(KNOWN);
   const optional = (name: string): number | undefined => {
@@ -66,13 +60,12 @@ function scalingOf(c: ConfigFields, fields: Fields, dims: number): Pick<Rope, "s
   };
   const number = (name: string): number => optional(name) ?? c.fail(`rope_scaling.${name} must be a number`);
   read.add("original_max_position_embeddings");
-  const result = ((): Pick<Rope, "scaling" | "magnitude"> => {
+  const result = ((): Pick<Rope, "scaling" | "magnitude" | "limit"> => {
     if (type === "default") return {};
     if (type === "linear") return { scaling: { type, factor: number("factor") } };
-    // Texts of at most max_position_embeddings, which is all that is read here, it leaves as they are.
     if (type === "dynamic") {
       number("factor");
-      return {};
+      return { limit: c.size("max_position_embeddings", 2048) };
     }
     if (type === "llama3")
       return {
@@ -115,7 +108,11 @@ function scalingOf(c: ConfigFields, fields: Fields, dims: number): Pick<Rope, "s
       const original = originalPositions(c, fields);
       const factor = optional("factor") ?? c.size("max_position_embeddings") / original;
       const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
-      return { scaling: { type: "factors", factors }, magnitude: optional("attention_factor") ?? usual };
+      return {
+        scaling: { type: "factors", factors },
+        magnitude: optional("attention_factor") ?? usual,
+        limit: original,
+      };
     }
     return c.fail(`rope scaling "${type}" is not supported (default, linear, dynamic, llama3, yarn and longrope are)`);
   })();

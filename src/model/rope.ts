@@ -37,6 +37,8 @@ export interface Rope {
   scaling?: RopeScaling;
   /** Factor of what is rotated (YaRN, LongRoPE); default 1. */
   magnitude?: number;
+  /** Positions of the longest text that these settings hold for; longer ones would be rotated otherwise. Undefined: any. */
+  limit?: number;
 }
 
 /** Layers without rotary positions. */

@@ -79,7 +79,7 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
           checkpoint,
           storedName(checkpoint, `${prefix}${name}.weight`),
           spec,
-          precision,
+          keptWhole(checkpoint, `${prefix}${name}`) ? "float32" : precision,
           options.doubleQuant ?? true,
         ),
       );
@@ -110,6 +110,16 @@ export function loadDecoderWeights(checkpoint: Checkpoint, options: LoadOptions 
       ? { embed: embedFrom(tied ? head : checkpoint.read(embeddingName), config.hiddenSize), close: () => {} }
       : embeddingsOnDisk(checkpoint.source, embeddingName)),
   };
+}
+
+/**
+ * Whether a quantised checkpoint names a layer among those that stay as they are (`llm_int8_skip_modules`, which bitsandbytes'
+ * 4-bit checkpoints have as well), by transformers' rule: the beginning or the end of the module's name.
+ */
+function keptWhole({ config }: Checkpoint, module: string): boolean {
+  const skipped = (config.quantization_config as Record<string, unknown> | null | undefined)?.llm_int8_skip_modules;
+  if (!Array.isArray(skipped)) return false;
+  return skipped.some((name) => typeof name === "string" && (module.startsWith(name) || module.endsWith(name)));
 }
 
 function embeddingsOnDisk(source: string, name: string): Pick<DecoderWeights, "embed" | "close"> {

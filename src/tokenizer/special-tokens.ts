@@ -1,4 +1,5 @@
 /** Which tokens stand before a text, and which end a turn. */
+import { UsageError } from "../errors.js";
 import { type Message, renderModelTemplate } from "./chat-template.js";
 import type { Tokenizer } from "./tokenizer.js";
 
@@ -107,4 +108,18 @@ function firstTag(tokenizer: Tokenizer, text: string): TurnEnd[] {
     if (added && token !== undefined && token.trim() !== "") return [{ text: token, id }];
   }
   return [];
+}
+
+/** @param vocabSize rows of the model's embedding. @throws UsageError naming the first token that lies beyond them. */
+export function checkVocabulary(
+  ids: readonly number[],
+  tokenizer: Tokenizer,
+  vocabSize = Number.POSITIVE_INFINITY,
+): void {
+  const beyond = ids.find((id) => id >= vocabSize);
+  if (beyond === undefined) return;
+  const token = JSON.stringify(tokenizer.idToToken(beyond) ?? "?");
+  throw new UsageError(
+    `the token ${token} has id ${beyond}, and the model's embedding ends with id ${vocabSize - 1}; resize the model or take the token out of its tokenizer`,
+  );
 }

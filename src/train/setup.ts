@@ -2,6 +2,7 @@
 import { type Checkpoint, openCheckpoint } from "../checkpoint/open.js";
 import type { TrainingExample } from "../data/encode.js";
 import { loadTrainingExamples } from "../data/training-examples.js";
+import { UsageError } from "../errors.js";
 import { identifyFile } from "../hub/content-identity.js";
 import { hubSource } from "../hub/hub.js";
 import { resolveAdapter } from "../hub/resolve-adapter.js";
@@ -71,7 +72,7 @@ export async function prepareRun(
     const identity = await runIdentity({ recipe, model: { path: modelPath }, train, validation }, { say });
     const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
     const lengths = train.map(({ tokens }) => tokens.length);
-    warnOfLength(lengths, config, say);
+    checkLengths([...lengths, ...validation.map(({ tokens }) => tokens.length)], config, say);
     const device = await Device.open({
       device: recipe.device === "auto" ? "cpu" : recipe.device,
       threads: recipe.threads,
@@ -143,12 +144,24 @@ export async function prepareRun(
   }
 }
 
-function warnOfLength(lengths: readonly number[], { maxPositions }: DecoderConfig, say: (line: string) => void): void {
+/** @throws UsageError for rows that the model has no positions for, or other ones than it was made with. */
+export function checkLengths(
+  lengths: readonly number[],
+  { maxPositions, rope, names }: Pick<DecoderConfig, "maxPositions" | "rope" | "names">,
+  say: (line: string) => void,
+): void {
   const beyond = lengths.filter((length) => length > maxPositions);
   if (!beyond.length) return;
   const longest = beyond.reduce((most, length) => Math.max(most, length));
+  const what = `${beyond.length} rows are longer than the ${maxPositions} positions that the model`;
+  if (names.positions !== undefined)
+    throw new UsageError(`${what} has, up to ${longest} tokens; set max_length: ${maxPositions} or less`);
+  if (rope.some(({ limit }) => limit !== undefined))
+    throw new UsageError(
+      `${what} is computed for here, up to ${longest} tokens: beyond them its rope_scaling rotates all positions otherwise; set max_length: ${maxPositions} or less`,
+    );
   say(
-    `${beyond.length} rows are longer than the ${maxPositions} positions that the model was made for (max_position_embeddings), up to ${longest} tokens: what it learns beyond may be poor; max_length cuts them`,
+    `${what} was made for (max_position_embeddings), up to ${longest} tokens: what it learns beyond may be poor; max_length cuts them`,
   );
 }
 

@@ -2,8 +2,7 @@
  * Models that left, in the programs they left for. Needs node-llama-cpp and transformers.js, installed by tests/exports/run.sh
  * in the folder that EVOKE_TEST_EXPORTS names, and real models in EVOKE_TEST_MODELS (GGUF files, separated by commas).
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,24 +21,21 @@ import { Random } from "../../src/random/counter.js";
 import { Device } from "../../src/runtime/device.js";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { newAdapter } from "../../src/train/parameter-store.js";
+import { askPeer, peers, realModels } from "./peers.js";
 
-const peers = process.env.EVOKE_TEST_EXPORTS ?? "";
-const models = [
-  fileURLToPath(new URL("../../models/mini", import.meta.url)),
-  ...(process.env.EVOKE_TEST_MODELS ?? "").split(",").filter((path) => path !== ""),
-];
+const models = [fileURLToPath(new URL("../../models/mini", import.meta.url)), ...realModels];
 const COUNT = 32;
 const TEXTS = ["The capital of France is", "Once upon a time, there was", "Name a colour.", "1 2 3 4", "Grüße aus"];
 const root = mkdtempSync(join(tmpdir(), "evoke-exports-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-function run(program: "llama-cpp" | "transformers-js", path: string, request: object) {
-  const script = join(peers, `${program}.mjs`);
-  copyFileSync(fileURLToPath(new URL(`./${program}.mjs`, import.meta.url)), script);
-  const child = spawnSync(process.execPath, [script, path, JSON.stringify(request)], { encoding: "utf8", cwd: peers });
-  expect(child.status, child.stderr).toBe(0);
-  return JSON.parse(child.stdout) as { answers: { prompt: number[]; ids: number[] }[]; template?: string };
+interface Answers {
+  answers: { prompt: number[]; ids: number[] }[];
+  template?: string;
 }
+
+const run = (program: "llama-cpp" | "transformers-js", path: string, request: object): Answers =>
+  askPeer(program, path, request) as Answers;
 
 /** Steps along another program's answer: where the most likely token is another one, how much more likely it is, in logits. */
 async function differences(weights: DecoderWeights, answers: { prompt: number[]; ids: number[] }[], adapter?: Adapter) {

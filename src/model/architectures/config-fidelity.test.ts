@@ -79,5 +79,26 @@ describe("rotary settings", () => {
 
   it("that depend on a text's length end where they would change", () => {
     expect(read(fixture("phi3")).maxPositions).toBe(64);
+    expect(llama({ rope_scaling: { type: "dynamic", factor: 2 }, max_position_embeddings: 96 }).limit).toBe(96);
+    expect(llama({ rope_scaling: { type: "linear", factor: 2 } }).limit).toBeUndefined();
   });
+});
+
+describe("models of several parts", () => {
+  it.each([
+    ["gemma3", "gemma3_text"],
+    ["mistral3", "mistral"],
+    ["llava", "llama"],
+  ])("%s is refused with the name of its text part", (type, part) => {
+    const fields = { model_type: type, text_config: { ...fixture("llama"), model_type: part }, vision_config: {} };
+    expect(() => read(fields)).toThrow(`model_type "${type}" is a model of several parts, with a text part of type`);
+    expect(() => read({ ...fixture("llama"), text_config: fields.text_config })).toThrow('config field "text_config"');
+  });
+
+  it.each(["qwen3_moe", "granitemoehybrid", "granitemoe", "mamba", "gpt_oss"])(
+    "%s, which is not built, is refused by its name",
+    (type) => {
+      expect(() => read({ ...fixture("llama"), model_type: type })).toThrow(`unknown architecture "${type}"`);
+    },
+  );
 });

@@ -43,6 +43,11 @@ export function decoderConfig(fields: Readonly<Record<string, unknown>>, source:
   const type = String(fields.model_type ?? "");
   const found = architectures.find((architecture) => architecture.modelTypes.includes(type));
   if (!found) {
+    const part = (fields.text_config as Record<string, unknown> | null | undefined)?.model_type;
+    if (typeof part === "string")
+      throw new UsageError(
+        `${source}: model_type "${type}" is a model of several parts, with a text part of type "${part}" (text_config); save the text part as a model of its own, models of several parts are not read`,
+      );
     const known = architectures.flatMap((architecture) => architecture.modelTypes).join(", ");
     throw new UsageError(`${source}: unknown architecture "${type}"; supported: ${known}`);
   }

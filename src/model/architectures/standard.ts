@@ -3,7 +3,7 @@ import type { Activation, BlockSpec, LinearSpec, NormSpec } from "../block-spec.
 import type { ConfigFields } from "../config-fields.js";
 import type { DecoderConfig } from "../decoder-config.js";
 import type { Rope } from "../rope.js";
-import { ropeFields, ropeLimit, ropeOf } from "../rope-config.js";
+import { ropeFields, ropeOf } from "../rope-config.js";
 
 /** Where a block normalises: before attention and MLP (Llama), after them (OLMo 2), or both (Gemma 2). */
 export type NormPlacement = "before" | "after" | "both";
@@ -82,7 +82,6 @@ export function standardSettings(
   if (heads % kvHeads) c.fail(`${heads} attention heads are not a multiple of ${kvHeads} key/value heads`);
   const headDim = c.size("head_dim", hiddenSize / heads, 1 << 16);
   const fields = ropeFields(c);
-  const maxPositions = c.size("max_position_embeddings", 2048);
   return {
     architecture,
     vocabSize: c.size("vocab_size", undefined, 1 << 26),
@@ -92,7 +91,7 @@ export function standardSettings(
     kvHeads,
     headDim,
     intermediateSize: c.size("intermediate_size", fallback.intermediate_size, 1 << 24),
-    maxPositions: Math.min(maxPositions, ropeLimit(c, fields) ?? maxPositions),
+    maxPositions: c.size("max_position_embeddings", 2048),
     tiedEmbeddings: c.boolean("tie_word_embeddings", false),
     activation: activationOf(c, c.raw("hidden_activation") ?? c.raw("hidden_act") ?? "silu"),
     gated: true,
@@ -177,8 +176,10 @@ export function standardDecoder(settings: StandardSettings): DecoderConfig {
     ),
     linear(down, hiddenSize, intermediateSize, bias.mlp),
   ];
+  const limits = config.rope.flatMap(({ limit }) => limit ?? []);
   return {
     ...config,
+    maxPositions: Math.min(config.maxPositions, ...limits),
     finalNorm: normOf(finalNormName, hiddenSize),
     block: {
       linears,
