@@ -46,7 +46,11 @@ export function parseDifficultyTable(text: string, name: string): DifficultyTabl
       throw new UsageError(`${name}: row ${line + 1}: index ${index} is not a row number`);
     }
     const value = cell(difficultyAt, "difficulty");
-    difficulty[index] ??= value;
+    if ((difficulty[index] ?? value) !== value)
+      throw new UsageError(
+        `${name}: row ${line + 1}: another difficulty of instruction ${index} than in an earlier row`,
+      );
+    difficulty[index] = value;
     if (isGamed) {
       gamed.push({
         index,
@@ -60,6 +64,9 @@ export function parseDifficultyTable(text: string, name: string): DifficultyTabl
   for (let i = 0; i < difficulty.length; i++) {
     if (difficulty[i] === undefined) throw new UsageError(`${name}: no row for instruction ${i}`);
   }
+  // In an order of their own, so that the fit does not depend on the file's.
+  const order = (a: GamedRow): number[] => [a.index, a.standardLengthDifference, a.preference];
+  gamed.sort((a, b) => order(a).reduce((sign, value, i) => sign || value - order(b)[i]!, 0));
   return { difficulty, gamed };
 }
 

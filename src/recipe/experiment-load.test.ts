@@ -62,6 +62,50 @@ evaluations: { e: { suites: instruct, rows: { instruct: q.jsonl } } }
     });
   });
 
+  it.each([
+    ["models.base", "models: { base: models/m.gguf }"],
+    ["models.base", "models: { base: m.gguf }"],
+    ["recipe.adapter", "recipe: { adapter: adapters/a }"],
+    ["recipe.data.validation", "recipe: { data: { validation: held.jsonl } }"],
+    ["data.x.path", "data: { x: { path: rows.jsonl } }"],
+    ["data.x.path.0", "data: { x: { path: [rows.jsonl] } }"],
+    ["data.x.prepare", "data: { x: { prepare: raw/rows.csv } }"],
+    ["data.x.prompt", "data: { x: { refine: y, refiner: base, prompt: p.txt } }"],
+    ["data.x.safety", "data: { x: { mix: y, count: 1, safety: safe/s.json } }"],
+    ["data.x.self_instruct", "data: { x: { self_instruct: si.yaml } }"],
+    ["data.x.self_instruct.seed_tasks", "data: { x: { self_instruct: { seed_tasks: s.jsonl } } }"],
+    ["data.x.self_instruct.prompts", "data: { x: { self_instruct: { prompts: own } } }"],
+    ["data.x.self_instruct.adapter", "data: { x: { self_instruct: { adapter: own } } }"],
+    ["data.x.self_instruct.model", "data: { x: { self_instruct: { model: m/x.gguf } } }"],
+    ["data.x.model", "data: { x: { self_instruct: s.yaml, model: m/x.gguf } }"],
+    ["data.x.refiner", "data: { x: { refine: y, refiner: m/x.gguf } }"],
+    ["arms.x.model", "arms: { x: { model: ./m } }"],
+    ["arms.x.prompt", "arms: { x: { prompt: icl/p.txt } }"],
+    ["arms.x.set.adapter", "arms: { x: { set: { adapter: own } } }"],
+    ["arms.x.set.data.validation", "arms: { x: { set: { data: { validation: v.jsonl } } } }"],
+    ["evaluations.x.judge", "evaluations: { x: { suites: instruct, judge: m/x.gguf } }"],
+    ["evaluations.x.judge_prompt", "evaluations: { x: { suites: instruct, judge_prompt: j.txt } }"],
+    ["evaluations.x.judge_safety_prompt", "evaluations: { x: { suites: instruct, judge_safety_prompt: j.txt } }"],
+    ["evaluations.x.reference", "evaluations: { x: { suites: alpaca_eval, reference: out.json } }"],
+    ["evaluations.x.difficulty", "evaluations: { x: { suites: alpaca_eval, difficulty: d.csv } }"],
+    ["evaluations.x.bertscore", "evaluations: { x: { suites: user_tasks, bertscore: enc/e } }"],
+    ["evaluations.x.rows.instruct", "evaluations: { x: { suites: instruct, rows: { instruct: q.jsonl } } }"],
+  ])("counts %s from the experiment's folder: %s", (at, text) => {
+    const rest = [
+      text.startsWith("models") ? "" : "models: { base: ./m }",
+      text.startsWith("arms") ? "" : "arms: { base: {} }",
+    ];
+    const value = at
+      .split(".")
+      .reduce((node: unknown, key) => (node as Record<string, unknown>)[key], load([text, ...rest].join("\n")));
+    expect(value).toMatch(new RegExp(`^${folder}/[\\w./]+$`));
+  });
+
+  it.each(["hf:org/adapter", "/abs/adapter"])("leaves an adapter %s as it is", (adapter) => {
+    const { recipe } = load(`models: { base: ./m }\narms: { base: {} }\nrecipe: { adapter: "${adapter}" }`);
+    expect(recipe.adapter).toBe(adapter);
+  });
+
   it("names what a sweep over any number makes, readably, each once, and finds it by its value", () => {
     const source = `models: { base: bundled:mini }
 sweep: { lr: [0.0001, 3e-4, 0.5, 2] }

@@ -115,20 +115,25 @@ function touches(override: Override, keys: readonly PropertyKey[]): boolean {
   return true;
 }
 
-/** A path as opposed to a name or a reference such as `hf:org/name`. */
-const looksLikePath = (text: string): boolean => /[./\\]/.test(text) && !/^[a-z][a-z0-9+.-]+:/i.test(text);
+/** `hf:org/name` and its kin; a single letter is a drive. */
+const isReference = (text: string): boolean => /^[a-z][a-z0-9+.-]+:/i.test(text);
+
+/** A path as opposed to a name or a reference. */
+const looksLikePath = (text: string): boolean => /[./\\]/.test(text) && !isReference(text);
 
 /** Makes the file names in a layer absolute. */
 function anchorExperiment(layer: Layer, folder: string): Layer {
   const file = (value: unknown): unknown =>
-    typeof value === "string" && value !== "" && !isAbsolute(value) ? resolve(folder, value) : value;
+    typeof value === "string" && value !== "" && !isAbsolute(value) && !isReference(value)
+      ? resolve(folder, value)
+      : value;
   const pathLike = (value: unknown): unknown =>
     typeof value === "string" && looksLikePath(value) ? file(value) : value;
   const reference = (value: unknown): unknown =>
     typeof value === "string"
       ? value
           .split(",")
-          .map((part) => (/^\.\.?[/\\]/.test(part.trim()) ? file(part.trim()) : part))
+          .map((part) => (isAbsolute(part.trim()) ? part : pathLike(part.trim())))
           .join(",")
       : value;
   const within = (block: unknown, anchors: Record<string, (value: unknown) => unknown>): unknown =>

@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { readRows } from "../../data/read-rows.js";
 import type { LocateOptions } from "../../data/source-files.js";
 import { UsageError } from "../../errors.js";
+import { canonicalJson } from "../../files/canonical-json.js";
 import type { JsonRow } from "../../files/jsonl.js";
+import { sha256 } from "../../files/sha256.js";
 import {
   areOutputsSwitched,
   preferenceFromLogprobs,
@@ -114,9 +116,10 @@ export interface AnnotationReportOptions {
  * first away.
  */
 export function reportAnnotations(
-  rows: readonly Annotation[],
+  given: readonly Annotation[],
   options: AnnotationReportOptions = {},
 ): AnnotationReport {
+  const rows = inOrder(given, options.difficulty === undefined ? [] : (options.instructions ?? []));
   const { recomputed = { rows: 0, largestDifference: 0 } } = options;
   const base = { winRate: winRate(rows.map(({ preference }) => preference)), recomputed };
   try {
@@ -125,6 +128,21 @@ export function reportAnnotations(
     if (!(error instanceof UsageError)) throw error;
     return { ...base, lengthControlledProblem: error.message };
   }
+}
+
+/**
+ * Rows in an order of their own, so that neither sums nor the folds of the fit depend on the file's: the benchmark's, as the original has
+ * it, where its instructions are given; else one that has nothing to do with what is asked.
+ */
+function inOrder(rows: readonly Annotation[], instructions: readonly string[]): Annotation[] {
+  const places = new Map(instructions.map((instruction, i): [string, number] => [instruction.trim(), i]));
+  const keyed = rows.map((row) => ({
+    row,
+    place: places.get(row.instruction.trim()) ?? instructions.length,
+    key: sha256(canonicalJson([row.instruction.trim(), row.output_2, row.output_1, row.preference])),
+  }));
+  keyed.sort((a, b) => a.place - b.place || (a.key < b.key ? -1 : 1));
+  return keyed.map(({ row }) => row);
 }
 
 function lengthControl(
@@ -158,6 +176,11 @@ function lengthControl(
     };
   const joined = others.map((other) => {
     const known = new Map(other.map((row) => [row.instruction.trim(), row]));
+    const twice = other.find((row) => known.get(row.instruction.trim())!.preference !== row.preference);
+    if (twice)
+      throw new UsageError(
+        `the other models' annotations judge an instruction twice, differently: ${JSON.stringify(twice.instruction.slice(0, 60))}`,
+      );
     return rows.map((row) => {
       const found = known.get(row.instruction.trim());
       return found && lengthRows([found])[0];

@@ -1,11 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { dataDir, suiteRuns, top } from "../../../tests/support/suite-runs.js";
 import { areOutputsSwitched } from "../../metrics/alpaca-preference.js";
-import { readAnnotations, reportAnnotations } from "./alpaca-annotations.js";
+import { compareRuns } from "../compare.js";
+import { resultNotes } from "../provenance.js";
+import type { SuiteContext } from "../suite.js";
+import { difficultyInstructions, readAnnotations, reportAnnotations } from "./alpaca-annotations.js";
 
-const { write, rowsFile, run } = suiteRuns();
+const { write, rowsFile, run, inFolder } = suiteRuns();
 
 describe("alpaca_eval", () => {
   const instructions = ["Name a fruit.", "Name a river.", "Name a metal.", "Name a bird.", "Name a star."];
@@ -75,6 +78,76 @@ describe("alpaca_eval", () => {
     );
     expect(judgeModel!.calls).toBe(4);
     expect(result).toMatchObject({ n: 5, missing: 0, details: { draws: 5 }, metrics: { win_rate: { value: 50 } } });
+  });
+
+  describe("length-controlled", () => {
+    const many = Array.from({ length: 12 }, (_, i) => ({ instruction: `number ${i}.` }));
+    const judged = async (more: Partial<SuiteContext>, failing = "none") => {
+      const answer = (text: string) => {
+        if (text.includes(`number ${failing}.`)) return new Error("judge gone");
+        const at = Number(/number (\d+)\./.exec(text.slice(text.lastIndexOf("number ")))![1]);
+        return top(["m", 0.2 + ((at * 7) % 10) / 20], ["M", 0.3]);
+      };
+      return run(
+        "alpaca_eval",
+        { answer: (text) => `S${"s".repeat(text.length * 3)}` },
+        { answer },
+        {
+          files: { alpaca_eval: rowsFile("many.jsonl", many) },
+          reference: rowsFile(
+            "many-reference.jsonl",
+            many.map((each, i) => ({ ...each, output: "R".repeat(1 + i * 4), generator: "ref" })),
+          ),
+          ...more,
+        },
+      );
+    };
+    const official = () => {
+      const folder = inFolder("official");
+      mkdirSync(join(folder, "alpaca_eval"), { recursive: true });
+      writeFileSync(join(folder, "alpaca_eval/alpaca_eval.json"), JSON.stringify([...many].reverse()));
+      const lines = many.map((_, i) => `${i},${((i * 5) % 7) - 3}`);
+      const difficulty = write("difficulty.csv", `index,instruction_difficulty\n${lines.join("\n")}\n`);
+      return { difficulty, source: { dataDir: folder, fetchMissing: false } };
+    };
+    /** What is said of the figure in the terminal's notes, in results.json, and in a comparison. */
+    const everywhere = async ({ result, out }: Awaited<ReturnType<typeof judged>>, how: string) => {
+      expect(result.metrics.lc_win_rate).toMatchObject({ value: expect.any(Number), how });
+      expect(JSON.parse(readFileSync(join(out, "results.json"), "utf8")).alpaca_eval.metrics.lc_win_rate.how).toBe(how);
+      expect(resultNotes({ alpaca_eval: result })).toContain(`alpaca_eval, lc_win_rate: ${how}`);
+      expect((await compareRuns(out, out, { samples: 10 })).notes).toContain(`alpaca_eval, lc_win_rate of A: ${how}`);
+    };
+
+    it("figures survive a row without a judgement, which is predicted and not learnt from", async () => {
+      const outcome = await judged(official(), "4");
+      expect(outcome.result).toMatchObject({ n: 11, missing: 1, details: { lc_difficulty: "table" } });
+      await everywhere(outcome, "difficulties of the official table");
+    });
+
+    it("figures survive a limit: each row has its own difficulty, wherever it stands", async () => {
+      const outcome = await judged({ ...official(), limit: 7 });
+      expect(outcome.result).toMatchObject({ n: 7, missing: 0, details: { lc_difficulty: "table" } });
+      await everywhere(outcome, "difficulties of the official table");
+      const { rows } = await readAnnotations(join(outcome.out, "alpaca_eval", "annotations.json"));
+      const { difficulty, source } = official();
+      const instructions = await difficultyInstructions(difficulty, source);
+      expect(reportAnnotations(rows, { difficulty, instructions }).lengthControlled!.winRate).toBe(
+        outcome.result.metrics.lc_win_rate!.value,
+      );
+    });
+
+    it("figures without a table say so", async () => {
+      await everywhere(await judged({}), "fitted without difficulties: no published figure comes out so");
+    });
+
+    it("that cannot be fitted take no other figure away, and the reason is said", async () => {
+      const { result } = await judged({ limit: 1 });
+      expect(result.metrics.win_rate!.value).not.toBeNull();
+      expect(result.metrics.lc_win_rate).toBeUndefined();
+      expect(resultNotes({ alpaca_eval: result })).toContainEqual(
+        expect.stringMatching(/^alpaca_eval: no lc_win_rate: .*fewer than two rows have a preference/),
+      );
+    });
   });
 
   it("writes the answers alone without a judge", async () => {

@@ -195,10 +195,20 @@ async function publishedOutputs(
     }
     if (!existsSync(path)) continue;
     const outputs = new Map<number, string>();
+    let left = 0;
     for (const row of (await readFiles([path])).rows) {
       const at = place.get(joinKey(row.text("instruction"), row.text("input")));
-      if (at !== undefined) outputs.set(at, row.text("response").trim());
+      const response = row.text("response").trim();
+      if (at === undefined) left++;
+      else if ((outputs.get(at) ?? response) !== response)
+        throw row.problem("response", "is another one than that of an earlier row that asks the same");
+      else outputs.set(at, response);
     }
+    const lacking = tasks.length - outputs.size;
+    if (lacking > 0 || (left > 0 && context.limit === undefined))
+      context.say(
+        `user_tasks: ${file.model} has no answer to ${lacking} of ${tasks.length} tasks, and ${left} to others`,
+      );
     if (outputs.size > 0) found.push([file.model, outputs]);
   }
   return found;
