@@ -6,6 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { EvokeError } from "../errors.js";
 import { Random } from "../random/counter.js";
 import { loadTokenizer } from "../tokenizer/tokenizer.js";
+import { parseGguf } from "./gguf/parse.js";
+import { type GgufField, writeGguf } from "./gguf/write.js";
 import { openCheckpoint } from "./open.js";
 
 const fixtures = fileURLToPath(new URL("../model/fixtures/", import.meta.url));
@@ -26,7 +28,7 @@ function mutate(original: Buffer, random: Random): Buffer {
         bytes[at] = bytes[at]! ^ (1 << random.below(8));
         break;
       case 2:
-        bytes.fill([0, 255, 127, 128][random.below(4)]!, at, at + 1 + random.below(8));
+        bytes.fill([0, 255, 127, 128][random.below(4)]!, at, Math.min(bytes.length, at + 1 + random.below(8)));
         break;
       case 3:
         bytes = bytes.subarray(0, at);
@@ -72,6 +74,32 @@ async function exercise(path: string, withTokenizer: boolean): Promise<"read" | 
   }
 }
 
+/** The model with its last tensor in a part of its own. */
+function splitInTwo(whole: string): { path: string; bytes: Buffer }[] {
+  const { metadata, tensors, file } = parseGguf(whole);
+  const marks = (no: number): [string, GgufField][] => [
+    ["split.no", { u32: no }],
+    ["split.count", { u32: 2 }],
+  ];
+  const simple = [...metadata].flatMap(([key, value]): [string, GgufField][] => {
+    if (typeof value === "number") return [[key, Number.isInteger(value) ? { u32: value } : { f32: value }]];
+    if (typeof value === "string") return [[key, { string: value }]];
+    if (typeof value === "boolean") return [[key, { bool: value }]];
+    return [[key, typeof value[0] === "string" ? { strings: value as string[] } : { i32s: value as number[] }]];
+  });
+  const all = [...tensors.values()].map(({ name, shape, values, position }) => {
+    const bytes = new Uint8Array(4 * values);
+    file.read(position, bytes);
+    return { name, shape, encoding: "f32" as const, data: () => new Float32Array(bytes.buffer) };
+  });
+  file.close();
+  return [0, 1].map((i) => {
+    const path = join(folder, `part-0000${i + 1}-of-00002.gguf`);
+    writeGguf(path, new Map([...(i ? [] : simple), ...marks(i)]), i ? all.slice(-1) : all.slice(0, -1));
+    return { path, bytes: readFileSync(path) };
+  });
+}
+
 describe("2,000 random mutations", () => {
   it.each([
     ["blocks", 800],
@@ -86,6 +114,18 @@ describe("2,000 random mutations", () => {
       seen[await exercise(path, name !== "blocks")]++;
     }
     expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(runs / 50);
+  });
+
+  it("of either part of a model in two: no crash, no hang, one line (2000)", async () => {
+    const parts = splitInTwo(join(fixtures, "gguf/llama.gguf"));
+    const seen = { read: 0, refused: 0 };
+    for (let run = 0; run < 2000; run++) {
+      const changed = run % 2;
+      for (const [i, { path, bytes }] of parts.entries())
+        writeFileSync(path, i === changed ? mutate(bytes, new Random("gguf part", run)) : bytes);
+      seen[await exercise(parts[0]!.path, run % 8 === 0)]++;
+    }
+    expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(40);
   });
 
   it.each([

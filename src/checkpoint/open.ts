@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { regularFiles } from "../files/regular-file.js";
+import { splitParts } from "../files/split-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { GgufCheckpoint } from "./gguf/checkpoint.js";
 import { HfFolder } from "./hf-folder.js";
@@ -9,7 +10,7 @@ import { HfFolder } from "./hf-folder.js";
 export type { Checkpoint, WeightInfo } from "./checkpoint.js";
 
 /**
- * Opens a model: a Hugging Face folder, a `.gguf` file, or a folder with one `.gguf` file. Only headers are read.
+ * Opens a model: a Hugging Face folder, a `.gguf` file or one of its parts, or a folder with one. Only headers are read.
  *
  * @throws UsageError when there is no such model, FailureError when its files are damaged.
  */
@@ -26,7 +27,8 @@ export function findGguf(path: string): string | undefined {
   const found = regularFiles(path).filter((name) => name.toLowerCase().endsWith(".gguf"));
   if (found.length === 0)
     throw new UsageError(`${path}: holds neither config.json nor a .gguf file, so it is not a model folder`);
-  if (found.length > 1)
-    throw new UsageError(`${path}: holds ${found.length} .gguf files, name one of them: ${found.sort().join(", ")}`);
+  const parts = splitParts(found.sort()[0]!);
+  if (found.length > 1 && !found.every((name) => parts?.includes(name)))
+    throw new UsageError(`${path}: holds ${found.length} .gguf files, name one of them: ${found.join(", ")}`);
   return join(path, found[0]!);
 }

@@ -1,7 +1,7 @@
 /** The files of a Hugging Face folder beside its weights: config, generation config, tokenizer. */
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { parseGguf } from "../checkpoint/gguf/parse.js";
+import { openGguf } from "../checkpoint/gguf/parts.js";
 import { type Checkpoint, findGguf } from "../checkpoint/open.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
 import { readJsonObject } from "../files/json-object.js";
@@ -72,8 +72,8 @@ export function writeTokenizerFiles(folder: string, basePath: string, chat?: Cha
     for (const name of TOKENIZER_FILES)
       if (existsSync(join(basePath, name))) copyFileSync(join(basePath, name), join(folder, name));
   } else {
-    const parsed = parseGguf(gguf);
-    parsed.file.close();
+    const parsed = openGguf(gguf);
+    parsed.close();
     const files = ggufTokenizer(parsed);
     json("tokenizer.json", files.tokenizer);
     json("tokenizer_config.json", files.config);

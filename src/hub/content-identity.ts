@@ -18,6 +18,7 @@ import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
+import { splitParts } from "../files/split-file.js";
 import { evokeCache } from "./cache-folder.js";
 
 /** The content of one or several files. */
@@ -44,7 +45,7 @@ const TOLD_FROM = 2e9;
 const SETTLED = 2_000_000_000n;
 
 /**
- * The identity of what several paths make up. A folder stands for the files of a model in it, a path that is a file for itself;
+ * The identity of what several paths make up. A folder stands for the files of a model in it, a path that is a file for itself or, if it is a part of one, for all parts;
  * neither's own name counts.
  *
  * @param parts paths by the part that each plays, such as `{ model, adapter }`. Files are named `PART/NAME`, or `PART`.
@@ -56,7 +57,12 @@ export async function identifyContent(
 ): Promise<ContentIdentity> {
   const paths = Object.entries(parts).flatMap(([part, path]): [string, string][] => {
     if (!existsSync(path)) throw new UsageError(`${path}: no such file or folder`);
-    if (!statSync(path).isDirectory()) return [[part, path]];
+    if (!statSync(path).isDirectory()) {
+      const pieces = splitParts(path)?.filter((piece) => existsSync(piece)) ?? [path];
+      return pieces.length === 1
+        ? [[part, path]]
+        : pieces.map((piece, i): [string, string] => [`${part}/${String(i).padStart(5, "0")}`, piece]);
+    }
     const names = readdirSync(path).filter((name) => MODEL_FILE.test(name) && statSync(join(path, name)).isFile());
     return names.sort().map((name) => [`${part}/${name}`, join(path, name)]);
   });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ggufGenerationConfig } from "../checkpoint/gguf/config.js";
-import { parseGguf } from "../checkpoint/gguf/parse.js";
+import { openGguf } from "../checkpoint/gguf/parts.js";
 import { findGguf } from "../checkpoint/open.js";
 import { FailureError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
@@ -63,8 +63,8 @@ export async function loadTokenizer(path: string, options: { templateTime?: Loca
     });
     return new ModelTokenizer(path, readTokenizerFiles(path), ends, templateTime);
   }
-  const parsed = parseGguf(gguf);
-  parsed.file.close();
+  const parsed = openGguf(gguf);
+  parsed.close();
   const tokens = parsed.metadata.get("tokenizer.ggml.tokens");
   const byText = Array.isArray(tokens) ? endsByText(tokens as string[]) : [];
   const ends = [ggufGenerationConfig(parsed.metadata).eos_token_id, byText];

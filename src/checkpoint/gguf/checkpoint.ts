@@ -2,7 +2,8 @@ import { FailureError } from "../../errors.js";
 import type { Checkpoint, WeightInfo } from "../checkpoint.js";
 import { checkRow, outputOf } from "../checkpoint-output.js";
 import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./config.js";
-import { type GgufFile, type GgufTensor, parseGguf } from "./parse.js";
+import type { GgufFile, GgufTensor } from "./parse.js";
+import { openGguf } from "./parts.js";
 import { hfName, normOffset, permutedHeads, unpermute } from "./tensor-names.js";
 
 /** Bytes decoded at a time. */
@@ -19,7 +20,7 @@ export class GgufCheckpoint implements Checkpoint {
 
   /** @throws UsageError or FailureError, one line, when the file is missing, damaged or lacks what a model needs. */
   constructor(readonly source: string) {
-    this.#gguf = parseGguf(source);
+    this.#gguf = openGguf(source);
     try {
       this.#architecture = ggufArchitecture(this.#gguf);
       this.config = ggufConfig(this.#gguf, (name) => this.#decode(this.#gguf.tensors.get(name)!));
@@ -80,7 +81,7 @@ export class GgufCheckpoint implements Checkpoint {
         const inside = row % size;
         row = row - inside + (inside < size / 2 ? 2 * inside : 2 * (inside - size / 2) + 1);
       }
-      const piece = this.#bytes(tensor.position + row * blocks * bytes, blocks * bytes);
+      const piece = this.#bytes(tensor, row * blocks * bytes, blocks * bytes);
       decode(piece, blocks, result, i * width);
     }
     return result;
@@ -91,7 +92,7 @@ export class GgufCheckpoint implements Checkpoint {
   }
 
   close(): void {
-    this.#gguf.file.close();
+    this.#gguf.close();
   }
 
   #tensor(name: string): GgufTensor {
@@ -105,10 +106,11 @@ export class GgufCheckpoint implements Checkpoint {
     return permutedHeads(tensor.name, this.#architecture, heads as number, kvHeads as number);
   }
 
-  #bytes(position: number, length: number): Uint8Array {
+  /** @param from first byte within the tensor's data. */
+  #bytes({ file, position }: GgufTensor, from: number, length: number): Uint8Array {
     if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
     const piece = this.#buffer.subarray(0, length);
-    this.#gguf.file.read(position, piece);
+    file.read(position + from, piece);
     return piece;
   }
 
@@ -118,7 +120,7 @@ export class GgufCheckpoint implements Checkpoint {
     const each = Math.max(1, Math.floor(PIECE / bytes));
     for (let done = 0; done < blocks; done += each) {
       const n = Math.min(each, blocks - done);
-      decode(this.#bytes(tensor.position + done * bytes, n * bytes), n, out, done * values);
+      decode(this.#bytes(tensor, done * bytes, n * bytes), n, out, done * values);
     }
     return out;
   }

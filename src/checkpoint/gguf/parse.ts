@@ -9,6 +9,8 @@ export interface GgufTensor {
   /** Row-major, outermost first (the file stores the innermost first). */
   shape: number[];
   format: BlockFormat;
+  /** Where the data lies. */
+  file: ByteFile;
   /** Absolute byte position of the data. */
   position: number;
   /** Number of values. */
@@ -19,6 +21,8 @@ export interface GgufFile {
   file: ByteFile;
   metadata: Map<string, GgufValue>;
   tensors: Map<string, GgufTensor>;
+  /** Closes every file that tensors lie in. */
+  close(): void;
 }
 
 /** Bytes of each scalar metadata type, by type number; 8 = string, 9 = array. */
@@ -157,7 +161,7 @@ function readTensor(cursor: Cursor): GgufTensor & { offset: number } {
   }
   if (shape.at(-1)! % format.values)
     cursor.fail(`tensor ${name}: rows of ${shape.at(-1)} do not fit blocks of ${format.values}`);
-  return { name, shape, format, values, position: 0, offset: cursor.size(`the offset of ${name}`) };
+  return { name, shape, format, values, file: cursor.file, position: 0, offset: cursor.size(`the offset of ${name}`) };
 }
 
 /**
@@ -199,7 +203,7 @@ export function parseGguf(path: string): GgufFile {
       if (tensors.has(tensor.name)) cursor.fail(`tensor ${tensor.name} appears twice`);
       tensors.set(tensor.name, tensor);
     }
-    return { file, metadata, tensors };
+    return { file, metadata, tensors, close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;

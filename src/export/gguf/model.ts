@@ -1,5 +1,5 @@
 /** A model as one GGUF file that llama.cpp and what is built on it read. */
-import { parseGguf } from "../../checkpoint/gguf/parse.js";
+import { openGguf } from "../../checkpoint/gguf/parts.js";
 import { ggufName, normOffset, permute, permutedHeads } from "../../checkpoint/gguf/tensor-names.js";
 import { type GgufField, type GgufTensorToWrite, writeGguf } from "../../checkpoint/gguf/write.js";
 import { type Checkpoint, findGguf } from "../../checkpoint/open.js";
@@ -62,8 +62,8 @@ export function writeGgufModel(
 function vocabularyFields(basePath: string, tokenizer: Tokenizer, vocabSize: number, chat: GgufChat) {
   const gguf = findGguf(basePath);
   if (gguf === undefined) return tokenizerFields(readTokenizerFiles(basePath), tokenizer, vocabSize, chat, basePath);
-  const parsed = parseGguf(gguf);
-  parsed.file.close();
+  const parsed = openGguf(gguf);
+  parsed.close();
   return copiedTokenizer(parsed.metadata, chat);
 }
 
