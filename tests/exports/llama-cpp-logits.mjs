@@ -1,9 +1,9 @@
-// Greedy tokens of llama.cpp and the log-probabilities of the likeliest at each of them; run in a folder with node-llama-cpp.
-//   node llama-cpp-logits.mjs MODEL.gguf '{"prompts": [[1, 2]], "count": 48, "top": 20}'
+// Greedy tokens of llama.cpp and, at every so manieth, the log-probabilities of the likeliest; run in a folder with node-llama-cpp.
+//   node llama-cpp-logits.mjs MODEL.gguf '{"prompts": [[1, 2]], "count": 48, "top": 20, "every": 12}'
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [path, request] = process.argv.slice(2);
-const { prompts, count, top } = JSON.parse(request);
+const { prompts, count, top, every } = JSON.parse(request);
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 const model = await llama.loadModel({ modelPath: path });
 const context = await model.createContext({ contextSize: 512, flashAttention: false });
@@ -15,10 +15,13 @@ for (const prompt of prompts) {
   const steps = [];
   let input = prompt;
   while (steps.length < count) {
-    const last = [input.at(-1), { generateNext: { probabilities: true, options } }];
-    const evaluated = await sequence.controlledEvaluate([...input.slice(0, -1), last]);
-    const found = evaluated.at(-1).next.probabilities;
-    steps.push([...found].slice(0, top).map(([id, probability]) => [id, Math.log(probability)]));
+    // A list of all probabilities takes longer than the step itself.
+    const told = steps.length % every === 0;
+    const wanted = told ? { probabilities: true, options } : { token: true, options: { temperature: 0 } };
+    const evaluated = await sequence.controlledEvaluate([...input.slice(0, -1), [input.at(-1), { generateNext: wanted }]]);
+    const { probabilities, token } = evaluated.at(-1).next;
+    const likeliest = told ? [...probabilities].slice(0, top) : [[token]];
+    steps.push(likeliest.map(([id, probability]) => [id, told ? Math.log(probability) : null]));
     input = [steps.at(-1)[0][0]];
     if (model.isEogToken(input[0])) break;
   }
