@@ -157,16 +157,40 @@ it(`over HTTP, killed ${KILLS} times, repeats no finished call of model or judge
   expect(server.received).toHaveLength(seen);
 }, 600_000);
 
-it(`with our own engine, killed ${KILLS} times, ends with the same files`, async () => {
-  const base = ["arc_easy", "instruct", "--model", "bundled:mini", "--device", "cpu", "--max-new-tokens", "24"];
-  const rows = ["--rows", `arc_easy=${join(folder, "arc.jsonl")}`, `instruct=${join(folder, "own.jsonl")}`];
-  const args = (run: string): string[] => [...base, ...rows, "--out", run];
-  const calm = join(folder, "calm-own");
-  expect(await live(args(calm))).toBe(0);
+const heldOut = "examples/data/mini-heldout.jsonl";
+it.each([
+  [
+    "benchmarks",
+    ["arc_easy", "instruct"],
+    { arc_easy: join(folder, "arc.jsonl"), instruct: join(folder, "own.jsonl") },
+  ],
+  [
+    "rankings, likelihoods and answers by rules",
+    [
+      "response_ranking",
+      "reference_likelihood",
+      "instruct",
+      "--rules",
+      "eos,diversity,uniform",
+      "--chat-template",
+      "tulu",
+    ],
+    { response_ranking: heldOut, reference_likelihood: heldOut, instruct: join(folder, "own.jsonl") },
+  ],
+])(
+  `%s with our own engine, killed ${KILLS} times, end with the same files`,
+  async (name, suites, files) => {
+    const base = [...suites, "--model", "bundled:mini", "--device", "cpu", "--max-new-tokens", "24"];
+    const rows = ["--rows", ...Object.entries(files).map(([suite, path]) => `${suite}=${path}`)];
+    const args = (run: string): string[] => [...base, ...rows, "--out", run];
+    const calm = join(folder, `calm ${name}`);
+    expect(await live(args(calm))).toBe(0);
 
-  const run = join(folder, "own");
-  await killOverAndOver(args(run), run, 2, () => {});
-  expect(await live(args(run))).toBe(0);
-  expect(finishedLines(run)).toHaveLength(finishedLines(calm).length);
-  expect(outcome(run)).toEqual(outcome(calm));
-}, 600_000);
+    const run = join(folder, name);
+    await killOverAndOver(args(run), run, 2, () => {});
+    expect(await live(args(run))).toBe(0);
+    expect(finishedLines(run)).toHaveLength(finishedLines(calm).length);
+    expect(outcome(run)).toEqual(outcome(calm));
+  },
+  600_000,
+);
