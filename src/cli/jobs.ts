@@ -15,9 +15,9 @@ interface JobsFlags {
   tokenEnv: string;
 }
 
-/** `evoke jobs list|logs|stop`: what runs on a Ray cluster. */
+/** `evoke jobs list|logs|stop|delete`: what runs on a Ray cluster. */
 export function jobsCommand(): Command {
-  const jobs = new Command("jobs").description("See and stop training jobs on a Ray cluster.");
+  const jobs = new Command("jobs").description("See, stop and delete training jobs on a Ray cluster.");
   const sub = (name: string, description: string): Command =>
     jobs
       .command(name)
@@ -75,6 +75,20 @@ export function jobsCommand(): Command {
         process.stdout.write(
           stopped ? `${id}: asked to stop\n` : `${id}: has ended already (${job.status.toLowerCase()})\n`,
         );
+    });
+
+  sub("delete", "make the cluster forget a job that has ended, with its output; what its storage holds is kept")
+    .argument("<job>", "job, or the run folder that it filled")
+    .action(async (name: string, flags: JobsFlags, command: Command) => {
+      const global = globalOptions(command);
+      const { client, id } = open(flags, name, global.quiet);
+      const job = await client.job(id);
+      if (!job) throw unknown(client, id);
+      if (!ended(job.status))
+        throw new UsageError(`${id}: still ${job.status.toLowerCase()}; end it first: evoke jobs stop ${name}`);
+      const deleted = await client.delete(id);
+      if (global.json) printJson({ job: id, deleted });
+      else process.stdout.write(deleted ? `${id}: deleted\n` : `${id}: was gone already\n`);
     });
   return jobs;
 }

@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import { clusterTrainRun } from "../cluster/ray/train.js";
+import { UsageError } from "../errors.js";
 import { createProgress, type Progress } from "../progress/progress.js";
 import { loadRecipe } from "../recipe/load.js";
 import { trainRun } from "../train/run.js";
@@ -16,9 +17,14 @@ export function trainCommand(): Command {
       "--on <address>",
       "train on a Ray cluster: ray://HOST:8265 or https://…; local: here, whatever the recipe says",
     )
+    .option("--fresh", "on a cluster: a job of its own, also where one of the same recipe ran", false)
     .option("--resume", "continue the run in the folder from its last checkpoint", false)
     .action(
-      async (path: string, flags: { set: string[]; out?: string; on?: string; resume: boolean }, command: Command) => {
+      async (
+        path: string,
+        flags: { set: string[]; out?: string; on?: string; resume: boolean; fresh: boolean },
+        command: Command,
+      ) => {
         const global = globalOptions(command);
         const sets = flags.set.slice();
         if (global.seed !== undefined) sets.push(`seed=${global.seed}`);
@@ -29,11 +35,14 @@ export function trainCommand(): Command {
         let perStep = 0;
         try {
           const on = flags.on === "local" ? undefined : (flags.on ?? recipe.cluster?.address);
+          if (on === undefined && flags.fresh)
+            throw new UsageError("--fresh is for jobs on a cluster; add --on ADDRESS");
           const train = on === undefined ? trainRun : clusterTrainRun;
           const record = await train(recipe, {
             on,
             out,
             resume: flags.resume,
+            fresh: flags.fresh,
             say: (line) => say(line, global),
             onPlan: ({ steps, done, examples, tokensPerEpoch }) => {
               const batch = recipe.batch.micro * recipe.batch.accumulation;

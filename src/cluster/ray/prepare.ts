@@ -1,10 +1,9 @@
 /** From a recipe to what a cluster is sent: rows as tokens, the order of the batches, the job's settings and name. */
-import { join } from "node:path";
 import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
 import { canonicalJson } from "../../files/canonical-json.js";
-import { sha256, sha256OfFile } from "../../files/sha256.js";
+import { sha256 } from "../../files/sha256.js";
 import { resolveAdapter } from "../../hub/resolve-adapter.js";
 import { resolveModel } from "../../hub/resolve-model.js";
 import { adapterParameters } from "../../model/adapter.js";
@@ -15,7 +14,8 @@ import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { type RunIdentity, runIdentity } from "../../train/identity.js";
 import { plannedSteps } from "../../train/length.js";
-import { workerModel } from "./model-source.js";
+import { arithmeticEnvironment, idleSettings } from "./field-effects.js";
+import { type WorkerModel, workerModel } from "./model-source.js";
 import { defaultRequirements, type JobPackage, packJob, planRun, programHash } from "./package.js";
 
 /** A recipe made ready for a cluster. */
@@ -39,16 +39,25 @@ export interface PreparedJob {
 /** Largest result that comes back in the job's output, in bytes of float32 weights. */
 const OUTPUT_LIMIT = 64e6;
 
+export interface PrepareOptions {
+  say(line: string): void;
+  templateTime?: string;
+  /** Ends the name of a job that is to be apart from others of the same recipe. */
+  apart?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
 /** @throws UsageError when the recipe asks for what the job cannot do, besides what reading and encoding rows throw. */
 export async function prepareJob(
   given: TrainingRecipe,
   cluster: ClusterSettings,
-  say: (line: string) => void,
-  templateTime?: string,
+  { say, templateTime, apart, env = process.env }: PrepareOptions,
 ): Promise<PreparedJob> {
   const folder = given.adapter && (await resolveAdapter(given.adapter, { say }));
   const recipe: TrainingRecipe = folder ? { ...given, adapter: folder } : given;
   checkSupported(recipe, cluster);
+  const idle = idleSettings(recipe);
+  if (idle.length) say(`${idle.join(", ")}: without effect on a cluster`);
   const modelPath = await resolveModel(recipe.model, { say, weights: false });
   const model = workerModel(recipe.model, modelPath, cluster.model);
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
@@ -66,15 +75,8 @@ export async function prepareJob(
   checkResultSize(recipe, cluster, modelPath);
 
   const { name, revision } = model;
-  const identity = await runIdentity({
-    recipe,
-    model: { name: `${name}@${revision}` },
-    train,
-    validation,
-  });
-  const adapter = recipe.adapter && sha256OfFile(join(recipe.adapter, "adapter_model.safetensors"));
-  const parts = [identity.id, adapter ?? null, steps, resultSettings(cluster, model)];
-  const id = `evoke-${sha256(canonicalJson(parts)).slice(0, 16)}`;
+  const identity = await jobIdentity({ recipe, cluster, model, train, validation, steps, env });
+  const id = `evoke-${identity.id.slice(0, 16)}${apart ? `-${apart}` : ""}`;
   const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
   const job = {
     id,
@@ -114,26 +116,47 @@ export async function prepareJob(
   };
 }
 
-/** What of a cluster's settings can change a result: another value is another job. */
-function resultSettings(cluster: ClusterSettings, model: { name: string; revision?: string }): unknown {
+interface JobSource {
+  recipe: TrainingRecipe;
+  cluster: ClusterSettings;
+  model: WorkerModel;
+  train: readonly TrainingExample[];
+  validation: readonly TrainingExample[];
+  steps: number;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Everything that can change a job's result (`other` in field-effects.ts), by name. */
+async function jobIdentity({ recipe, cluster, model, train, validation, steps, env }: JobSource): Promise<RunIdentity> {
   const { workers, precision, storage, gpus_per_worker, pip, runtime_env } = cluster;
-  return {
+  const { name, revision, upload } = model;
+  // Rows lie apart on a cluster, whatever the recipe says.
+  const run = await runIdentity({
+    recipe: { ...recipe, packing: false },
+    model: upload ? { path: upload } : { name: revision ? `${name}@${revision}` : name },
+    train,
+    validation,
+  });
+  const own = {
     workers,
     precision,
     storage,
-    gpu: gpus_per_worker > 0,
-    packages: pip === "default" ? defaultRequirements() : (pip ?? null),
+    "gpus_per_worker > 0": gpus_per_worker > 0,
+    pip: pip === "default" ? defaultRequirements() : pip,
     runtime_env,
-    model: [model.name, model.revision ?? null],
-    program: programHash(),
+    env: arithmeticEnvironment(cluster.env, env),
   };
-}
-
-/** What only says how a job runs: whoever joins it with other values is told. */
-export function runSettings(cluster: ClusterSettings): Record<string, string> {
-  const { gpus_per_worker, cpus_per_worker, resources_per_worker, retries } = cluster;
-  const given = { gpus_per_worker, cpus_per_worker, resources_per_worker, retries };
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, canonicalJson(value)]));
+  const fields = {
+    ...run.fields,
+    ...Object.fromEntries(
+      Object.entries(own).flatMap(([field, value]) =>
+        value === undefined ? [] : [[`cluster.${field}`, canonicalJson(value)]],
+      ),
+    ),
+    steps: String(steps),
+    "the job's program": programHash(),
+  };
+  return { id: sha256(canonicalJson(fields)), fields };
 }
 
 function checkSupported(recipe: TrainingRecipe, cluster: ClusterSettings): void {

@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import { type RayClient, Refused } from "./client.js";
 import { defaultRequirements } from "./package.js";
-import { type PreparedJob, runSettings } from "./prepare.js";
+import type { PreparedJob } from "./prepare.js";
 import { ended, type Submission } from "./wire.js";
 
 /** Whether the job was put there now, ran or waited already, or had already succeeded. */
@@ -13,6 +13,8 @@ export type Submitted = "new" | "joined" | "finished";
 export interface SubmitOptions {
   /** Put a job that failed or was stopped there again. */
   again: boolean;
+  /** How the job runs, for whoever joins it. */
+  told: Readonly<Record<string, string>>;
   say(line: string): void;
   env?: NodeJS.ProcessEnv;
 }
@@ -22,13 +24,13 @@ export async function submitJob(
   client: RayClient,
   prepared: PreparedJob,
   cluster: ClusterSettings,
-  { again, say, env = process.env }: SubmitOptions,
+  { again, told, say, env = process.env }: SubmitOptions,
 ): Promise<Submitted> {
   const { id } = prepared;
   const before = await client.job(id);
   if (before && !ended(before.status)) {
     say(`${id} is on ${client.address.url} already (${before.status.toLowerCase()}): joining it`);
-    for (const line of differences(before.metadata ?? {}, runSettings(cluster))) say(line);
+    for (const line of differences(before.metadata ?? {}, told)) say(line);
     return "joined";
   }
   if (before?.status === "SUCCEEDED") {
@@ -47,7 +49,7 @@ export async function submitJob(
     await client.putPackage(name, bytes);
   }
   try {
-    await client.submit(submission(prepared, cluster, env));
+    await client.submit(submission(prepared, cluster, told, env));
   } catch (error) {
     if (!(error instanceof Refused && /already exists/.test(error.message))) throw error;
     say(`${id} was submitted a moment ago: joining it`);
@@ -63,6 +65,7 @@ const SLOW_START = { RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S: "300" };
 function submission(
   { id, package: { name } }: PreparedJob,
   cluster: ClusterSettings,
+  told: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv,
 ): Submission {
   const missing = cluster.env.filter((variable) => !env[variable]);
@@ -82,13 +85,13 @@ function submission(
         ...Object.fromEntries(cluster.env.map((variable) => [variable, env[variable]!])),
       },
     },
-    metadata: { evoke: "train", ...runSettings(cluster) },
+    metadata: { evoke: "train", ...told },
   };
 }
 
 /** Settings that the job was submitted with, where they are others than those given now. */
-function differences(submitted: Readonly<Record<string, string>>, given: Record<string, string>): string[] {
+function differences(submitted: Readonly<Record<string, string>>, given: Readonly<Record<string, string>>): string[] {
   return Object.entries(given)
     .filter(([name, value]) => submitted[name] !== undefined && submitted[name] !== value)
-    .map(([name, value]) => `cluster.${name}: the job runs with ${submitted[name]}, not ${value}`);
+    .map(([name, value]) => `${name}: the job runs with ${submitted[name]}, not ${value}`);
 }

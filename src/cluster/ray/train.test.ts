@@ -109,10 +109,14 @@ describe("a run on a cluster", () => {
       runtime_env: { working_dir: `gcs://${name}`, env_vars: { RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S: "300" } },
       metadata: {
         evoke: "train",
-        cpus_per_worker: "1",
-        gpus_per_worker: "0",
-        resources_per_worker: "{}",
-        retries: "2",
+        "checkpoint.every_steps": "50",
+        "checkpoint.keep": "2",
+        "cluster.cpus_per_worker": "1",
+        "cluster.env": "[]",
+        "cluster.gpus_per_worker": "0",
+        "cluster.resources_per_worker": "{}",
+        "cluster.retries": "2",
+        "memory.recompute": '"auto"',
       },
     });
     const files = unzipSync(head.packages.get(name!)!);
@@ -170,6 +174,29 @@ describe("a run on a cluster", () => {
         .trim()
         .split("\n"),
     ).toHaveLength(6);
+  });
+
+  it("begins a job of its own with fresh, which its folder alone joins", async () => {
+    head.onSubmit = good;
+    await train();
+    head.onSubmit = (_id, job) => void new PlayedJob(job).start().steps(1, 2);
+    const first = record().cluster!.job;
+    const again = join(folder, `run-${runs++}`);
+    whenRead(() => {}); // the finished job's output was read once
+    whenRead(() => process.emit("SIGINT", "SIGINT"));
+    await expect(train({ out: again, fresh: true })).rejects.toThrow(InterruptedError);
+    const own = [...head.jobs.keys()].at(-1)!;
+    expect(own).toMatch(new RegExp(`^${first}-[0-9a-f]{6}$`));
+    new PlayedJob(head.jobs.get(own)!).start().steps(1, 6).result(adapter, true).succeed(6);
+    expect((await train({ out: again })).cluster!.job).toBe(own);
+    expect(submissions()).toBe(2);
+    await expect(train({ fresh: true })).rejects.toThrow(/already holds a run, and --fresh begins another/);
+  });
+
+  it("refuses another job in the same folder, and names what differs", async () => {
+    head.onSubmit = good;
+    await train();
+    await expect(train({}, { workers: 3 })).rejects.toThrow(/holds another run: cluster.workers was 2 and is 3/);
   });
 
   it("goes on through a cut network", async () => {
@@ -308,27 +335,5 @@ describe("a run on a cluster", () => {
     recipe = { ...recipe, method: "full" };
     await expect(train()).rejects.toThrow(/a fully tuned model does not fit into the job's output/);
     expect(submissions()).toBe(0);
-  });
-});
-
-describe("the name of a job", () => {
-  it.each<[string, Record<string, unknown>, boolean]>([
-    ["workers", { workers: 3 }, true],
-    ["precision", { precision: "bfloat16" }, true],
-    ["storage", { storage: "/shared/other" }, true],
-    ["GPUs instead of CPUs", { gpus_per_worker: 1 }, true],
-    ["packages", { pip: ["torch==2.13.0"] }, true],
-    ["runtime_env", { runtime_env: { env_vars: { A: "1" } } }, true],
-    ["cpus_per_worker", { cpus_per_worker: 4 }, false],
-    ["resources_per_worker", { resources_per_worker: { special: 1 } }, false],
-    ["retries", { retries: 7 }, false],
-    ["patience_minutes", { patience_minutes: 3 }, false],
-    ["token_env", { token_env: "OTHER_TOKEN" }, false],
-  ])("%s", async (_name, changes, isOther) => {
-    const { prepareJob } = await import("./prepare.js");
-    const { clusterSchema } = await import("../../recipe/cluster.js");
-    const idOf = async (more: Record<string, unknown>): Promise<string> =>
-      (await prepareJob(recipe, clusterSchema.parse({ storage: "/shared", ...more }), () => {})).id;
-    expect((await idOf(changes)) !== (await idOf({}))).toBe(isOther);
   });
 });

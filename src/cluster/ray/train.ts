@@ -1,4 +1,5 @@
 /** A training run on a Ray cluster: the same recipe, the same run folder as a local one. */
+import { randomBytes } from "node:crypto";
 import { rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError, InterruptedError, UsageError } from "../../errors.js";
@@ -13,6 +14,7 @@ import { RunFolder, type RunRecord } from "../../train/run-folder.js";
 import { listenForStop } from "../../train/signals.js";
 import { addressWarnings, parseAddress } from "./address.js";
 import { RayClient } from "./client.js";
+import { toldSettings } from "./field-effects.js";
 import { followJob, type Outcome } from "./follow.js";
 import { JobView } from "./job-view.js";
 import { type PreparedJob, prepareJob } from "./prepare.js";
@@ -22,6 +24,8 @@ import { submitJob } from "./submit.js";
 export interface ClusterRunOptions extends TrainRunOptions {
   /** Address that wins over the recipe's. */
   on?: string;
+  /** Start a job of its own although there may be one of the same recipe. */
+  fresh?: boolean;
   /** Milliseconds between two looks at the job; for tests. */
   interval?: number;
 }
@@ -38,7 +42,7 @@ function openCluster(cluster: ClusterSettings, options: { say(line: string): voi
 /**
  * Trains a recipe on its cluster and waits for the result. A run of the same recipe that is on the cluster already is
  * joined; one that failed or was stopped is submitted again with `resume`, and goes on from its last checkpoint where
- * `cluster.storage` keeps checkpoints.
+ * `cluster.storage` keeps checkpoints. With `fresh` it gets a name that no other run joins.
  *
  * A signal ends the waiting, not the job. Throws UsageError, FailureError or InterruptedError; the run folder tells the
  * state in all cases.
@@ -50,12 +54,19 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   const before = folder.exists() ? folder.record() : undefined;
   if (before && !before.cluster && !options.resume)
     throw new UsageError(`${out}: already holds a run of this machine; use another --out`);
+  if (before && options.fresh)
+    throw new UsageError(`${out}: already holds a run, and --fresh begins another; use another --out`);
   const stopping = new AbortController();
   const client = openCluster(cluster, { say, signal: stopping.signal });
   const { ray_version } = await client.version(); // first: whether there is a cluster that lets us in
   // An earlier attempt's date is kept: templates may write it.
   const templateTime = before?.templateTime ?? localTime();
-  const prepared = await prepareJob(recipe, cluster, say, templateTime);
+  const prepared = await prepareJob(recipe, cluster, {
+    say,
+    templateTime,
+    apart: options.fresh ? randomBytes(3).toString("hex") : apartOf(before),
+  });
+  const told = toldSettings(recipe, cluster);
   if (before) checkSameRun(before, prepared.identity, out);
   if (before?.status === "done") {
     say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
@@ -72,7 +83,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   let submitted = false; // until then an earlier attempt's record stands
   try {
     const again = options.resume || before === undefined;
-    let state = await submitJob(client, prepared, cluster, { again, say });
+    let state = await submitJob(client, prepared, cluster, { again, told, say });
     submitted = true;
     folder.create(recipe);
     folder.write(record);
@@ -96,7 +107,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
       const line = `${client.address.url} knows ${prepared.id} no more (was its head restarted?): submitting it again`;
       say(line);
       folder.log(line);
-      state = await submitJob(client, prepared, cluster, { again: true, say });
+      state = await submitJob(client, prepared, cluster, { again: true, told, say });
     }
     const result = view.result();
     await fetchResult(result, join(out, result.kind), prepared.id, cluster);
@@ -122,6 +133,11 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     lock.release();
     if (!folder.exists()) removeIfEmpty(out); // nothing was submitted
   }
+}
+
+/** What set a folder's earlier job apart from others of its recipe. */
+function apartOf(before: RunRecord | undefined): string | undefined {
+  return /^evoke-[0-9a-f]{16}-([0-9a-f]{6})$/.exec(before?.cluster?.job ?? "")?.[1];
 }
 
 function removeIfEmpty(path: string): void {
