@@ -5,9 +5,12 @@ step, checkpoint, file, result, done, or error. Everything else it prints is for
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import json
 import sys
 import threading
+import time
 import traceback
 from queue import Empty
 from typing import Any
@@ -18,7 +21,7 @@ from ray.train.torch import TorchTrainer
 from ray.util.queue import Queue
 
 import inputs
-from results import filesystem
+from results import check_storage, filesystem
 
 
 def train(config: dict[str, Any]) -> None:
@@ -28,8 +31,12 @@ def train(config: dict[str, Any]) -> None:
     worker.train(config)
 
 
-def say(text: str) -> None:
-    print(f"evoke: {text}", flush=True)
+# Each message ends with a number of its own, larger than all before: evoke reads on behind the last one it knows.
+NUMBERS = itertools.count(time.time_ns() // 1000)
+
+
+def say(event: dict[str, Any]) -> None:
+    print(f"evoke: {json.dumps({**event, 'n': next(NUMBERS)})}", flush=True)
 
 
 def listen(queue: Queue, finished: threading.Event) -> None:
@@ -49,6 +56,25 @@ def cause(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
+# What worker.py imports, by the module's name.
+NEEDED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def missing(modules: list[str]) -> list[str]:
+    """Asked where workers run, before any of them loads a model."""
+    return [name for name in modules if importlib.util.find_spec(name) is None]
+
+
+def check(job: dict[str, Any]) -> None:
+    """Raises RuntimeError for what would fail later: packages, access to the storage."""
+    quantised = job["recipe"]["quantization"]["type"] != "none"
+    lacking = ray.get(missing.remote([*NEEDED, *(["bitsandbytes"] if quantised else [])]))
+    if lacking:
+        raise RuntimeError(f"the cluster lacks {', '.join(lacking)}; set cluster.pip: default, or install them there")
+    check_storage(job["storage"], job["id"])
+
+
 def run_config(job: dict[str, Any]) -> RunConfig:
     storage = job["storage"]
     if storage == "job" or storage.startswith("hf:"):
@@ -66,12 +92,13 @@ def run_config(job: dict[str, Any]) -> RunConfig:
 
 def main() -> int:
     job = inputs.job()
-    say(json.dumps({"event": "begin"}))
+    say({"event": "begin"})
     ray.init(log_to_driver=True)
     queue, finished = Queue(), threading.Event()
     listener = threading.Thread(target=listen, args=(queue, finished))
     listener.start()
     try:
+        check(job)
         TorchTrainer(
             train,
             train_loop_config={"queue": queue},
@@ -84,7 +111,7 @@ def main() -> int:
         traceback.print_exc()
         finished.set()
         listener.join()
-        say(json.dumps({"event": "error", "message": cause(error)}))
+        say({"event": "error", "message": cause(error)})
         return 1
     finished.set()
     listener.join()

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from pyarrow import fs
 
+# Bytes of a file in one line of the output: after a break at most so many come again.
+PIECE = 3 << 14
+
 Send = Any  # a function that takes one event
 
 
@@ -36,14 +39,33 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def check_storage(storage: str, job_id: str) -> None:
+    """Writes and removes a small file where the result will go. Raises RuntimeError when that fails."""
+    if storage == "job":
+        return
+    try:
+        if storage.startswith("hf:"):
+            from huggingface_hub import HfApi
+
+            HfApi().create_repo(storage.removeprefix("hf:").partition("@")[0], private=True, exist_ok=True)
+            return
+        system, root = filesystem(f"{storage.rstrip('/')}/{job_id}")
+        system.create_dir(root, recursive=True)
+        with system.open_output_stream(f"{root}/.access") as out:
+            out.write(b"evoke")
+        system.delete_file(f"{root}/.access")
+    except Exception as error:
+        raise RuntimeError(f"the cluster cannot write to cluster.storage {storage}: {error}") from error
+
+
 def deliver(folder: Path, kind: str, storage: str, job_id: str, send: Send) -> None:
     """Puts the files of a folder where evoke looks for them and sends their list. `kind`: adapter or model."""
     files = manifest(folder)
     if storage == "job":
         for entry in files:
             data = (folder / entry["name"]).read_bytes()
-            for at in range(0, max(1, len(data)), 1 << 20):
-                piece = base64.b64encode(data[at : at + (1 << 20)]).decode()
+            for at in range(0, max(1, len(data)), PIECE):
+                piece = base64.b64encode(data[at : at + PIECE]).decode()
                 send({"event": "file", "name": entry["name"], "at": at, "data": piece})
     elif storage.startswith("hf:"):
         from huggingface_hub import HfApi
@@ -53,6 +75,7 @@ def deliver(folder: Path, kind: str, storage: str, job_id: str, send: Send) -> N
         api.create_repo(repository, private=True, exist_ok=True)
         if revision:
             api.create_branch(repository, branch=revision, exist_ok=True)
+        (folder / "manifest.json").write_text(json.dumps(files), encoding="utf-8")
         api.upload_folder(repo_id=repository, folder_path=str(folder), revision=revision or None, commit_message=job_id)
     else:
         system, root = filesystem(f"{storage.rstrip('/')}/{job_id}/{kind}")

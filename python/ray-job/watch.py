@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import resource
 import sys
@@ -18,6 +19,10 @@ import inputs
 from quiet import check_unchanged, gradient_probe, quiet
 
 
+# Beside the result and in checkpoints: the steps told, so that a result fetched later is a whole run.
+STEPS = "steps.jsonl"
+
+
 class Watch(TrainerCallback):
     """Sends each step to evoke; computes the validation loss and saves checkpoints when the recipe says so."""
 
@@ -29,6 +34,7 @@ class Watch(TrainerCallback):
         self.validation_loss: float | None = None
         self.best: tuple[float, int, dict[str, torch.Tensor]] | None = None
         self.stale = 0
+        self.steps: list[dict[str, Any]] = []
         self.proven = False
         self.trainer: Any = None
         self.began = 0.0
@@ -63,11 +69,24 @@ class Watch(TrainerCallback):
         if self.validation_loss is not None:
             step["validation_loss"] = self.validation_loss
         self.send(step)
+        self.steps.append(step)
+
+    def write_steps(self, path: Path) -> None:
+        path.write_text("".join(f"{json.dumps(step)}\n" for step in self.steps), encoding="utf-8")
+
+    def remember(self, checkpoint: ray.train.Checkpoint) -> None:
+        """The steps up to a checkpoint, told by an earlier attempt."""
+        with checkpoint.as_directory() as folder:
+            path = Path(folder) / STEPS
+            if path.exists():
+                self.steps = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def on_save(self, args, state, control, **_):
         if not self.checkpoints:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if self.main:
+            self.write_steps(folder / STEPS)
         ray.train.report({"step": state.global_step}, checkpoint=ray.train.Checkpoint.from_directory(folder))
         if self.main:
             self.send({"event": "checkpoint", "step": state.global_step})

@@ -17,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 import inputs
 from lora_start import start_adapter
 from results import deliver
-from watch import Watch
+from watch import STEPS, Watch
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
@@ -115,7 +115,7 @@ def settings(job: dict[str, Any], dtype: torch.dtype, accumulation: int, output:
 def train(config: dict[str, Any]) -> None:
     """What Ray Train calls in each worker. `config["queue"]` takes the events for evoke."""
     job, queue = inputs.job(), config["queue"]
-    send = lambda event: queue.put(json.dumps(event))  # noqa: E731
+    send = queue.put
     context = ray.train.get_context()
     main = context.get_world_rank() == 0
     dtype, recipe = compute_type(job), job["recipe"]
@@ -139,6 +139,8 @@ def train(config: dict[str, Any]) -> None:
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
         before = ray.train.get_checkpoint() if checkpoints else None
+        if before:
+            watch.remember(before)
         if main:
             send(
                 {
@@ -164,6 +166,7 @@ def train(config: dict[str, Any]) -> None:
             if kind == "model":
                 tokenizer.save_pretrained(result)
             (result / "README.md").unlink(missing_ok=True)
+            watch.write_steps(result / STEPS)
             deliver(result, kind, job["storage"], job["id"], send)
             send({"event": "done", "step": trainer.state.global_step, "best_step": best})
 

@@ -21,6 +21,8 @@ export class RayHead {
   token?: string;
   /** Cut every connection, as a broken network does. */
   cut = false;
+  /** Whether it has the state API, which gives the last lines of an output. */
+  offersLines = true;
   /** Status that answers every request instead. */
   broken?: number;
   /** Work to do after each reading of a job's output that was not empty, and after each request that was cut: one each. */
@@ -104,6 +106,16 @@ export class RayHead {
     if (name !== undefined && request.method === "PUT") {
       this.packages.set(name, body);
       return void response.writeHead(200).end();
+    }
+    const file = new URL(request.url!, "http://head");
+    if (file.pathname === "/api/v0/logs/file") {
+      const found = this.jobs.get(file.searchParams.get("submission_id")!);
+      if (!this.offersLines) return text(404, "404: Not Found");
+      if (!found) return text(500, "Submission job ID not found");
+      const lines = found.logs.split(/(?<=\n)/);
+      response.writeHead(200, { "Content-Type": "text/plain" });
+      if (found.logs !== "") response.on("finish", () => this.afterLogs.shift()?.());
+      return void response.end(lines.slice(-Number(file.searchParams.get("lines"))).join(""));
     }
     if (call === "GET /api/jobs/") return json([...this.jobs].map(([key, value]) => details(key, value)));
     if (call === "POST /api/jobs/")

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HeadJob } from "./ray-head.js";
 
+let messages = 1_800_000_000_000_000;
+
 /** Plays the job's part on a RayHead: prints what the Python program prints. */
 export class PlayedJob {
   constructor(private readonly job: HeadJob) {
@@ -16,7 +18,7 @@ export class PlayedJob {
   }
 
   tell(event: Record<string, unknown>): this {
-    return this.print(`evoke: ${JSON.stringify(event)}`);
+    return this.print(`evoke: ${JSON.stringify({ ...event, n: ++messages })}`);
   }
 
   start(after = 0): this {

@@ -16,7 +16,7 @@ const submission = {
 
 beforeEach(async () => {
   head = await RayHead.start();
-  client = new RayClient(parseAddress(head.address), { timeout: 5000, retries: [50, 300] });
+  client = new RayClient(parseAddress(head.address), { idle: 5000, retries: [50, 300] });
 });
 afterEach(() => head.close());
 

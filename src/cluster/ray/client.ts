@@ -18,6 +18,9 @@ import {
 /** The head did not answer, or says that it cannot just now: trying again may help. */
 export class Unreachable extends FailureError {}
 
+/** It answered, with trouble. */
+class Answered extends Unreachable {}
+
 /** The head's plain refusal of a request. */
 export class Refused extends FailureError {
   constructor(
@@ -34,8 +37,8 @@ export interface RayClientOptions {
   /** Named when the token is refused. */
   tokenEnv?: string;
   signal?: AbortSignal;
-  /** Milliseconds until an answer must be there; uploads get as long as 10 s for each MB on top. Default 30,000. */
-  timeout?: number;
+  /** Milliseconds in which nothing moves before a connection counts as broken. Default 30,000. */
+  idle?: number;
   /** Milliseconds before a failed request is sent again, one after the other. Default 500, 1000, 2000. */
   retries?: readonly number[];
 }
@@ -45,10 +48,11 @@ interface RequestOptions {
   type?: string;
   /** 404 is an answer. */
   missing?: boolean;
+  /** Takes the answer's text as it comes. Such a request is not sent again by itself. */
+  onText?(text: string): void;
 }
 
 const RETRIES = [500, 1000, 2000];
-const UPLOAD_MS_PER_BYTE = 10_000 / 1e6;
 
 /**
  * Ray's Jobs REST API. A request that gets no usable answer is sent again some times: none does harm when it arrives
@@ -98,6 +102,22 @@ export class RayClient {
     return text === undefined ? undefined : (this.parse(text, logsSchema).logs ?? "");
   }
 
+  /**
+   * The last lines of what the job has printed, handed over as they come: Ray's state API, whose answer goes on to the end of
+   * the output. False when the head does not offer it, or not for this job now.
+   * @throws Unreachable when the connection breaks, and what `onText` throws.
+   */
+  async lastLines(id: string, lines: number, onText: (text: string) => void): Promise<boolean> {
+    const query = new URLSearchParams({ submission_id: id, lines: String(lines) });
+    try {
+      await this.once("GET", `/api/v0/logs/file?${query}`, { onText });
+      return true;
+    } catch (error) {
+      if (error instanceof Answered || (error instanceof Refused && error.status === 404)) return false;
+      throw error;
+    }
+  }
+
   /** Asks the job to end; false when it has ended already. */
   async stop(id: string): Promise<boolean> {
     return (await this.json("POST", `${path(id)}/stop`, stoppedSchema)).stopped;
@@ -141,22 +161,30 @@ export class RayClient {
   private async once(
     method: string,
     path: string,
-    { body, type, missing }: RequestOptions,
+    { body, type, missing, onText }: RequestOptions,
   ): Promise<string | undefined> {
-    const { token, signal, timeout = 30_000 } = this.options;
-    const limit = AbortSignal.timeout(Math.ceil(timeout + (body?.length ?? 0) * UPLOAD_MS_PER_BYTE));
+    const { token, signal, idle = 30_000 } = this.options;
     const headers: Record<string, string> = {};
     if (token) headers.Authorization = `Bearer ${token}`;
     if (type) headers["Content-Type"] = type;
     let answer: HttpAnswer;
+    let fault: { error: unknown } | undefined; // the reader's own
+    const take = (text: string): void => {
+      try {
+        onText!(text);
+      } catch (error) {
+        fault = { error };
+        throw error;
+      }
+    };
     try {
-      const stops = signal ? AbortSignal.any([limit, signal]) : limit;
-      answer = await sendRequest(`${this.address.url}${path}`, { method, headers, body, signal: stops });
+      const request = { method, headers, body, signal, idle, ...(onText && { onText: take }) };
+      answer = await sendRequest(`${this.address.url}${path}`, request);
     } catch (error) {
+      if (fault) throw fault.error;
       signal?.throwIfAborted();
       const { code, message } = error as NodeJS.ErrnoException;
-      const why = limit.aborted ? "no answer in time" : (code ?? message);
-      throw new Unreachable(`${this.address.url}: cannot be reached (${why})`, { cause: error });
+      throw new Unreachable(`${this.address.url}: cannot be reached (${code ?? message})`, { cause: error });
     }
     if (answer.status >= 200 && answer.status < 300) return answer.text;
     if (answer.status === 404 && missing) return undefined;
@@ -180,7 +208,7 @@ export class RayClient {
     const reason = lastLine(text);
     if (/already exists/.test(reason)) return new Refused(`${url}: ${reason}`, status);
     if (status === 429 || status >= 500)
-      return new Unreachable(`${url}: ${reason || "trouble on the server"} (${status})`);
+      return new Answered(`${url}: ${reason || "trouble on the server"} (${status})`);
     return new Refused(`${url}: ${reason || "refused"} (${status})`, status);
   }
 }

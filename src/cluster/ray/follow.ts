@@ -1,7 +1,7 @@
 /** Follows a job until it ends, whatever happens to the connection. */
 import { FailureError } from "../../errors.js";
 import { pause, type RayClient, Unreachable } from "./client.js";
-import { LineReader } from "./job-events.js";
+import { LogReader } from "./log-reader.js";
 import { ended, type Job } from "./wire.js";
 
 export interface FollowOptions {
@@ -19,8 +19,8 @@ export interface FollowOptions {
 export type Outcome = { end: "job"; job: Job } | { end: "lost" };
 
 const BACK_OFF_MAX = 30_000;
-/** The whole output comes with each look, so that looks grow rarer: this many bytes a second at most. */
-const LOG_BYTES_PER_SECOND = 1e6;
+/** Where the whole output comes with each look, looks grow rarer: this many characters a second at most. */
+const LOG_PER_SECOND = 1e6;
 
 /**
  * Reads state and output of a job by asking again and again: it needs no connection that lives, so a cut, a proxy or a
@@ -30,26 +30,29 @@ const LOG_BYTES_PER_SECOND = 1e6;
  */
 export async function followJob(client: RayClient, id: string, options: FollowOptions): Promise<Outcome> {
   const { onLine, say, signal, interval = 1000 } = options;
-  const reader = new LineReader();
+  const reader = new LogReader(client, id, onLine);
   let failures = 0;
   let lostSince = 0;
+  let linesBefore = 0;
   let waiting = "";
   for (;;) {
     let wait = interval;
     try {
       const job = await client.job(id);
-      const logs = job && (await client.logs(id));
+      if (job && job.status !== "PENDING") await reader.read(ended(job.status));
       if (failures > 0) say(`${client.address.url} answers again`);
       failures = 0;
       if (!job) return { end: "lost" };
-      for (const line of reader.next(ended(job.status) ? `${logs ?? ""}\n` : (logs ?? ""))) onLine(line);
       if (ended(job.status)) return { end: "job", job };
       if (job.status === "PENDING" && job.message && job.message !== waiting)
         say(`job ${id}: ${(waiting = job.message)}`);
-      wait = Math.max(interval, ((logs?.length ?? 0) / LOG_BYTES_PER_SECOND) * 1000);
+      wait = Math.max(interval, (reader.lastSize / LOG_PER_SECOND) * 1000);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       const now = Date.now();
+      const isMoving = reader.lines > linesBefore;
+      linesBefore = reader.lines;
+      if (isMoving) failures = 0; // a link that breaks often but brings something is no lost one
       if (failures === 0) {
         lostSince = now;
         say(`${error.message}; the job goes on, trying again`);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LineReader, parseJobLine } from "./job-events.js";
+import { lineNumber, parseJobLine } from "./job-events.js";
 
 describe("parseJobLine", () => {
   it("reads events and passes over everything else", () => {
@@ -33,21 +33,8 @@ describe("parseJobLine", () => {
   });
 });
 
-describe("LineReader", () => {
-  it("gives every whole line once, however the text grows", () => {
-    fc.assert(
-      fc.property(fc.array(fc.stringMatching(/^[a-z ]{0,9}$/)), fc.array(fc.nat(200)), (lines, cuts) => {
-        const text = lines.map((line) => `${line}\n`).join("");
-        const reader = new LineReader();
-        const seen = [...cuts.sort((a, b) => a - b), text.length].flatMap((at) => reader.next(text.slice(0, at)));
-        expect(seen).toEqual(lines);
-      }),
-    );
-  });
-
-  it("starts anew with a text that is shorter", () => {
-    const reader = new LineReader();
-    expect(reader.next("one\r\ntwo\nthr")).toEqual(["one", "two"]);
-    expect(reader.next("1\n")).toEqual(["1"]);
-  });
+it("numbers are read from the messages' ends alone", () => {
+  expect(lineNumber('evoke: {"event": "begin", "n": 1800000000000123}')).toBe(1800000000000123);
+  for (const line of ['{"n": 5}', 'evoke: {"n": 5} and more', 'evoke: {"event":"begin"}'])
+    expect(lineNumber(line)).toBeUndefined();
 });

@@ -3,7 +3,8 @@ import { z } from "zod";
 
 const count = z.int().min(0);
 const number = z.number();
-const fileSchema = z.object({ name: z.string().regex(/^[\w][\w.-]*$/), size: count, sha256: z.string() });
+/** A file of a result. */
+export const fileSchema = z.object({ name: z.string().regex(/^[\w][\w.-]*$/), size: count, sha256: z.string() });
 
 const eventSchema = z.discriminatedUnion("event", [
   /** The program begins. Ray keeps the output of an earlier attempt in front of a new one's. */
@@ -51,17 +52,8 @@ export function parseJobLine(line: string): JobEvent | undefined {
   }
 }
 
-/** Cuts a growing text into lines, each given once; what is behind the last line break waits. */
-export class LineReader {
-  private read = 0;
-
-  /** @param text all of it so far. A text shorter than before is a new one and is read from its start. */
-  next(text: string): string[] {
-    if (text.length < this.read) this.read = 0;
-    const end = text.lastIndexOf("\n") + 1;
-    if (end <= this.read) return [];
-    const lines = text.slice(this.read, end - 1).split("\n");
-    this.read = end;
-    return lines.map((line) => line.replace(/\r$/, ""));
-  }
+/** The number that ends each message to evoke: the microsecond at which the job began, counted on by one. */
+export function lineNumber(line: string): number | undefined {
+  const found = line.startsWith(MARK) && /"n": ?(\d+)\}$/.exec(line);
+  return found ? Number(found[1]) : undefined;
 }

@@ -2,13 +2,16 @@
 import { appendFileSync, existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { FailureError } from "../../errors.js";
 import { EventFileWriter } from "../../report/tensorboard.js";
 import type { TrainRunOptions } from "../../train/run.js";
 import type { RunFolder, RunRecord, StepMetrics } from "../../train/run-folder.js";
 import { type JobEvent, parseJobLine } from "./job-events.js";
 import type { PreparedJob } from "./prepare.js";
 import type { JobResult } from "./result.js";
+
+/** Words of Ray, its autoscaler and Ray Train for what a job waits for. */
+const WAITING =
+  /pending (task|actor|node)|insufficient|no available node type|cannot be (scheduled|fulfilled|placed)|waiting (for|on) |not enough resources|infeasible|autoscaler.*(error|warning|adding|launch)/i;
 
 export class JobView {
   /** Last step told. */
@@ -17,12 +20,15 @@ export class JobView {
   started = false;
   /** Why the job failed, in its own words. */
   error?: string;
+  /** The last line that the job printed for people. */
+  lastLine?: string;
   /** With early stop: the step that the result is of. */
   bestStep?: number;
 
   private writer?: EventFileWriter;
   private files: Pick<JobResult, "kind" | "files"> | undefined;
   private readonly pieces = new Map<string, Map<number, Uint8Array>>();
+  private readonly reasons = new Set<string>();
   private readonly tokensUpTo: number[];
   private readonly output: string;
 
@@ -42,17 +48,38 @@ export class JobView {
   line(line: string): void {
     const event = parseJobLine(line);
     if (event) this.take(event);
-    else if (line.trim() !== "") appendFileSync(this.output, `${stripVTControlCharacters(line)}\n`);
+    else if (line.trim() !== "") this.forPeople(stripVTControlCharacters(line));
   }
 
-  /** @throws FailureError when the output names no result. */
-  result(): JobResult {
-    if (this.files) return { ...this.files, pieces: this.pieces };
-    throw new FailureError(`${this.prepared.id} ended well but its output names no result; see ${this.output}`);
+  /** What the output names as the result. */
+  result(): JobResult | undefined {
+    return this.files && { ...this.files, pieces: this.pieces };
+  }
+
+  /** Steps that lay beside the result, for those that the output did not tell. */
+  fillIn(steps: readonly string[]): void {
+    if (!this.started && steps.length) {
+      this.folder.truncateMetrics(0);
+      this.writer ??= new EventFileWriter(this.folder.tensorboard());
+    }
+    for (const line of steps) {
+      const event = parseJobLine(`evoke: ${line}`);
+      if (event?.event === "step") this.metrics(event);
+    }
   }
 
   close(): void {
     this.writer?.close();
+  }
+
+  /** Kept in a file; what says that something is waited for is told while nothing trains. */
+  private forPeople(line: string): void {
+    appendFileSync(this.output, `${line}\n`);
+    this.lastLine = line.trim();
+    const reason = line.replace(/^\s*\([^)]*\)\s*/, "").trim();
+    if (this.started || !WAITING.test(line) || this.reasons.has(reason)) return;
+    this.reasons.add(reason);
+    this.options.say(`${this.prepared.id}: ${reason.slice(0, 300)}`);
   }
 
   private take(event: JobEvent): void {

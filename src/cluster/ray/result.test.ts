@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FailureError, UsageError } from "../../errors.js";
 import { fetchResult } from "./result.js";
 import { openObject } from "./s3.js";
+import { checkStorage } from "./storage-check.js";
 
 const contents = { "adapter_config.json": "{}", "adapter_model.safetensors": "x".repeat(100_000), "empty.txt": "" };
 const result = {
@@ -98,11 +99,26 @@ describe("a result in S3-compatible storage", () => {
       );
   });
 
+  it("is asked for before a job is submitted", async () => {
+    const say = (_line: string): void => {};
+    const check = (storage: string, env: string[] = [], told = say) =>
+      checkStorage({ storage, env, runtime_env: {} }, "job-9", told);
+    await check("s3://bucket/pre fix");
+    expect(seen[0]!.url).toBe("/bucket/pre%20fix/job-9/manifest.json");
+    failures.push(403);
+    await expect(check("s3://bucket/pre fix")).rejects.toThrow(UsageError);
+    const said: string[] = [];
+    await check("s3://bucket/x", ["AWS_ACCESS_KEY_ID"], (line: string) => void said.push(line));
+    expect(said).toEqual([
+      "the job is not given AWS_SECRET_ACCESS_KEY (cluster.env): its workers need access to s3://bucket/x of their own",
+    ]);
+  });
+
   it("says what the storage answers, or what it lacks", async () => {
     await expect(openObject("s3://bucket/none")).rejects.toThrow(
       /s3:\/\/bucket\/none: the storage answers 404 \(NoSuchKey\)/,
     );
-    await expect(openObject("s3://bucket/none", {})).rejects.toThrow(UsageError);
+    await expect(openObject("s3://bucket/none", { HOME: folder })).rejects.toThrow(UsageError);
     const down = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_ENDPOINT_URL: "http://127.0.0.1:1" };
     await expect(openObject("s3://bucket/none", down)).rejects.toThrow(FailureError);
   });

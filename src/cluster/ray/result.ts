@@ -1,15 +1,16 @@
 /** Brings the result of a job into the run folder: every file checked, then the folder put in place in one step. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { z } from "zod";
 import { EvokeError, FailureError } from "../../errors.js";
 import { fsyncFolder } from "../../files/atomic-write.js";
 import { describeRepo, hubFetch, hubSettings, parseHubRepo } from "../../hub/hub-api.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
-import type { ResultFile } from "./job-events.js";
+import { fileSchema, type ResultFile } from "./job-events.js";
 import { openObject } from "./s3.js";
 
 export interface JobResult {
@@ -21,8 +22,12 @@ export interface JobResult {
 
 type Open = (name: string) => Promise<Readable>;
 
+/** Beside the weights: the steps as the job told them, a line each. */
+const STEPS = "steps.jsonl";
+
 /**
  * Fetches the files of a job's result to `target`, which is replaced whole.
+ * @returns the steps that lie beside them, as JSON texts; none where a job kept none.
  * @throws FailureError when a file is missing, cannot be fetched or is not what the job wrote; `target` is then as before.
  */
 export async function fetchResult(
@@ -30,13 +35,18 @@ export async function fetchResult(
   target: string,
   job: string,
   cluster: Pick<ClusterSettings, "storage" | "storage_local">,
-): Promise<void> {
+): Promise<string[]> {
   const open = opener(result, job, cluster);
+  let steps: string[] = [];
   const temporary = `${target}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   try {
     for (const file of result.files) await fetchFile(file, await open(file.name), join(temporary, basename(file.name)));
+    if (result.files.some(({ name }) => name === STEPS)) {
+      steps = (await readFile(join(temporary, STEPS), "utf8")).split("\n").filter((line) => line !== "");
+      await rm(join(temporary, STEPS));
+    }
     fsyncFolder(temporary);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
@@ -45,6 +55,25 @@ export async function fetchResult(
   }
   await rm(target, { recursive: true, force: true });
   await rename(temporary, target);
+  return steps;
+}
+
+/**
+ * What lies in a job's storage, by the list that was written there last. For a job that has ended well but whose output is lost.
+ * @throws FailureError when there is no such list.
+ */
+export async function listedResult(
+  kind: JobResult["kind"],
+  job: string,
+  cluster: Pick<ClusterSettings, "storage" | "storage_local">,
+): Promise<JobResult> {
+  const none = { kind, files: [], pieces: new Map() };
+  const bytes: Buffer[] = [];
+  if (cluster.storage === "job") throw new FailureError(`${job} ended well but its output names no result`);
+  for await (const piece of await opener(none, job, cluster)("manifest.json")) bytes.push(piece as Buffer);
+  const parsed = z.array(fileSchema).safeParse(JSON.parse(Buffer.concat(bytes).toString("utf8")));
+  if (!parsed.success) throw new FailureError(`${cluster.storage}: the list of the result of ${job} is not readable`);
+  return { ...none, files: parsed.data };
 }
 
 function opener(result: JobResult, job: string, cluster: Pick<ClusterSettings, "storage" | "storage_local">): Open {

@@ -1,6 +1,6 @@
 /** Runs on a cluster, whatever happens on the way: the head is played, the run folder is real. */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
@@ -9,6 +9,7 @@ import { RayHead } from "../../../tests/support/ray-head.js";
 import { PlayedJob } from "../../../tests/support/ray-job.js";
 import { writeTinyModel, writeTinyRows } from "../../../tests/support/tiny-model.js";
 import { FailureError, InterruptedError, UsageError } from "../../errors.js";
+import { sha256 } from "../../files/sha256.js";
 import { decoderConfig } from "../../model/architectures/index.js";
 import { saveAdapter } from "../../peft/adapter-io.js";
 import { adapterShape } from "../../peft/targets.js";
@@ -266,10 +267,12 @@ describe("a run on a cluster", () => {
     const earlier = [...head.jobs.values()][0]!.logs;
     head.onSubmit = (_id, job) => {
       job.logs = earlier;
-      new PlayedJob(job).start(2).steps(3, 4);
+      new PlayedJob(job).start(2).steps(3, 4).print("loading shard 3");
       Object.assign(job, { status: "FAILED", message: "Job entrypoint command failed with exit code -9" });
     };
-    await expect(train({ resume: true })).rejects.toThrow(/failed after step 4: .*exit code -9/);
+    await expect(train({ resume: true })).rejects.toThrow(
+      /failed after step 4: its driver was killed \(signal 9.*; its last line: loading shard 3/,
+    );
     expect(steps()).toEqual([1, 2, 3, 4]);
     head.onSubmit = good;
     expect((await train({ resume: true })).status).toBe("done");
@@ -303,6 +306,56 @@ describe("a run on a cluster", () => {
     );
   });
 
+  it("a result in the storage is a whole run, also when the job's output is lost", async () => {
+    const storage = mkdtempSync(join(folder, "storage-"));
+    head.onSubmit = (id, job) => {
+      const target = join(storage, id, "adapter");
+      mkdirSync(target, { recursive: true });
+      const steps = [1, 2, 3, 4, 5, 6].map((step) => ({
+        event: "step",
+        step,
+        loss: 3 - step / 10,
+        lr: 1e-3,
+        grad_norm: 1,
+        rss_bytes: 1,
+        seconds: 1,
+      }));
+      const files: Record<string, Buffer> = {
+        "steps.jsonl": Buffer.from(steps.map((step) => `${JSON.stringify(step)}\n`).join("")),
+      };
+      for (const name of readdirSync(adapter)) files[name] = readFileSync(join(adapter, name));
+      for (const [name, bytes] of Object.entries(files)) writeFileSync(join(target, name), bytes);
+      const list = Object.entries(files).map(([name, bytes]) => ({ name, size: bytes.length, sha256: sha256(bytes) }));
+      writeFileSync(join(target, "manifest.json"), JSON.stringify(list));
+      Object.assign(job, { status: "SUCCEEDED", logs: "" });
+    };
+    const done = await train({}, { storage });
+    expect(done).toMatchObject({ status: "done", loss: 2.4, progress: { step: 6 } });
+    expect(steps()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(readdirSync(join(out, "adapter")).sort()).toEqual(readdirSync(adapter).sort());
+  });
+
+  it("a result that cannot be fetched is interrupted, and says that the same command fetches it", async () => {
+    const storage = mkdtempSync(join(folder, "storage-"));
+    head.onSubmit = (_id, job) => new PlayedJob(job).start().steps(1, 6).result(adapter, false).succeed(6);
+    await expect(train({}, { storage })).rejects.toThrow(/is not there; .*the same command fetches its result/);
+    expect(record().status).toBe("interrupted");
+    const [id] = [...head.jobs.keys()];
+    cpSync(adapter, join(storage, id!, "adapter"), { recursive: true });
+    expect((await train({}, { storage })).status).toBe("done");
+    expect(submissions()).toBe(1);
+  });
+
+  it("tells what a job waits for as it appears, once", async () => {
+    const reason = "(autoscaler +5s) Error: No available node types can fulfill resource request {'GPU': 8.0}";
+    head.onSubmit = (_id, job) => {
+      const played = new PlayedJob(job).print(reason).print(reason);
+      whenRead(() => played.start().steps(1, 6).result(adapter, true).succeed(6));
+    };
+    await train();
+    expect(said.filter((line) => line.includes("No available node types"))).toHaveLength(1);
+  });
+
   it("does not take a damaged result, and fetches it anew", async () => {
     let spoil = true;
     head.onSubmit = (id, job) => {
@@ -330,6 +383,7 @@ describe("a run on a cluster", () => {
 
   it("refuses what the job cannot do before anything is sent", async () => {
     await expect(train({}, { storage: "shared/folder" })).rejects.toThrow(/cluster.storage: "shared\/folder" is none/);
+    await expect(train({}, { storage: join(folder, "nowhere") })).rejects.toThrow(/is not there on this machine/);
     await expect(train({}, { env: ["EVOKE_NOT_SET"] })).rejects.toThrow(/cluster.env: EVOKE_NOT_SET is not set/);
     expect(existsSync(out)).toBe(false);
     recipe = { ...recipe, method: "full" };

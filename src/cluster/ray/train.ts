@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { FailureError, InterruptedError, UsageError } from "../../errors.js";
+import { EvokeError, FailureError, InterruptedError, UsageError } from "../../errors.js";
 import { acquireRunLock } from "../../files/run-lock.js";
 import { sha256OfFile } from "../../files/sha256.js";
 import { type ClusterSettings, clusterSchema } from "../../recipe/cluster.js";
@@ -18,8 +18,10 @@ import { toldSettings } from "./field-effects.js";
 import { followJob, type Outcome } from "./follow.js";
 import { JobView } from "./job-view.js";
 import { type PreparedJob, prepareJob } from "./prepare.js";
-import { fetchResult } from "./result.js";
+import { fetchResult, listedResult } from "./result.js";
+import { checkStorage } from "./storage-check.js";
 import { submitJob } from "./submit.js";
+import type { Job } from "./wire.js";
 
 export interface ClusterRunOptions extends TrainRunOptions {
   /** Address that wins over the recipe's. */
@@ -72,6 +74,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     say(`${out}: this run is finished (${before.progress.step} steps); nothing to do`);
     return before;
   }
+  await checkStorage(cluster, prepared.id, say);
   const record = newRecord(recipe, cluster, client, prepared, ray_version, templateTime, before);
   const lock = acquireRunLock(out);
   const stop = listenForStop((signal) => {
@@ -109,8 +112,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
       folder.log(line);
       state = await submitJob(client, prepared, cluster, { again: true, told, say });
     }
-    const result = view.result();
-    await fetchResult(result, join(out, result.kind), prepared.id, cluster);
+    await bringResult(view, recipe, prepared, cluster, out);
     record.status = "done";
     record.finished = new Date().toISOString();
     if (view.bestStep !== undefined) {
@@ -120,7 +122,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     folder.log(`done after ${record.progress.step} steps`);
     return record;
   } catch (error) {
-    const stopped = error instanceof JobStopped;
+    const stopped = error instanceof JobStopped || error instanceof NotFetched;
     if (error instanceof JobFailed) record.status = "failed";
     else if (stopped) record.status = "interrupted";
     record.message = error instanceof InterruptedError ? `${error.message}; the job goes on` : (error as Error).message;
@@ -157,6 +159,27 @@ function noWorkers(id: string, { workers, cpus_per_worker, gpus_per_worker }: Cl
   return `${id}: its workers have not started yet; it asks for ${workers} with ${each} each (evoke jobs logs ${id} shows what Ray says)`;
 }
 
+/** The job has ended well; its result is still where the job put it. */
+class NotFetched extends FailureError {}
+
+/** Fetches what the job made, and the steps that its output did not tell. */
+async function bringResult(
+  view: JobView,
+  recipe: TrainingRecipe,
+  { id }: PreparedJob,
+  cluster: ClusterSettings,
+  out: string,
+): Promise<void> {
+  try {
+    const result = view.result() ?? (await listedResult(recipe.method === "full" ? "model" : "adapter", id, cluster));
+    view.fillIn(await fetchResult(result, join(out, result.kind), id, cluster));
+  } catch (error) {
+    if (!(error instanceof EvokeError)) throw error;
+    const next = "the training is done: the same command fetches its result";
+    throw new NotFetched(`${error.message}; ${next}`, { cause: error });
+  }
+}
+
 /** The job ended without a result. */
 class JobFailed extends FailureError {}
 class JobStopped extends FailureError {}
@@ -165,8 +188,20 @@ function finish({ job }: Extract<Outcome, { end: "job" }>, view: JobView, { id }
   if (job.status === "SUCCEEDED") return;
   if (job.status === "STOPPED")
     throw new JobStopped(`${id} was stopped after step ${view.step}; run again with --resume to submit it anew`);
-  const why = view.error ?? job.message?.trim().split("\n").at(-1) ?? "no reason given";
-  throw new JobFailed(`${id} failed after step ${view.step}: ${why} (evoke jobs logs ${id} shows its output)`);
+  const why = view.error ?? deathOf(job) ?? job.message?.trim().split("\n").at(-1) ?? "no reason given";
+  const last = !view.error && view.lastLine ? `; its last line: ${view.lastLine.slice(0, 200)}` : "";
+  throw new JobFailed(`${id} failed after step ${view.step}: ${why}${last} (evoke jobs logs ${id} shows its output)`);
+}
+
+/** What an exit code says of a driver that left no word. */
+function deathOf({ driver_exit_code, message }: Job): string | undefined {
+  const code = Number(/exit code (-?\d+)/.exec(message ?? "")?.[1] ?? driver_exit_code ?? 0);
+  const signal = code < 0 ? -code : code > 128 && code < 160 ? code - 128 : undefined;
+  if (signal === 9) return "its driver was killed (signal 9, as the system does when memory runs out)";
+  if (signal !== undefined) return `its driver was ended by signal ${signal}`;
+  if (code === 127)
+    return "there is no python on the path of Ray's nodes; start Ray with its environment's bin folder in PATH";
+  return undefined;
 }
 
 function newRecord(
