@@ -87,6 +87,30 @@ describe("evoke export recipe", () => {
     expect(yaml11("stop", "sft.yaml")).toMatchObject({ eval_steps: 1, save_steps: 1, load_best_model_at_end: true });
   });
 
+  it("writes what starts several processes, and refuses what they cannot share", async () => {
+    const flags = ["--accelerate", "fsdp2", "--processes", "4", "--nodes", "2", "--in-sequence"];
+    const { code, stdout, stderr } = await run("trl", "several", ...flags, "--json");
+    expect(code, stderr).toBe(0);
+    const { files, command } = JSON.parse(stdout) as { files: string[]; command: string };
+    expect(command).toBe("accelerate launch --config_file accelerate.yaml train.py --config sft.yaml");
+    expect(files).toEqual(
+      expect.arrayContaining(["RUN.md", "accelerate.yaml", "job.sbatch", "rayjob.yaml", "sky.yaml", "train.py"]),
+    );
+    expect(yaml11("several", "sft.yaml")).toMatchObject({
+      per_device_train_batch_size: 8,
+      gradient_accumulation_steps: 2,
+      train_sampling_strategy: "sequential",
+    });
+    expect((await run("trl", "odd", "--accelerate", "zero3", "--processes", "7")).stderr).toMatch(
+      /^evoke: --processes 7: an update of 64 examples cannot be shared out evenly; 1, 2, 4, 8, 16, 32, 64 can\n$/,
+    );
+    const int8 = ["--set", "quantization.type=int8", "--set", "method=lora"];
+    expect((await run("trl", "int8", "--accelerate", "fsdp2", ...int8)).stderr).toMatch(
+      /8-bit weights .* cannot be shared/,
+    );
+    expect((await run("axolotl", "ax", "--accelerate", "fsdp2")).stderr).toMatch(/--accelerate .* for --to trl/);
+  });
+
   it("replaces an export with --force, and nothing else ever", async () => {
     const line = (text: string) => ({ code: 2, stdout: "", stderr: `evoke: ${text}\n` });
     const again = join(folder, "again");

@@ -6,7 +6,9 @@ import { stringify } from "yaml";
 import type { TrainingExample } from "../../data/encode.js";
 import { UsageError } from "../../errors.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
+import { jobRequirements } from "../ray/package.js";
 import { axolotlConfig } from "./axolotl.js";
+import { jobFiles, START } from "./launch.js";
 import { labelledRow, type PlanOptions, planTraining, type TrainingPlan } from "./training-plan.js";
 import { needsScript, trlConfig, trlScript } from "./trl.js";
 
@@ -40,6 +42,8 @@ export async function exportRecipe(recipe: TrainingRecipe, options: ExportOption
   // What --force takes away must be an export.
   if (existsSync(out) && !["sft.yaml", "axolotl.yaml"].some((name) => existsSync(join(out, name))))
     throw new UsageError(`${out}: holds no exported recipe, so it is not replaced; use another --out`);
+  if (to !== "trl" && (options.launch || options.inSequence))
+    throw new UsageError("--accelerate and --in-sequence are for --to trl");
   const plan = await planTraining(recipe, options);
   const { files, command } = to === "trl" ? trlFiles(plan) : axolotlFiles(plan);
   files["data/train.jsonl"] = lines(plan.train);
@@ -62,9 +66,14 @@ interface Written {
 }
 
 function trlFiles(plan: TrainingPlan): Written {
-  const command = needsScript(plan) ? "python train.py --config sft.yaml" : "trl sft --config sft.yaml";
+  const command = plan.launch
+    ? START
+    : needsScript(plan)
+      ? "python train.py --config sft.yaml"
+      : "trl sft --config sft.yaml";
   const files: Record<string, string> = { "sft.yaml": commented(trlConfig(plan), command, plan, "trl") };
   if (needsScript(plan)) files["train.py"] = trlScript(plan);
+  if (plan.launch) Object.assign(files, jobFiles(plan.launch, jobRequirements()));
   return { files, command };
 }
 
@@ -89,8 +98,15 @@ function yaml11(config: Record<string, unknown>): string {
 }
 
 /** Kept short: each is one line of the configuration's head and of the command's output. */
-function differences({ recipe, precision }: TrainingPlan, to: Trainer): string[] {
-  const found = ["Batches come in the other trainer's own order, and dropout is drawn from its own generator."];
+function differences({ recipe, precision, inSequence, validation, batch }: TrainingPlan, to: Trainer): string[] {
+  const order = inSequence
+    ? "Batches come in evoke's order of the first pass, in every pass; first adapter and dropout are drawn by the other trainer's own generator."
+    : "Batches come in the other trainer's own order, and dropout is drawn from its own generator.";
+  const found = [order];
+  if (validation.length)
+    found.push(
+      `Its validation loss is the mean over batches of ${batch.micro} rows of their means; evoke's is the mean over all learnt tokens.`,
+    );
   if (precision === "bfloat16") found.push("Arithmetic is bfloat16; evoke computes in float32.");
   if (recipe.packing) found.push("Examples of a micro-batch are padded instead of laid one behind the other.");
   if (to === "axolotl" && recipe.early_stop && recipe.early_stop.min_delta > 0)

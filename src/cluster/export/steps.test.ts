@@ -23,6 +23,7 @@ function planOf(examples: number, micro: number, accumulation: number, epochs: n
   return {
     ...{ recipe: { ...recipe, quantization: { type: "none" } }, model: { name: "m" }, steps, stepsPerEpoch: perEpoch },
     ...{ warmupSteps: 0, precision: "float32", train: new Array(examples), validation: [] },
+    batch: { micro, accumulation },
   } as unknown as TrainingPlan;
 }
 

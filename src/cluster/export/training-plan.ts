@@ -1,6 +1,7 @@
 /** What a recipe comes to for another trainer: its rows as tokens and labels, its steps, its model's name there. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { planEpoch } from "../../data/batch-plan.js";
 import type { TrainingExample } from "../../data/encode.js";
 import { loadTrainingExamples } from "../../data/training-examples.js";
 import { UsageError } from "../../errors.js";
@@ -10,6 +11,7 @@ import { type TrainedSettings, trainedSettings } from "../../peft/trained-adapte
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { plannedSteps } from "../../train/length.js";
+import { checkLaunch, type LaunchPlan, sharedBatch } from "./launch.js";
 
 export interface TrainingPlan {
   recipe: TrainingRecipe;
@@ -22,6 +24,12 @@ export interface TrainingPlan {
   stepsPerEpoch: number;
   warmupSteps: number;
   precision: "bfloat16" | "float32";
+  /** Batch of one process. */
+  batch: { micro: number; accumulation: number };
+  /** Rows are read in the order of the file, which is that of evoke's first pass. */
+  inSequence: boolean;
+  /** Several processes. */
+  launch?: LaunchPlan;
   train: readonly TrainingExample[];
   validation: readonly TrainingExample[];
 }
@@ -30,6 +38,10 @@ export interface PlanOptions {
   /** The base model as the other tool sees it: `hf:ORG/NAME[@REV]` or a path. Default: where the recipe's model is. */
   model?: string;
   precision: "bfloat16" | "float32";
+  /** Read the rows in evoke's order of the first pass, in every pass. */
+  inSequence?: boolean;
+  /** Several processes, and how they share the model. */
+  launch?: Omit<LaunchPlan, "precision">;
   say(line: string): void;
 }
 
@@ -39,6 +51,8 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   const { type, block_size } = recipe.quantization;
   if (type === "nf4" && block_size !== 64)
     throw new UsageError(`quantization.block_size: bitsandbytes uses blocks of 64, not ${block_size}`);
+  const launch = options.launch && { ...options.launch, precision };
+  if (launch) checkLaunch(launch, recipe);
   const path = await resolveModel(recipe.model, { say, weights: false });
   const adapter = recipe.method === "full" ? undefined : trainedSettings(modelShape(path), recipe);
   const tokenizer = await loadTokenizer(path);
@@ -56,9 +70,28 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
     stepsPerEpoch: perEpoch,
     warmupSteps: recipe.schedule.warmup_steps || Math.ceil(recipe.schedule.warmup_ratio * steps),
     precision,
-    train,
+    batch: launch ? sharedBatch(recipe.batch, launch.processes) : recipe.batch,
+    inSequence: options.inSequence ?? false,
+    ...(launch ? { launch } : {}),
+    train: inOrder(train, recipe),
     validation,
   };
+}
+
+/** Rows as evoke's first pass takes them, so that a trainer that reads them in sequence makes the same updates. */
+function inOrder(train: readonly TrainingExample[], { seed, batch, max_length }: TrainingRecipe): TrainingExample[] {
+  const plan = planEpoch(
+    train.map(({ tokens }) => tokens.length),
+    {
+      seed,
+      epoch: 0,
+      microBatch: batch.micro,
+      accumulation: batch.accumulation,
+      packing: false,
+      maxLength: max_length,
+    },
+  );
+  return plan.flat().map((index) => train[index]!);
 }
 
 /** The Hub name and the very commit of a model from the Hub, else its folder. */

@@ -24,8 +24,9 @@ export function trlConfig(plan: TrainingPlan): Record<string, unknown> {
     weight_decay: recipe.optimizer.weight_decay,
     lr_scheduler_type: scheduler(plan),
     warmup_steps: plan.warmupSteps,
-    per_device_train_batch_size: recipe.batch.micro,
-    gradient_accumulation_steps: recipe.batch.accumulation,
+    per_device_train_batch_size: plan.batch.micro,
+    gradient_accumulation_steps: plan.batch.accumulation,
+    ...(plan.inSequence ? { train_sampling_strategy: "sequential" } : {}),
     ...length(plan),
     max_grad_norm: recipe.max_grad_norm ?? 0,
     gradient_checkpointing: recipe.memory.recompute !== "none",
@@ -71,12 +72,12 @@ export function scheduler({ recipe, warmupSteps }: TrainingPlan): string {
 }
 
 /** Validation and checkpoints; to come back to the best state both must fall on the same steps. */
-function evaluation({ recipe, validation, stepsPerEpoch }: TrainingPlan): Record<string, unknown> {
+function evaluation({ recipe, batch, validation, stepsPerEpoch }: TrainingPlan): Record<string, unknown> {
   const every = recipe.validation.every_steps ?? stepsPerEpoch;
   const best = recipe.early_stop !== undefined && validation.length > 0;
   return {
     ...(validation.length
-      ? { eval_strategy: "steps", eval_steps: every, per_device_eval_batch_size: recipe.batch.micro }
+      ? { eval_strategy: "steps", eval_steps: every, per_device_eval_batch_size: batch.micro }
       : { eval_strategy: "no" }),
     save_strategy: "steps",
     save_steps: best ? every : recipe.checkpoint.every_steps,
@@ -85,9 +86,9 @@ function evaluation({ recipe, validation, stepsPerEpoch }: TrainingPlan): Record
   };
 }
 
-/** `trl sft` cannot stop early or go on from an adapter: then a program of a few lines takes its place. */
-export function needsScript({ recipe }: TrainingPlan): boolean {
-  return recipe.early_stop !== undefined || recipe.adapter !== undefined;
+/** `trl sft` cannot stop early or go on from an adapter, and accelerate starts a program: then a program of a few lines takes its place. */
+export function needsScript({ recipe, launch }: TrainingPlan): boolean {
+  return launch !== undefined || recipe.early_stop !== undefined || recipe.adapter !== undefined;
 }
 
 /** That program. It reads the same sft.yaml. */

@@ -103,13 +103,13 @@ function onGpu(work: Workload, gpu: Gpu): Place {
 }
 
 function onCluster(work: Workload, { nodes, gpus, gpu }: ClusterShape): Place {
-  const count = nodes * gpus;
+  const count = Math.min(nodes * gpus, work.updateExamples);
   const single = onGpu(work, gpu);
   const workers = 1 + NODE_SHARE * (count - 1);
   return {
     ...single,
     place: "cluster",
-    what: `${count} × ${gpu.name}, Ray`,
+    what: `${count === nodes * gpus ? "" : `${count} of `}${nodes * gpus} × ${gpu.name}, Ray`,
     ...(single.seconds === undefined ? {} : { seconds: single.seconds / workers }),
   };
 }

@@ -22,7 +22,12 @@ const TERA = 1e12;
 
 /** Makers' data sheets: memory in 10⁹ bytes, dense (not sparse) tensor rate. The first entry of a name is its usual size. */
 const KNOWN: readonly { pattern: RegExp; name: string; memory: number; rate: number }[] = [
+  { pattern: /B300/i, name: "B300", memory: 288, rate: 2500 },
   { pattern: /B200/i, name: "B200", memory: 180, rate: 2250 },
+  { pattern: /MI355X?/i, name: "MI355X", memory: 288, rate: 2500 },
+  { pattern: /MI325X?/i, name: "MI325X", memory: 256, rate: 1307 },
+  { pattern: /MI300X?/i, name: "MI300X", memory: 192, rate: 1307 },
+  { pattern: /RTX ?PRO ?6000/i, name: "RTXPRO6000", memory: 96, rate: 504 },
   { pattern: /H200/i, name: "H200", memory: 141, rate: 989 },
   { pattern: /H100/i, name: "H100", memory: 80, rate: 989 },
   { pattern: /A100.*80/i, name: "A100-80GB", memory: 80, rate: 312 },
@@ -32,6 +37,7 @@ const KNOWN: readonly { pattern: RegExp; name: string; memory: number; rate: num
   { pattern: /A10G?\b/i, name: "A10", memory: 24, rate: 125 },
   { pattern: /V100/i, name: "V100", memory: 16, rate: 125 },
   { pattern: /T4\b/i, name: "T4", memory: 16, rate: 65 },
+  { pattern: /5090/i, name: "RTX5090", memory: 32, rate: 210 },
   { pattern: /4090/i, name: "RTX4090", memory: 24, rate: 165 },
   { pattern: /3090/i, name: "RTX3090", memory: 24, rate: 71 },
 ];

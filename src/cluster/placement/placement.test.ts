@@ -32,6 +32,7 @@ const qlora: Workload = {
   lengths: new Array<number>(1000).fill(512),
   targets: 400_000,
   microBatch: 8,
+  updateExamples: 64,
   epochs: 2,
   recompute: true,
 };

@@ -14,6 +14,8 @@ export interface Workload {
   lengths: readonly number[];
   targets: number;
   microBatch: number;
+  /** Examples of an update: no more workers than these can share it. */
+  updateExamples: number;
   /** Times that the examples are seen. */
   epochs: number;
   recompute: boolean;

@@ -39,6 +39,7 @@ export async function recipeWork(recipe: TrainingRecipe, assumeRows: boolean, sa
     base: recipe.quantization.type,
     ...rows,
     microBatch: Math.min(micro, rows.lengths.length),
+    updateExamples: Math.min(micro * accumulation, rows.lengths.length),
     epochs: steps / perEpoch,
     recompute: recipe.memory.recompute !== "none",
   };

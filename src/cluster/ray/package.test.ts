@@ -2,7 +2,7 @@ import { unzipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { planEpoch } from "../../data/batch-plan.js";
 import { UsageError } from "../../errors.js";
-import { defaultRequirements, packJob, planRun } from "./package.js";
+import { jobRequirements, packJob, planRun } from "./package.js";
 
 const example = (tokens: number[], mask: number[]) => ({
   tokens: Int32Array.from(tokens),
@@ -41,10 +41,10 @@ describe("packJob", () => {
 });
 
 describe("planRun", () => {
-  it("has the local trainer's examples in every update, across epochs", () => {
+  it.each([2, 1])("has the local trainer's examples in every update, across epochs (at most %i at once)", (share) => {
     const lengths = [5, 9, 3, 7, 4, 8, 6];
     const options = { seed: 3, micro: 2, accumulation: 2, maxLength: 16 };
-    const plan = planRun(lengths, { ...options, steps: 5 });
+    const plan = planRun(lengths, { ...options, share, steps: 5 });
     expect(plan).toHaveLength(5);
     const local = [0, 1, 2].flatMap((epoch) => {
       const micro = planEpoch(lengths, {
@@ -59,12 +59,12 @@ describe("planRun", () => {
     });
     const sorted = (batch: number[]): number[] => batch.toSorted((a, b) => a - b);
     expect(plan.map((batches) => sorted(batches.flat()))).toEqual(local.slice(0, 5).map(sorted));
-    for (const batch of plan.flat()) expect(batch.length).toBeLessThanOrEqual(2);
+    for (const batch of plan.flat()) expect(batch.length).toBeLessThanOrEqual(share);
   });
 });
 
 it("names the packages that the job was tested with", () => {
-  expect(defaultRequirements()).toEqual(
+  expect(jobRequirements()).toEqual(
     expect.arrayContaining([expect.stringMatching(/^trl==/), expect.stringMatching(/^peft==/)]),
   );
 });

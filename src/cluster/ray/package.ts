@@ -63,25 +63,35 @@ export function programHash(): string {
 }
 
 /** Packages that `cluster.pip: default` stands for. */
-export function defaultRequirements(): string[] {
+export function jobRequirements(): string[] {
   return readFileSync(join(PROGRAM, "requirements.txt"), "utf8")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** The micro-batches of each update of a run: those of the local trainer, laid out for rows of their own. */
+/**
+ * The micro-batches of each update of a run: those of the local trainer, laid out for rows of their own; the same examples in
+ * micro-batches of `share` where that is smaller.
+ */
 export function planRun(
   lengths: readonly number[],
-  options: { seed: number; micro: number; accumulation: number; maxLength: number; steps: number },
+  options: { seed: number; micro: number; accumulation: number; share: number; maxLength: number; steps: number },
 ): number[][][] {
-  const { seed, micro, accumulation, maxLength, steps } = options;
+  const { seed, micro, accumulation, share, maxLength, steps } = options;
   const plan: number[][][] = [];
   for (let epoch = 0; plan.length < steps; epoch++) {
     const batches = planEpoch(lengths, { seed, epoch, microBatch: micro, accumulation, packing: false, maxLength });
     for (let at = 0; at < batches.length && plan.length < steps; at += accumulation)
-      plan.push(batches.slice(at, at + accumulation));
+      plan.push(dealt(batches.slice(at, at + accumulation), share));
   }
   return plan;
+}
+
+/** An update's micro-batches, none larger than `size`. */
+function dealt(batches: number[][], size: number): number[][] {
+  if (batches.every((batch) => batch.length <= size)) return batches;
+  const examples = batches.flat();
+  return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) => examples.slice(i * size, (i + 1) * size));
 }
 
 /** Targets as ranges [start, end) of tokens. */

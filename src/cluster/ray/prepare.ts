@@ -16,7 +16,8 @@ import { type RunIdentity, runIdentity } from "../../train/identity.js";
 import { plannedSteps } from "../../train/length.js";
 import { arithmeticEnvironment, idleSettings } from "./field-effects.js";
 import { type WorkerModel, workerModel } from "./model-source.js";
-import { defaultRequirements, type JobPackage, packJob, planRun, programHash } from "./package.js";
+import { type JobPackage, jobRequirements, packJob, planRun, programHash } from "./package.js";
+import { shareOut } from "./share.js";
 
 /** A recipe made ready for a cluster. */
 export interface PreparedJob {
@@ -63,31 +64,46 @@ export async function prepareJob(
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
   const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
 
-  const { micro, accumulation } = recipe.batch;
+  const { workers, micro, accumulation, said } = shareOut({ workers: cluster.workers, ...recipe.batch });
+  if (said) say(said);
   const lengths = train.map(({ tokens }) => tokens.length);
-  const { perEpoch, steps } = plannedSteps(train.length, micro * accumulation, {
+  const { perEpoch, steps } = plannedSteps(train.length, recipe.batch.micro * recipe.batch.accumulation, {
     epochs: recipe.epochs,
     maxSteps: recipe.max_steps,
   });
-  const plan = planRun(lengths, { seed: recipe.seed, micro, accumulation, maxLength: recipe.max_length, steps });
+  const plan = planRun(lengths, {
+    seed: recipe.seed,
+    ...recipe.batch,
+    share: micro,
+    maxLength: recipe.max_length,
+    steps,
+  });
   const targets =
     recipe.method === "full" ? [] : trainedSettings(modelShape(modelPath), recipe).settings.target_modules;
   checkResultSize(recipe, cluster, modelPath);
 
   const { name, revision } = model;
-  const identity = await jobIdentity({ recipe, cluster, model, train, validation, steps, env });
+  const identity = await jobIdentity({
+    recipe,
+    cluster: { ...cluster, workers },
+    model,
+    train,
+    validation,
+    steps,
+    env,
+  });
   const id = `evoke-${identity.id.slice(0, 16)}${apart ? `-${apart}` : ""}`;
   const { cluster: _cluster, out: _out, data: _data, model: _model, ...settings } = recipe;
   const job = {
     id,
-    recipe: settings,
+    recipe: { ...settings, batch: { micro, accumulation } },
     model: { name, revision },
     adapter: recipe.adapter && "package:adapter",
     target_modules: targets,
     steps,
     steps_per_epoch: perEpoch,
     validation: validation.length > 0,
-    workers: cluster.workers,
+    workers,
     resources: {
       CPU: cluster.cpus_per_worker,
       ...(cluster.gpus_per_worker ? { GPU: cluster.gpus_per_worker } : {}),
@@ -142,7 +158,7 @@ async function jobIdentity({ recipe, cluster, model, train, validation, steps, e
     precision,
     storage,
     "gpus_per_worker > 0": gpus_per_worker > 0,
-    pip: pip === "default" ? defaultRequirements() : pip,
+    pip: pip === "default" ? jobRequirements() : pip,
     runtime_env,
     env: arithmeticEnvironment(cluster.env, env),
   };

@@ -3,7 +3,7 @@
 import { UsageError } from "../../errors.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import { type RayClient, Refused } from "./client.js";
-import { defaultRequirements } from "./package.js";
+import { jobRequirements } from "./package.js";
 import type { PreparedJob } from "./prepare.js";
 import { ended, type Submission } from "./wire.js";
 
@@ -71,7 +71,7 @@ function submission(
   const missing = cluster.env.filter((variable) => !env[variable]);
   if (missing.length) throw new UsageError(`cluster.env: ${missing.join(", ")} is not set here`);
   const own = (cluster.runtime_env.env_vars ?? {}) as Record<string, string>;
-  const pip = cluster.pip === "default" ? defaultRequirements() : cluster.pip;
+  const pip = cluster.pip === "default" ? jobRequirements() : cluster.pip;
   return {
     submission_id: id,
     entrypoint: "python main.py",
