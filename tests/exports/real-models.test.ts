@@ -74,24 +74,28 @@ async function compared(weights: DecoderWeights, prompts: number[][], answers: S
 }
 
 describe.skipIf(peers === "" || realModels.length === 0)("llama.cpp on the same file", () => {
-  it.each(realModels)("writes the greedy tokens of %s and gives its log-probabilities", async (path) => {
-    const checkpoint = openCheckpoint(path);
-    const weights = loadDecoderWeights(checkpoint);
-    const tokenizer = await loadTokenizer(path);
-    const prompts = TEXTS.map((text) => [...tokenizer.encode(text)]);
-    const request = { prompts, count: COUNT, top: TOP, every: EVERY };
-    const plain = join(root, `${basename(path)}-f32.gguf`);
-    const chat = { template: tokenizer.chatTemplate, stops: [] };
-    writeGgufModel(checkpoint, path, tokenizer, plain, { encoding: "f32", chat, name: "test" });
-    checkpoint.close();
+  it.each(realModels)(
+    "writes the greedy tokens of %s and gives its log-probabilities",
+    async (path) => {
+      const checkpoint = openCheckpoint(path);
+      const weights = loadDecoderWeights(checkpoint);
+      const tokenizer = await loadTokenizer(path);
+      const prompts = TEXTS.map((text) => [...tokenizer.encode(text)]);
+      const request = { prompts, count: COUNT, top: TOP, every: EVERY };
+      const plain = join(root, `${basename(path)}-f32.gguf`);
+      const chat = { template: tokenizer.chatTemplate, stops: [] };
+      writeGgufModel(checkpoint, path, tokenizer, plain, { encoding: "f32", chat, name: "test" });
+      checkpoint.close();
 
-    const exact = await compared(weights, prompts, askPeer("llama-cpp-logits", plain, request) as Steps[]);
-    console.log(`${basename(path)} as float32: ${JSON.stringify(exact)}`);
-    expect(exact.widest).toBeLessThan(0.01);
-    expect(exact.ofTop).toBeLessThan(2e-2);
+      const exact = await compared(weights, prompts, askPeer("llama-cpp-logits", plain, request) as Steps[]);
+      console.log(`${basename(path)} as float32: ${JSON.stringify(exact)}`);
+      expect(exact.widest).toBeLessThan(0.01);
+      expect(exact.ofTop).toBeLessThan(2e-2);
 
-    const stored = await compared(weights, prompts, askPeer("llama-cpp-logits", path, request) as Steps[]);
-    console.log(`${basename(path)} as stored: ${JSON.stringify(stored)}`);
-    expect(stored.widest).toBeLessThan(0.5);
-  });
+      const stored = await compared(weights, prompts, askPeer("llama-cpp-logits", path, request) as Steps[]);
+      console.log(`${basename(path)} as stored: ${JSON.stringify(stored)}`);
+      expect(stored.widest).toBeLessThan(0.5);
+    },
+    3_600_000,
+  );
 });
