@@ -30,6 +30,9 @@ export class FailureError extends EvokeError {
   }
 }
 
+/** A server that does not answer; the cause says it without what to do. */
+export class UnreachableError extends FailureError {}
+
 /** Stopped by SIGINT (130) or SIGTERM (143) after the state was saved. */
 export class InterruptedError extends Error {
   constructor(readonly signal: "SIGINT" | "SIGTERM") {

@@ -1,9 +1,10 @@
 import type { Rule } from "../generate/rules.js";
 import type { BertScoreFlags } from "./bert-score-flags.js";
+import type { LocalFlags } from "./generation-flags.js";
 import type { LlmFlags } from "./llm-options.js";
 
 /** Flags of `evoke eval`. */
-export interface EvalFlags extends LlmFlags, BertScoreFlags {
+export interface EvalFlags extends LlmFlags, LocalFlags, BertScoreFlags {
   model?: string;
   out?: string;
   limit?: number;
@@ -15,8 +16,6 @@ export interface EvalFlags extends LlmFlags, BertScoreFlags {
   prompt?: string;
   rows?: string[];
   outputs?: string[];
-  weights: "float32" | "int8" | "int4";
-  threads?: number;
   bos: "tokenizer" | "none";
   layout?: "rt";
   judge?: string;

@@ -8,7 +8,7 @@ import type { EvalFlags } from "./eval-flags.js";
 import { openEvalModel } from "./eval-model.js";
 import { resolveReference } from "./eval-reference.js";
 import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
-import { bosOption, rulesOption } from "./generation-flags.js";
+import { addLocalFlags, bosOption, localOptions, rulesOption } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
@@ -29,12 +29,6 @@ export function evalCommand(): Command {
       collect,
     )
     .option("--outputs <file>", "judge the answers in this file in place of a model's (repeatable)", collect)
-    .addOption(
-      new Option("--weights <format>", "weights of a local model; float32 keeps its own precision, int8 writes faster")
-        .choices(["float32", "int8", "int4"])
-        .default("float32"),
-    )
-    .option("--threads <n>", "threads of one operation (default: all cores)", parseCount)
     .addOption(
       new Option(
         "--layout <name>",
@@ -86,6 +80,7 @@ export function evalCommand(): Command {
         .default("missing"),
     )
     .option("--labels <file>", "refusal: report this file of labels");
+  addLocalFlags(command);
   addBertScoreFlags(command, "user_tasks: ");
   addLlmOptions(command).addCommand(evalCompareCommand()).action(evaluate);
   return command;
@@ -119,11 +114,10 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
 
 /** The template goes to the model as well, which renders conversations by it. */
 function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
-  const { weights, threads, rules } = flags;
+  const { rules } = flags;
   const options = {
     ...resolveOptions(llmFlags(flags), globals),
-    weights,
-    ...(threads ? { threads } : {}),
+    ...localOptions(flags),
     ...(rules ? { rules } : {}),
   };
   return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
@@ -145,8 +139,7 @@ async function run(
 ): Promise<void> {
   if (flags.judge && flags.judge !== flags.model) {
     const { adapter: _, ...rest } = llmFlags(flags);
-    const { weights, threads } = flags;
-    const options = { ...resolveOptions(rest, globals), weights, ...(threads ? { threads } : {}) };
+    const options = { ...resolveOptions(rest, globals), ...localOptions(flags) };
     return withModel(flags.judge, options, (judge, signal) =>
       runOpened(suites, flags, globals, modelName, { ...opened, signal: opened?.signal ?? signal, judge }),
     );

@@ -14,6 +14,27 @@ export interface ModelFlags {
   batch?: number;
 }
 
+/** Flags of the commands that keep a local model's own precision unless told otherwise: those whose results are figures or data. */
+export interface LocalFlags {
+  weights?: "float32" | "int8" | "int4";
+  threads?: number;
+}
+
+export function addLocalFlags(command: Command, defaultWeights: string | undefined = "float32"): Command {
+  const weights = new Option(
+    "--weights <format>",
+    "weights of a local model; float32 keeps its own precision, int8 writes faster",
+  ).choices(["float32", "int8", "int4"]);
+  return command
+    .addOption(defaultWeights === undefined ? weights : weights.default(defaultWeights))
+    .option("--threads <n>", "CPU threads of a local model (default: all cores)", parseCount);
+}
+
+/** What an embedded model takes of them. */
+export function localOptions({ weights, threads }: LocalFlags): EmbeddedModelOptions {
+  return { ...(weights ? { weights } : {}), ...(threads ? { threads } : {}) };
+}
+
 /** Flags of the commands that write text. */
 export interface SamplingFlags extends SamplingOptions {
   maxTokens: number;

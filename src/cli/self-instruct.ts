@@ -9,14 +9,16 @@ import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
 import type { RunReport } from "../self-instruct/run.js";
 import type { Stage } from "../self-instruct/stages.js";
 import { skipInvalid } from "./data-prepare.js";
+import { addLocalFlags, type LocalFlags, localOptions } from "./generation-flags.js";
 import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
-interface RunFlags extends LlmFlags {
+interface RunFlags extends LlmFlags, LocalFlags {
   set: string[];
   model?: string;
   out?: string;
   skipInvalid?: boolean;
+  originalPrompts?: boolean;
   numInstructions?: number;
   generationTasksOnly?: boolean;
   classificationTasksOnly?: boolean;
@@ -67,8 +69,9 @@ function addRun(command: Command, stages: readonly Stage[]): void {
     )
     .option("--model <model>", "who writes, in place of the recipe's model")
     .option("--out <folder>", "run folder; default: out of the recipe, or runs/NAME")
+    .option("--original-prompts", "ask with the original project's prompts (fetched), over the recipe's choice")
     .option("--skip-invalid", "leave malformed rows of stage files out and count them");
-  addLlmOptions(command).action((path: string, _flags: unknown, self: Command) =>
+  addLocalFlags(addLlmOptions(command), undefined).action((path: string, _flags: unknown, self: Command) =>
     runStages(path, stages, flagsOf<RunFlags>(self), globalOptions(self)),
   );
 }
@@ -118,6 +121,7 @@ async function runStages(
   if (flags.numInstructions !== undefined && stages[0] === "prepare")
     sets.push(`prepare.num_instructions=${flags.numInstructions}`);
   if (flags.includeSeedTasks !== undefined) sets.push(`prepare.include_seed_tasks=${flags.includeSeedTasks}`);
+  if (flags.originalPrompts) sets.push("original_prompts=true");
   if (flags.generationTasksOnly && flags.classificationTasksOnly)
     throw new UsageError("--generation-tasks-only and --classification-tasks-only exclude each other");
   const recipe = loadSelfInstructRecipe(path, sets);
@@ -130,6 +134,7 @@ async function runStages(
     folder,
     seedTasks,
     stages,
+    source: { dataDir: globals.dataDir, say: (line: string) => say(line, globals) },
     onInvalid: skipped.onInvalid,
     instanceFiles: existing(flags.instanceFiles),
     classificationFiles: existing(flags.classificationTypeFiles),
@@ -148,10 +153,14 @@ async function runStages(
   let report: RunReport;
   try {
     report = stages.some((stage) => stage !== "prepare")
-      ? await withModel(recipe.model, resolveOptions(flags, globals, fromRecipe(recipe)), (model, signal) => {
-          used = model;
-          return runSelfInstruct(recipe, { ...options, model, signal });
-        })
+      ? await withModel(
+          recipe.model,
+          { ...resolveOptions(flags, globals, fromRecipe(recipe)), ...localOptions(flags) },
+          (model, signal) => {
+            used = model;
+            return runSelfInstruct(recipe, { ...options, model, signal });
+          },
+        )
       : await runSelfInstruct(recipe, options);
   } finally {
     progress?.finish();
@@ -160,10 +169,13 @@ async function runStages(
   skipped.report();
   await tell(report, folder, globals);
   const trained = recipe.train && stages === ALL ? await train(recipe.train, folder, globals) : undefined;
+  const { localRecord } = await import("../llm/local-record.js");
+  const record = used ? localRecord(used) : {};
   if (globals.json)
     printJson({
       out: folder,
       ...report,
+      ...record,
       usage: used?.usage ?? null,
       invalid: skipped.count(),
       ...(trained && { train: trained }),
@@ -180,10 +192,11 @@ function tasksOnly(flags: RunFlags): "generation" | "classification" | undefined
   return flags.classificationTasksOnly ? "classification" : undefined;
 }
 
-function fromRecipe({ llm, adapter }: SelfInstructRecipe): ResolveOptions {
+function fromRecipe({ llm, adapter, weights }: SelfInstructRecipe): ResolveOptions {
   const { timeout, max_requests, max_tokens, api_key_env, ...rest } = llm;
   const given = {
     ...rest,
+    weights,
     adapter,
     timeoutSeconds: timeout,
     maxRequests: max_requests,
@@ -203,11 +216,12 @@ async function locateSeeds(reference: string, globals: GlobalOptions): Promise<s
 }
 
 async function tell(
-  { bootstrap, classify, instances, prepare, calls }: RunReport,
+  { bootstrap, classify, instances, prepare, prompts, calls }: RunReport,
   folder: string,
   globals: GlobalOptions,
 ): Promise<void> {
   const { whatBecame } = await import("../self-instruct/bootstrap.js");
+  const { originsText } = await import("../data/prompt-origin.js");
   for (const [stage, part] of Object.entries({ classify, instances }))
     for (const error of part?.errors.slice(0, ERRORS_SHOWN) ?? []) say(`failed in ${stage}: ${error}`, globals);
   if (bootstrap)
@@ -217,6 +231,7 @@ async function tell(
       `${prepare.instances} instances of ${prepare.instructions} instructions (${prepare.classification_instructions} classification), ${prepare.finetuning_rows} fine-tuning rows: ${folder}`,
       globals,
     );
+  if (prompts) say(`prompts: ${originsText(prompts)}`, globals);
   if (calls.reused > 0) say(`${calls.reused} calls answered from the journal, ${calls.made} made`, globals);
 }
 

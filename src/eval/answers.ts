@@ -1,3 +1,4 @@
+import type { PromptOrigin } from "../data/prompt-origin.js";
 import { UsageError } from "../errors.js";
 import type { GenerateRequest } from "../llm/language-model.js";
 import { pairAnswers, readAnswerFiles } from "./paired-answers.js";
@@ -65,16 +66,22 @@ async function readAnswers(
   return found.map((output) => (output === undefined ? { problem: "not in the file of answers" } : { output }));
 }
 
-/** What the run's answers depend on, for `config`. */
-export function answerConfig(context: SuiteContext, maxTokens: number): Record<string, unknown> {
+/** What the run's answers depend on, for `config`. @param judges prompts that judges were asked with. */
+export function answerConfig(
+  context: SuiteContext,
+  maxTokens: number,
+  judges: readonly PromptOrigin[] = [],
+): Record<string, unknown> {
   const { limit, prompt, template } = context;
+  const prompts = [...(prompt ? [prompt.origin] : []), ...judges];
   return {
     generator: context.generator,
-    prompts: context.originalPrompts ? "original" : "own",
+    prompts: prompts.some(({ origin }) => origin === "original") ? "original" : "own",
     ...(context.outputs
       ? { outputs: context.outputs.join(", ") }
       : { max_new_tokens: context.maxNewTokens ?? maxTokens }),
     ...(prompt ? { prompt: prompt.name, prompt_sha256: prompt.sha256 } : { chat_template: template ?? "the model's" }),
+    ...(prompts.length > 0 ? { prompt_origins: prompts } : {}),
     ...(limit === undefined ? {} : { limit }),
   };
 }

@@ -1,34 +1,13 @@
-import { existsSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { downloadFile } from "../data/download.js";
-import { type LocateOptions, locateData } from "../data/source-files.js";
-import { FailureError, UsageError } from "../errors.js";
-import { sha256OfFile } from "../files/sha256.js";
-
-/** A file of an evaluation: where a copy is looked for, and where it comes from. */
-export interface EvalFile {
-  /** Paths under the data folder, best first; the first is also where a fetched copy goes. */
-  local: readonly [string, ...string[]];
-  remote: { url: string; sha256: string } | { hub: string };
-}
-
-const GITHUB = "https://raw.githubusercontent.com";
-
-const github = (repository: string, commit: string, path: string, sha256: string): EvalFile["remote"] => ({
-  url: `${GITHUB}/${repository}/${commit}/${path}`,
-  sha256,
-});
+import { githubFile, type PinnedFile, RESPONSE_TUNING, SELF_INSTRUCT } from "../data/pinned-file.js";
 
 const ALPACA = ["tatsu-lab/alpaca_eval", "cd543a149df89434d8a54582c0151c0b945c3d20"] as const;
 const JUST_EVAL = ["Re-Align/just-eval", "3e1a1265e210be1d6ad71624c91da3efc36493ca"] as const;
-const RESPONSE_TUNING = ["seokhyunan/response-tuning", "65b848e40bdeb01dd80b17b0eadad4d1901d8f6a"] as const;
-const SELF_INSTRUCT = ["yizhongw/self-instruct", "0b26ccaa415992100fa32df62d41b994cf928e23"] as const;
 
+/** Files of the public benchmarks, and of the prompts that their tools ask with. */
 export const EVAL_FILES = {
   alpacaEval: {
     local: ["alpaca_eval/alpaca_eval.json"],
-    remote: github(
+    remote: githubFile(
       ...ALPACA,
       "results/text_davinci_003/model_outputs.json",
       "af0bc112f08c88bf589bbfe6fc1036806d0a0f6fec9c4d5a4db860f5afe73b4b",
@@ -36,7 +15,7 @@ export const EVAL_FILES = {
   },
   alpacaReference: {
     local: ["alpaca_eval/reference_outputs_gpt4_1106_preview.json"],
-    remote: github(
+    remote: githubFile(
       ...ALPACA,
       "results/gpt4_1106_preview/model_outputs.json",
       "83db546b872ddebee8965fd05fa48461ee3c32bc695c62fb57f2d214ff741ec4",
@@ -48,7 +27,7 @@ export const EVAL_FILES = {
   },
   advbench: {
     local: ["refusal/advbench_harmful_behaviors.csv"],
-    remote: github(
+    remote: githubFile(
       "andyrdt/refusal_direction",
       "9d852fae1a9121c78b29142de733cb1340770cc3",
       "dataset/raw/advbench.csv",
@@ -69,7 +48,7 @@ export const EVAL_FILES = {
   },
   xstest: {
     local: ["refusal/xstest_prompts.csv"],
-    remote: github(
+    remote: githubFile(
       "paul-rottger/exaggerated-safety",
       "d7bb5bd738c1fcbc36edd83d5e7d1b71a3e2d84d",
       "xstest_prompts.csv",
@@ -78,7 +57,7 @@ export const EVAL_FILES = {
   },
   userTasks: {
     local: ["self_instruct/user_oriented_instructions.jsonl"],
-    remote: github(
+    remote: githubFile(
       ...SELF_INSTRUCT,
       "human_eval/user_oriented_instructions.jsonl",
       "81d60a117db495cecedecd9193504fd07c5b5a42f6699ef6b0f9da10fc22f42e",
@@ -86,7 +65,7 @@ export const EVAL_FILES = {
   },
   gsm8kShots: {
     local: ["originals/gsm8k-cot-llama.yaml"],
-    remote: github(
+    remote: githubFile(
       "EleutherAI/lm-evaluation-harness",
       "4e7e0d47f33bc71070c1d38394bafbb52b117163",
       "lm_eval/tasks/gsm8k/gsm8k-cot-llama.yaml",
@@ -95,7 +74,7 @@ export const EVAL_FILES = {
   },
   justEvalRegular: {
     local: ["originals/just-eval-multi.py"],
-    remote: github(
+    remote: githubFile(
       ...JUST_EVAL,
       "just_eval/_MULTI_SCORE_TEMPLATE.py",
       "6bdabf59b1cd4693d20aeff4ff0d4651a14d2ddcd445c13db9cd847ca7c26925",
@@ -103,7 +82,7 @@ export const EVAL_FILES = {
   },
   justEvalSafety: {
     local: ["originals/just-eval-safety.py"],
-    remote: github(
+    remote: githubFile(
       ...JUST_EVAL,
       "just_eval/_SAFETY_SCORE_TEMPLATE.py",
       "6cbc853795184a2ed2488561d111821728f829a25aeeeaf0b4cedbd23d06d400",
@@ -111,7 +90,7 @@ export const EVAL_FILES = {
   },
   justEvalRequest: {
     local: ["originals/just-eval-utils.py"],
-    remote: github(
+    remote: githubFile(
       ...JUST_EVAL,
       "just_eval/utils.py",
       "c448b9c73ed9026f7baf4e0faa133ea53f9b248a6cbd2616ecfdce3a45790579",
@@ -119,7 +98,7 @@ export const EVAL_FILES = {
   },
   alpacaJudge: {
     local: ["originals/alpaca-eval-clf.txt"],
-    remote: github(
+    remote: githubFile(
       ...ALPACA,
       "src/alpaca_eval/evaluators_configs/alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt",
       "784227e6dc2832fc08c43d2c8ea3a308e7523780187a1aaad2f85e30bac85f62",
@@ -127,7 +106,7 @@ export const EVAL_FILES = {
   },
   refusalJudge: {
     local: ["originals/refusal-judge.py"],
-    remote: github(
+    remote: githubFile(
       ...RESPONSE_TUNING,
       "eval/safety_eval_utils.py",
       "51da28edfa52c65959469a0e89727b5428433d0c09181f4aee1ec2da8c702552",
@@ -135,7 +114,7 @@ export const EVAL_FILES = {
   },
   urial: {
     local: ["originals/urial.txt"],
-    remote: github(
+    remote: githubFile(
       ...RESPONSE_TUNING,
       "prompts/urial1kv4-4shot.txt",
       "abdce7f6d114dd63addf4fec5af9a2f84fbecfe05c1a04e3d76fa59c614b6296",
@@ -143,7 +122,7 @@ export const EVAL_FILES = {
   },
   urial_r: {
     local: ["originals/urial_r.txt"],
-    remote: github(
+    remote: githubFile(
       ...RESPONSE_TUNING,
       "prompts/urial1kv4_r-4shot.txt",
       "7bd1b19db035aa1f646105da7f785693c97240fd39377784505a8da805435398",
@@ -151,13 +130,13 @@ export const EVAL_FILES = {
   },
   "0shot": {
     local: ["originals/0shot.txt"],
-    remote: github(
+    remote: githubFile(
       ...RESPONSE_TUNING,
       "prompts/urial-0shot.txt",
       "41471418fea45a0b967f334bfdc28ffb26795cea20d308006794d09b75672318",
     ),
   },
-} satisfies Record<string, EvalFile>;
+} satisfies Record<string, PinnedFile>;
 
 /** The eight published models whose answers to the 252 user tasks are compared with, and their files' SHA-256. */
 const PREDICTIONS = {
@@ -171,41 +150,10 @@ const PREDICTIONS = {
   "text-davinci-003": "9fbf9229c917f2c832399e4d474f0ed1a4f367fae61e5eee814f3db687e0d584",
 } as const;
 
-export const PREDICTION_FILES: readonly (EvalFile & { model: string })[] = Object.entries(PREDICTIONS).map(
+export const PREDICTION_FILES: readonly (PinnedFile & { model: string })[] = Object.entries(PREDICTIONS).map(
   ([model, sha256]) => ({
     model,
     local: [`self_instruct/predictions/${model}_predictions.jsonl`],
-    remote: github(...SELF_INSTRUCT, `human_eval/predictions/${model}_predictions.jsonl`, sha256),
+    remote: githubFile(...SELF_INSTRUCT, `human_eval/predictions/${model}_predictions.jsonl`, sha256),
   }),
 );
-
-/**
- * Path of an evaluation's file: a copy under the data folder, or fetched into it (default `~/.cache/evoke/data`).
- * `EVOKE_GITHUB_MIRROR` stands in for raw.githubusercontent.com.
- *
- * @throws FailureError when it cannot be fetched, or its bytes are not those that were pinned.
- */
-export async function locateEvalFile(file: EvalFile, options: LocateOptions = {}): Promise<string> {
-  const { env = process.env } = options;
-  const root = options.dataDir ?? join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "evoke", "data");
-  const copy = file.local.map((path) => join(root, path)).find((path) => existsSync(path));
-  if (copy) return copy;
-  if ("hub" in file.remote) return (await locateData(file.remote.hub, options)).files[0]!;
-  const target = join(root, file.local[0]);
-  if (options.fetchMissing === false) throw new UsageError(`${target}: no copy at hand`);
-  const mirror = env.EVOKE_GITHUB_MIRROR?.replace(/\/+$/, "");
-  const url = mirror ? file.remote.url.replace(GITHUB, mirror) : file.remote.url;
-  options.say?.(`fetching ${url}`);
-  try {
-    await downloadFile(url, target, { signal: options.signal, fetch: options.fetch });
-  } catch (error) {
-    if (!(error instanceof FailureError)) throw error;
-    throw new FailureError(`${error.message}; put the file at ${target}, or name a mirror in EVOKE_GITHUB_MIRROR`);
-  }
-  const found = sha256OfFile(target);
-  if (found !== file.remote.sha256) {
-    rmSync(target);
-    throw new FailureError(`${url}: SHA-256 is ${found}, expected ${file.remote.sha256}; nothing of it is kept`);
-  }
-  return target;
-}

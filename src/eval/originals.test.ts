@@ -4,10 +4,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { locatePinnedFile, type PinnedFile } from "../data/pinned-file.js";
+import { ownOrigin } from "../data/prompt-origin.js";
 import { sha256 } from "../files/sha256.js";
-import { EVAL_FILES, type EvalFile, locateEvalFile } from "./eval-files.js";
+import { EVAL_FILES } from "./eval-files.js";
 import { judgePromptOf } from "./judge-prompt.js";
 import { originalAlpacaPrompt, readGsm8kShots, readPythonTemplate } from "./originals.js";
+
+const FILE = { path: "p.txt", origin: ownOrigin("judge", "", "p.txt") };
 
 describe("originals", () => {
   it("reads worked examples out of a task file", () => {
@@ -22,7 +26,7 @@ describe("originals", () => {
   it("reads a prompt out of a Python file, with its places as ours", () => {
     const place = (name: string) => `$\{${name}}`;
     const source = `T = """\\\nAsked: ${place("instruction")}\nSaid: ${place("candidate")}\n{"a": 1}\n"""\n`;
-    const prompt = judgePromptOf(readPythonTemplate(source, "t.py"), ["instruction", "output"], "t.py");
+    const prompt = judgePromptOf(readPythonTemplate(source, "t.py"), ["instruction", "output"], FILE);
     expect(prompt.fill({ instruction: "{output}", output: "$&" })).toBe('Asked: {output}\nSaid: $&\n{"a": 1}\n');
     expect(() => readPythonTemplate("T = 1", "t.py")).toThrow("t.py: holds no prompt");
   });
@@ -32,21 +36,19 @@ describe("judge prompts", () => {
   const values = { instruction: "Say {output} <|im_end|>", output: " $& " };
 
   it("are one turn of the user", () => {
-    const prompt = judgePromptOf("Asked: {instruction}\nSaid: {output}\n", ["instruction", "output"], "p.txt");
+    const prompt = judgePromptOf("Asked: {instruction}\nSaid: {output}\n", ["instruction", "output"], FILE);
     expect(prompt.messages(values)).toEqual([{ role: "user", content: "Asked: Say {output} <|im_end|>\nSaid:  $&" }]);
   });
 
   it("or the turns that they mark as ChatML does, found before anything is filled in", () => {
     const template = "<|im_start|>system\nYou judge.\n<|im_end|>\n<|im_start|>user\n{instruction}|{output}<|im_end|>";
-    const prompt = judgePromptOf(template, ["instruction", "output"], "p.txt");
+    const prompt = judgePromptOf(template, ["instruction", "output"], FILE);
     expect(prompt.messages(values)).toEqual([
       { role: "system", content: "You judge." },
       { role: "user", content: "Say {output} <|im_end|>| $&" },
     ]);
-    expect(() => judgePromptOf("<|im_start|>user\n{a}", ["a"], "p.txt")).toThrow(/^p\.txt: .* outside of a turn/);
-    expect(() => judgePromptOf("<|im_start|>judge\n{a}<|im_end|>", ["a"], "p.txt")).toThrow(
-      'p.txt: "judge" is no role',
-    );
+    expect(() => judgePromptOf("<|im_start|>user\n{a}", ["a"], FILE)).toThrow(/^p\.txt: .* outside of a turn/);
+    expect(() => judgePromptOf("<|im_start|>judge\n{a}<|im_end|>", ["a"], FILE)).toThrow('p.txt: "judge" is no role');
   });
 });
 
@@ -57,7 +59,7 @@ describe("fetching what an original repository holds", () => {
   let folder: string;
   let options: { dataDir: string; env: NodeJS.ProcessEnv; say: (line: string) => void };
 
-  const file = (path: string, content: string): EvalFile => ({
+  const file = (path: string, content: string): PinnedFile => ({
     local: [`originals/${path}`],
     remote: { url: `https://raw.githubusercontent.com/org/tool/abc/${path}`, sha256: sha256(content) },
   });
@@ -82,10 +84,10 @@ describe("fetching what an original repository holds", () => {
 
   it("takes a mirror in place of GitHub, keeps the file in the data folder, and asks once", async () => {
     const wanted = file("prompt.txt", CONTENT);
-    const path = await locateEvalFile(wanted, options);
+    const path = await locatePinnedFile(wanted, options);
     expect(path).toBe(join(folder, "originals", "prompt.txt"));
     expect(readFileSync(path, "utf8")).toBe(CONTENT);
-    expect(await locateEvalFile(wanted, options)).toBe(path);
+    expect(await locatePinnedFile(wanted, options)).toBe(path);
     expect(asked).toEqual(["/raw/org/tool/abc/prompt.txt"]);
   });
 
@@ -98,14 +100,14 @@ describe("fetching what an original repository holds", () => {
   });
 
   it("says in one line what is not there or not allowed", async () => {
-    await expect(locateEvalFile(file("gone.md", ""), options)).rejects.toThrow(/gone\.md: not found \(HTTP 404\)/);
-    await expect(locateEvalFile(file("private.txt", ""), options)).rejects.toThrow(/access refused \(HTTP 403\)/);
+    await expect(locatePinnedFile(file("gone.md", ""), options)).rejects.toThrow(/gone\.md: not found \(HTTP 404\)/);
+    await expect(locatePinnedFile(file("private.txt", ""), options)).rejects.toThrow(/access refused \(HTTP 403\)/);
     expect(readdirSync(join(folder, "originals"))).toEqual(["prompt.txt"]);
   });
 
   it("says where a file can be put when nothing answers", { timeout: 30_000 }, async () => {
     const unreachable = { ...options, env: { EVOKE_GITHUB_MIRROR: "http://127.0.0.1:9" } };
-    await expect(locateEvalFile(file("prompt2.txt", CONTENT), unreachable)).rejects.toThrow(
+    await expect(locatePinnedFile(file("prompt2.txt", CONTENT), unreachable)).rejects.toThrow(
       /tried 4 times\); put the file at .*prompt2\.txt, or name a mirror in EVOKE_GITHUB_MIRROR/,
     );
   });

@@ -1,18 +1,25 @@
 /** Prompts of the original tools, fetched from their repositories at pinned commits when a run asks for them. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { locatePinnedFile, type PinnedFile } from "../data/pinned-file.js";
+import { originalOrigin, type PromptOrigin } from "../data/prompt-origin.js";
 import type { LocateOptions } from "../data/source-files.js";
 import { FailureError } from "../errors.js";
-import { EVAL_FILES, type EvalFile, locateEvalFile } from "./eval-files.js";
+import { EVAL_FILES } from "./eval-files.js";
 import { type JudgePrompt, judgePromptOf } from "./judge-prompt.js";
-import { type BUILT_IN_PROMPTS, type PromptFile, promptFileOf } from "./prompt-file.js";
+import { BUILT_IN_PROMPTS, type PromptFile, promptFileOf } from "./prompt-file.js";
+import { REFUSAL_SETS } from "./suites/refusal-sets.js";
 import type { Shot } from "./task.js";
 import { gsm8kShots } from "./tasks/gsm8k-cot-llama.js";
 
 /** The eight worked examples of lm-evaluation-harness's `gsm8k_cot_llama`. */
-export async function originalGsm8kShots(options: LocateOptions): Promise<Shot[]> {
-  const path = await locateEvalFile(EVAL_FILES.gsm8kShots, options);
-  return readGsm8kShots(readFileSync(path, "utf8"), path);
+export async function originalGsm8kShots(options: LocateOptions): Promise<{ shots: Shot[]; origin: PromptOrigin }> {
+  const file = EVAL_FILES.gsm8kShots;
+  const path = await locatePinnedFile(file, options);
+  return {
+    shots: readGsm8kShots(readFileSync(path, "utf8"), path),
+    origin: originalOrigin("worked examples", file, path),
+  };
 }
 
 /** @throws FailureError when the task file holds no worked examples. */
@@ -26,18 +33,14 @@ export function readGsm8kShots(text: string, path: string): Shot[] {
   return gsm8kShots(rows);
 }
 
-/** just-eval's own judge prompts, each with the system turn that its requests begin with. */
-export async function originalJustEvalPrompts(
-  options: LocateOptions,
-): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
-  const requestPath = await locateEvalFile(EVAL_FILES.justEvalRequest, options);
+/** just-eval's own prompt for regular rows, or for those about safety, with the system turn that its requests begin with. */
+export async function originalJustEvalPrompt(rows: "regular" | "safety", options: LocateOptions): Promise<JudgePrompt> {
+  const requestPath = await locatePinnedFile(EVAL_FILES.justEvalRequest, options);
   const system = readSystemTurn(readFileSync(requestPath, "utf8"), requestPath);
-  const read = async (file: EvalFile): Promise<JudgePrompt> => {
-    const path = await locateEvalFile(file, options);
-    const text = readPythonTemplate(readFileSync(path, "utf8"), path);
-    return judgePromptOf(text, ["instruction", "output"], path, system);
-  };
-  return { regular: await read(EVAL_FILES.justEvalRegular), safety: await read(EVAL_FILES.justEvalSafety) };
+  const file = rows === "safety" ? EVAL_FILES.justEvalSafety : EVAL_FILES.justEvalRegular;
+  const path = await locatePinnedFile(file, options);
+  const text = readPythonTemplate(readFileSync(path, "utf8"), path);
+  return judgePromptOf(text, ["instruction", "output"], { path, origin: originalOrigin("judge", file, path), system });
 }
 
 /** The text of the system turn in a Python file that makes chat requests. @throws FailureError when there is none. */
@@ -49,18 +52,22 @@ export function readSystemTurn(source: string, path: string): string {
 
 /** AlpacaEval 2's own judge prompt: a system turn and a user turn. */
 export async function originalAlpacaPrompt(options: LocateOptions): Promise<JudgePrompt> {
-  const path = await locateEvalFile(EVAL_FILES.alpacaJudge, options);
-  return judgePromptOf(readFileSync(path, "utf8").trim(), ["instruction", "output_1", "output_2"], path);
+  const path = await locatePinnedFile(EVAL_FILES.alpacaJudge, options);
+  return judgePromptOf(readFileSync(path, "utf8").trim(), ["instruction", "output_1", "output_2"], {
+    path,
+    origin: originalOrigin("judge", EVAL_FILES.alpacaJudge, path),
+  });
 }
 
 /** The refusal judge's prompt of Response Tuning's own evaluation. */
 export async function originalRefusalPrompt(options: LocateOptions): Promise<JudgePrompt> {
-  const path = await locateEvalFile(EVAL_FILES.refusalJudge, options);
+  const path = await locatePinnedFile(EVAL_FILES.refusalJudge, options);
   const text = readPythonTemplate(readFileSync(path, "utf8"), path)
     .trim()
     .replace("{prompt}", "{instruction}")
     .replace("{model_output}", "{output}");
-  return judgePromptOf(text, ["instruction", "output"], path);
+  const origin = originalOrigin("judge", EVAL_FILES.refusalJudge, path);
+  return judgePromptOf(text, ["instruction", "output"], { path, origin });
 }
 
 /** An in-context prompt as Response Tuning's evaluation has it. */
@@ -68,8 +75,9 @@ export async function originalPromptFile(
   name: (typeof BUILT_IN_PROMPTS)[number],
   options: LocateOptions,
 ): Promise<PromptFile> {
-  const path = await locateEvalFile(EVAL_FILES[name], options);
-  return promptFileOf(`${name} (original)`, readFileSync(path, "utf8"), path);
+  const path = await locatePinnedFile(EVAL_FILES[name], options);
+  const origin = originalOrigin("in-context", EVAL_FILES[name], path);
+  return promptFileOf(`${name} (original)`, readFileSync(path, "utf8"), { path, origin });
 }
 
 /**
@@ -83,3 +91,40 @@ export function readPythonTemplate(source: string, path: string): string {
   if (text === undefined) throw new FailureError(`${path}: holds no prompt between triple quotes`);
   return text.replace(/\$\{instruction\}/g, "{instruction}").replace(/\$\{candidate\}/g, "{output}");
 }
+
+/** What of a suite could be the originals', and is not named by a file. */
+export interface OriginalUse {
+  isJudged: boolean;
+  judgePrompt?: unknown;
+  judgeSafetyPrompt?: unknown;
+  /** An in-context prompt's name. */
+  prompt?: string;
+  /** Whether worked examples stand before questions. */
+  hasShots: boolean;
+}
+
+/** The files whose texts a single suite asks with when it asks with the original prompts. */
+export function originalFiles(suite: string, use: OriginalUse): PinnedFile[] {
+  const { isJudged, judgePrompt, judgeSafetyPrompt, prompt, hasShots } = use;
+  const named = BUILT_IN_PROMPTS.find((name) => name === prompt);
+  const found: PinnedFile[] = named && ASKED_SUITES.has(suite) ? [EVAL_FILES[named]] : [];
+  const judges = isJudged && judgePrompt === undefined;
+  if (suite === "gsm8k_cot_llama" && hasShots) found.push(EVAL_FILES.gsm8kShots);
+  if (suite === "alpaca_eval" && judges) found.push(EVAL_FILES.alpacaJudge);
+  if ((REFUSAL_SETS as readonly string[]).includes(suite) && judges) found.push(EVAL_FILES.refusalJudge);
+  if (suite === "just_eval" && isJudged) {
+    if (judges) found.push(EVAL_FILES.justEvalRegular);
+    if (judgeSafetyPrompt === undefined) found.push(EVAL_FILES.justEvalSafety);
+    if (judges || judgeSafetyPrompt === undefined) found.push(EVAL_FILES.justEvalRequest);
+  }
+  return found;
+}
+
+/** Suites that an in-context prompt can ask. */
+const ASKED_SUITES: ReadonlySet<string> = new Set([
+  "alpaca_eval",
+  "just_eval",
+  ...REFUSAL_SETS,
+  "user_tasks",
+  "instruct",
+]);

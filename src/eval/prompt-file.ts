@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { ownOrigin, type PromptOrigin } from "../data/prompt-origin.js";
 import { UsageError } from "../errors.js";
 import { sha256 } from "../files/sha256.js";
 
 /** An in-context prompt: demonstrations and a place for the instruction, continued by a base model. */
 export interface PromptFile {
   name: string;
+  origin: PromptOrigin;
   template: string;
   sha256: string;
 }
@@ -27,19 +29,28 @@ export function loadPromptFile(nameOrPath: string): PromptFile {
   const path = promptPath(nameOrPath);
   if (!existsSync(path))
     throw new UsageError(`${nameOrPath}: no such prompt; expected ${BUILT_IN_PROMPTS.join(", ")} or a file`);
-  return promptFileOf(nameOrPath, readFileSync(path, "utf8"), path);
+  const text = readFileSync(path, "utf8");
+  const origin = ownOrigin("in-context", text, isBuiltIn(nameOrPath) ? undefined : path);
+  return promptFileOf(nameOrPath, text, { path, origin });
 }
 
 /** Where a prompt is: one of the package's own by name, or the path as given. */
 export function promptPath(nameOrPath: string): string {
-  const isBuiltIn = (BUILT_IN_PROMPTS as readonly string[]).includes(nameOrPath);
-  return isBuiltIn ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url)) : nameOrPath;
+  return isBuiltIn(nameOrPath)
+    ? fileURLToPath(new URL(`../../prompts/icl/${nameOrPath}.txt`, import.meta.url))
+    : nameOrPath;
 }
 
+const isBuiltIn = (name: string): boolean => (BUILT_IN_PROMPTS as readonly string[]).includes(name);
+
 /** A prompt from its text. @param path what to call it in messages. @throws UsageError without a place for the instruction. */
-export function promptFileOf(name: string, template: string, path: string): PromptFile {
+export function promptFileOf(
+  name: string,
+  template: string,
+  { path, origin }: { path: string; origin: PromptOrigin },
+): PromptFile {
   if (!template.includes(PLACE)) throw new UsageError(`${path}: holds no ${PLACE}, where the instruction goes`);
-  return { name, template, sha256: sha256(template) };
+  return { name, origin, template, sha256: sha256(template) };
 }
 
 /** The prompt for one instruction. */

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { dataDir, suiteRuns } from "../../tests/support/suite-runs.js";
-import { EVAL_FILES, type EvalFile, locateEvalFile } from "./eval-files.js";
+import { locatePinnedFile, type PinnedFile } from "../data/pinned-file.js";
+import { EVAL_FILES } from "./eval-files.js";
 import { loadSplit, readFiles } from "./load-rows.js";
 import { resultNotes, suiteExtentText } from "./provenance.js";
 import { resultsJsonSchema } from "./results-file.js";
@@ -99,12 +100,12 @@ describe("how much of a benchmark was asked", () => {
     const source = { dataDir, fetchMissing: false };
     const there: Record<string, number> = {};
     for (const task of TASKS) there[task.name] = (await loadSplit(task.data, task.split, source)).rows.length;
-    const files: Record<string, EvalFile> = {
+    const files: Record<string, PinnedFile> = {
       ...{ alpaca_eval: EVAL_FILES.alpacaEval, just_eval: EVAL_FILES.justEval, advbench: EVAL_FILES.advbench },
       ...{ xstest: EVAL_FILES.xstest, user_tasks: EVAL_FILES.userTasks },
     };
     for (const [suite, file] of Object.entries(files))
-      there[suite] = (await readFiles([await locateEvalFile(file, source)])).rows.length;
+      there[suite] = (await readFiles([await locatePinnedFile(file, source)])).rows.length;
     const expected = Object.fromEntries(Object.keys(there).map((suite) => [suite, WHOLE_ROWS[suite]]));
     expect(there).toEqual({ ...expected, hellaswag: 1000 });
   });

@@ -1,8 +1,9 @@
 /** What every suite's `config` says of rows and prompts: added in one place, so that no suite can lack it. */
 import { type DataExtent, extentText } from "../data/extent.js";
+import type { PinnedFile } from "../data/pinned-file.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
-import { EVAL_FILES, type EvalFile } from "./eval-files.js";
+import { EVAL_FILES } from "./eval-files.js";
 import type { RowFile } from "./load-rows.js";
 import type { Sample, SuiteOutput, SuiteResult } from "./results.js";
 import { rowIdentity } from "./row-figures.js";
@@ -78,7 +79,7 @@ function extentOfSuite(
 
 /** Files that are a benchmark's own, whoever names them. */
 const PINNED = new Set(
-  Object.values<EvalFile>(EVAL_FILES).flatMap(({ remote }) => ("sha256" in remote ? [remote.sha256] : [])),
+  Object.values<PinnedFile>(EVAL_FILES).flatMap(({ remote }) => ("sha256" in remote ? [remote.sha256] : [])),
 );
 
 /** `piqa: 100 of 1,838 rows`; undefined for a whole benchmark. */

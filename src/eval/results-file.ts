@@ -37,6 +37,8 @@ const configSchema = z.looseObject({
   judge: z.string().optional().describe("Who judged, as named."),
   judge_sha256: z.string().optional().describe("All bytes of a local judge."),
   precision: z.string().optional().describe("Of a local model's weights while it wrote."),
+  held_as: z.string().optional().describe("Of its weights while prompts are read and text is scored, if not float32."),
+  judge_precision: z.string().optional().describe("Of a local judge's weights while it wrote."),
   device: z.string().optional().describe("Where a local model ran."),
   threads: z.number().optional().describe("Its CPU threads."),
   bos: z
@@ -49,6 +51,12 @@ const configSchema = z.looseObject({
     .string()
     .optional()
     .describe("Whose prompts: own, original (the original tools'), or benchmark (its form has none to replace)."),
+  prompt_origins: z
+    .array(z.looseObject({ use: z.string(), origin: z.string(), sha256: z.string() }))
+    .optional()
+    .describe(
+      "Of each prompt: what it is for, whether it is the original tool's, evoke's own or a file's, and its SHA-256.",
+    ),
   rows: z.array(fileSchema).optional().describe("Files that rows were read from."),
   rows_sha256: z
     .string()
@@ -99,7 +107,10 @@ export function openResults(folder: string): Results | undefined {
 
 /** What every suite's `config` says of the run as a whole. */
 export type ResultRecord = Partial<
-  Pick<z.output<typeof configSchema>, "model" | "model_sha256" | "judge_sha256" | "precision" | "device" | "threads">
+  Pick<
+    z.output<typeof configSchema>,
+    "model" | "model_sha256" | "judge_sha256" | "judge_precision" | "precision" | "held_as" | "device" | "threads"
+  >
 >;
 
 /** The record of a run from the models that it asks. */
@@ -109,14 +120,15 @@ export async function resultRecord(run: {
   judge?: LanguageModel;
 }): Promise<ResultRecord> {
   const { EmbeddedModel } = await import("../llm/embedded.js");
+  const { localRecord } = await import("../llm/local-record.js");
   const { model, modelName, judge } = run;
   const record: ResultRecord = modelName === undefined ? {} : { model: modelName };
   if (model instanceof EmbeddedModel) {
-    const { model: loaded, device } = model.generator;
-    Object.assign(record, { model_sha256: loaded.identity.id, precision: model.precision });
-    Object.assign(record, { device: device.name, threads: device.threads });
+    Object.assign(record, { model_sha256: model.generator.model.identity.id, ...localRecord(model) });
   }
-  if (judge instanceof EmbeddedModel) record.judge_sha256 = judge.generator.model.identity.id;
+  if (judge instanceof EmbeddedModel) {
+    Object.assign(record, { judge_sha256: judge.generator.model.identity.id, judge_precision: judge.precision });
+  }
   return record;
 }
 

@@ -1,3 +1,4 @@
+import { ownOrigin, type PromptOrigin } from "../data/prompt-origin.js";
 import { UsageError } from "../errors.js";
 import { sha256 } from "../files/sha256.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
@@ -18,9 +19,9 @@ interface Prepared {
 
 /** Runs a benchmark whose answers are written: greedy, then found in the text by each filter and compared. */
 export async function runAnswerTask(declared: AnswerTask, context: SuiteContext): Promise<SuiteOutput> {
-  const task = await withOriginalShots(declared, context);
   const { source, skipInvalid, limit } = context;
-  const shots = context.shots ?? task.shots;
+  const shots = context.shots ?? declared.shots;
+  const { task, origin } = await withFixedShots(declared, shots, context);
   const invalid: string[] = [];
   const loaded = await loadSplit(task.data, task.split, {
     ...source,
@@ -70,6 +71,7 @@ export async function runAnswerTask(declared: AnswerTask, context: SuiteContext)
           split: task.split,
           shots,
           ...(task.fewShot.fixed ? { shots_sha256: sha256(JSON.stringify(task.fewShot.fixed)) } : {}),
+          ...(origin ? { prompt_origins: [origin] } : {}),
           chat_template: context.template ?? (task.isChat ? "the model's" : "none"),
           max_new_tokens: context.maxNewTokens ?? task.maxTokens,
           ...(limit === undefined ? {} : { limit }),
@@ -83,10 +85,17 @@ export async function runAnswerTask(declared: AnswerTask, context: SuiteContext)
   };
 }
 
-/** The task with the original's worked examples in place of ours, where the run asks for them. */
-async function withOriginalShots(task: AnswerTask, { originalPrompts, source }: SuiteContext): Promise<AnswerTask> {
-  if (!originalPrompts || !task.fewShot.fixed) return task;
-  return { ...task, fewShot: { ...task.fewShot, fixed: await originalGsm8kShots(source) } };
+/** The task with its fixed worked examples: the original's where the run asks for them, else ours; and where they are from. */
+async function withFixedShots(
+  task: AnswerTask,
+  count: number,
+  { originalPrompts, source }: SuiteContext,
+): Promise<{ task: AnswerTask; origin?: PromptOrigin }> {
+  const { fixed } = task.fewShot;
+  if (!fixed || count === 0) return { task };
+  if (!originalPrompts) return { task, origin: ownOrigin("worked examples", JSON.stringify(fixed)) };
+  const { shots, origin } = await originalGsm8kShots(source);
+  return { task: { ...task, fewShot: { ...task.fewShot, fixed: shots } }, origin };
 }
 
 function requestOf(task: AnswerTask, doc: AnswerDoc, shots: readonly Shot[], context: SuiteContext): GenerateRequest {

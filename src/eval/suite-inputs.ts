@@ -1,8 +1,11 @@
 /** The files that a suite's figures depend on, so that they can enter a key before the suite runs. */
+
+import { locatePinnedFile, type PinnedFile } from "../data/pinned-file.js";
 import { locateData } from "../data/source-files.js";
-import { EVAL_FILES, type EvalFile, locateEvalFile } from "./eval-files.js";
+import { EVAL_FILES } from "./eval-files.js";
 import { builtInJudgePrompt } from "./judge-prompt.js";
 import { locateSplit } from "./load-rows.js";
+import { originalFiles } from "./originals.js";
 import type { SuiteContext } from "./suite.js";
 import { REFUSAL_SETS, type RefusalSet, refusalFiles } from "./suites/refusal-sets.js";
 import type { TaskData } from "./task.js";
@@ -17,6 +20,8 @@ export interface SuiteInputsOptions
   named: ReadonlySet<string>;
   /** Whether a judge reads the answers. */
   isJudged: boolean;
+  /** In-context prompt, by its name. */
+  prompt?: string;
 }
 
 /**
@@ -26,10 +31,10 @@ export interface SuiteInputsOptions
  * @throws EvokeError when one is not there and cannot be had.
  */
 export async function suiteInputs(suite: string, options: SuiteInputsOptions): Promise<string[]> {
-  const { source, named, isJudged, originalPrompts } = options;
+  const { source, named, isJudged, originalPrompts, judgePrompt, judgeSafetyPrompt } = options;
   const found: string[] = [];
-  const add = async (key: string, file: EvalFile): Promise<void> => {
-    if (!named.has(key)) found.push(await locateEvalFile(file, source));
+  const add = async (key: string, file: PinnedFile): Promise<void> => {
+    if (!named.has(key)) found.push(await locatePinnedFile(file, source));
   };
   const split = async (data: TaskData, name: string): Promise<void> =>
     void found.push(...(await locateSplit(data, name, source)).files);
@@ -37,20 +42,25 @@ export async function suiteInputs(suite: string, options: SuiteInputsOptions): P
     if (isJudged && !originalPrompts && own === undefined) found.push(builtInJudgePrompt(name));
   };
   const task = TASKS.find(({ name }) => name === suite);
+  const hasShots = (options.shots ?? task?.shots ?? 0) > 0;
+  if (originalPrompts) {
+    const use = { isJudged, judgePrompt, judgeSafetyPrompt, prompt: options.prompt, hasShots };
+    for (const file of originalFiles(suite, use)) found.push(await locatePinnedFile(file, source));
+  }
   if (task) {
     if (!named.has(task.name)) await split(task.data, task.split);
-    if ((options.shots ?? task.shots) > 0 && !task.fewShot.fixed) await split(task.data, task.fewShot.split);
+    if (hasShots && !task.fewShot.fixed) await split(task.data, task.fewShot.split);
   } else if (suite === "alpaca_eval") {
     await add("alpaca_eval", EVAL_FILES.alpacaEval);
     if (isJudged && options.reference === undefined) await add("", EVAL_FILES.alpacaReference);
-    prompt("alpaca-eval", options.judgePrompt);
+    prompt("alpaca-eval", judgePrompt);
   } else if (suite === "just_eval") {
     await add("just_eval", EVAL_FILES.justEval);
-    prompt("just-eval-regular", options.judgePrompt);
-    prompt("just-eval-safety", options.judgeSafetyPrompt);
+    prompt("just-eval-regular", judgePrompt);
+    prompt("just-eval-safety", judgeSafetyPrompt);
   } else if ((REFUSAL_SETS as readonly string[]).includes(suite)) {
     for (const { key, file } of refusalFiles(suite as RefusalSet)) await add(key, file);
-    prompt("refusal", options.judgePrompt);
+    prompt("refusal", judgePrompt);
   } else if (suite === "user_tasks") await add("user_tasks", EVAL_FILES.userTasks);
   else if (suite === "response_ranking" && !named.has(suite)) found.push(...(await locateData("alpaca", source)).files);
   return found;

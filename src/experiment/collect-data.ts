@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { countWords } from "../data/count-words.js";
 import { type DataExtent, extentText } from "../data/extent.js";
+import { originsIn, originsText } from "../data/prompt-origin.js";
 import { readPrepared } from "../data/read-prepared.js";
 import { recordNotes } from "../data/record.js";
 import { mean } from "../metrics/statistics.js";
@@ -33,12 +34,14 @@ export async function collectData(
     const own = extent && extentText(extent);
     const notes = [...(own ? [own] : []), ...(step ? [] : paths.flatMap(recordNotes))];
     const counts = Object.entries(rest).filter((pair): pair is [string, number] => typeof pair[1] === "number");
+    const prompts = originsText(originsIn(summary.prompts));
     figures.push({
       name,
       kind: step?.kind ?? "file",
       rows: rows.length,
       notes,
-      counts: Object.fromEntries(counts.filter(([key]) => key !== "rows")),
+      counts: Object.fromEntries(counts.filter(([key]) => key !== "rows" && key !== "threads")),
+      ...(prompts ? { prompts } : {}),
       promptWords: histogram(rows.map(({ prompt }) => countWords(prompt))),
       responseWords: histogram(rows.map(({ completion }) => countWords(completion))),
     });

@@ -1,6 +1,7 @@
 /** The figures of an experiment: means over seeds, with errors of rows and of runs. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { originsIn, originsText, type PromptOrigin } from "../data/prompt-origin.js";
 import type { MetricValue } from "../eval/results.js";
 import { rowFigures, rowIdentity } from "../eval/row-figures.js";
 import { readAllJsonl } from "../files/jsonl.js";
@@ -17,6 +18,7 @@ interface Run {
   folder: string;
   /** Members of a mean, such as the suites of `core`. */
   meanOf: string[];
+  prompts: PromptOrigin[];
 }
 
 type Names = Pick<Score, "arm" | "evaluation" | "suite" | "metric">;
@@ -32,7 +34,8 @@ export async function scoresOf(experiment: Experiment, evaluated: readonly Evalu
         const entry = found.get(id) ?? { arm, evaluation, suite, metric, runs: [] };
         found.set(id, entry);
         const meanOf = Object.keys((details?.mean_of as object | undefined) ?? {});
-        entry.runs.push({ metric: value, n, missing, folder, meanOf });
+        const prompts = [suite, ...meanOf].flatMap((name) => originsIn(results[name]?.config?.prompt_origins));
+        entry.runs.push({ metric: value, n, missing, folder, meanOf, prompts });
       }
   const samples = new RowReader();
   const scores: Score[] = [];
@@ -49,11 +52,13 @@ async function combine(runs: readonly Run[], names: Names, samples: RowReader): 
   const how = [...new Set(runs.flatMap(({ metric }) => metric.how ?? []))];
   const [{ meanOf }] = runs as [Run];
   if (meanOf.length > 0) how.push(`the plain mean of ${meanOf.join(", ")}`);
+  const prompts = originsText(runs.flatMap((run) => run.prompts));
   const counts = {
     n: sum(({ n }) => n),
     missing: sum(({ missing }) => missing),
     seeds: runs.length,
     ...(how.length > 0 ? { how: how.join("; ") } : {}),
+    ...(prompts ? { prompts } : {}),
   };
   const nothing = { sampling: null, runToRun: null, stderr: null, low: null, high: null };
   if (known.length === 0) return { value: null, ...nothing, ...counts };

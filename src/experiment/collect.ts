@@ -34,7 +34,7 @@ export async function collectReport(
     name: experiment.name,
     title: experiment.title ?? experiment.name,
     ...(experiment.description ? { description: experiment.description } : {}),
-    notes: modelNotes(experiment, opened.models),
+    notes: [...modelNotes(experiment, opened.models), ...opened.promptNotes],
     smoke: opened.smoke,
     facts: factsOf(opened, record),
     absent: record.steps
@@ -68,13 +68,14 @@ export async function collectReport(
 }
 
 function factsOf({ models, loaded, smoke }: OpenExperiment, record: ExperimentRecord): [string, string][] {
-  const { seeds } = loaded.experiment;
+  const { seeds, original_prompts: original } = loaded.experiment;
   const facts: [string, string][] = Object.entries(models).map(([name, { chosen }]) => [
     `model ${name}`,
     modelFact(chosen),
   ]);
   if (smoke) facts.push(["variant", "smoke: small, to see that everything works"]);
   facts.push(["seeds", seeds.join(", ")]);
+  if (original !== false) facts.push(["original prompts", original === true ? "yes" : "where they can be had"]);
   facts.push([COMMAND_FACT, record.command]);
   facts.push([
     "versions",

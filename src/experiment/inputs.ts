@@ -8,6 +8,7 @@ import { type SuiteInputsOptions, suiteInputs } from "../eval/suite-inputs.js";
 import { identifyModel, locateModel } from "../generate/load-model.js";
 import { identifyContent, identifyFile } from "../hub/content-identity.js";
 import { hubCommit } from "../hub/hub.js";
+import { PromptChoice } from "./original-prompts.js";
 import type { EvalJob, FileRef, SourceRef } from "./step.js";
 
 export interface InputOptions {
@@ -23,8 +24,12 @@ export class Inputs {
   private readonly files = new Map<string, Promise<string>>();
   private readonly suites = new Map<string, Promise<{ file: string }[] | undefined>>();
   private readonly models = new Map<string, Promise<string>>();
+  /** Whether steps ask with the original tools' prompts. */
+  readonly prompts: PromptChoice;
 
-  constructor(private readonly options: InputOptions) {}
+  constructor(private readonly options: InputOptions) {
+    this.prompts = new PromptChoice(options);
+  }
 
   /** Hex SHA-256 of a file. @throws UsageError when it is not there. */
   fileHash(path: string): Promise<string> {
@@ -72,6 +77,7 @@ export class Inputs {
         reference: path(reference),
         judgePrompt: path(job.judgePrompt),
         judgeSafetyPrompt: path(job.judgeSafetyPrompt),
+        ...(typeof prompt === "string" ? { prompt } : {}),
       };
       const { source: _, named, ...rest } = options;
       const name = JSON.stringify([suite, rest, [...named]]);

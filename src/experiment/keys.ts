@@ -53,6 +53,14 @@ function effective(job: Job): object {
       return { ...job, recipe: trainingSettings(job.recipe) };
     case "self-instruct":
       return { ...job, recipe: selfInstructSettings(job) };
+    case "refine": {
+      const { prompts, weights, ...rest } = job;
+      return {
+        ...rest,
+        ...(prompts === "original" ? { prompts } : {}),
+        ...(asksServer(job) ? {} : { weights }),
+      };
+    }
     case "answers":
     case "eval": {
       const { generator: _, ...rest } = job;
@@ -96,10 +104,11 @@ function clusterSettings({ workers, gpus_per_worker, precision, model, pip, runt
   return { workers, isGpu: gpus_per_worker > 0, precision, pip, runtime_env, ...other };
 }
 
-function selfInstructSettings({ recipe }: SelfInstructJob): object {
-  const { llm, prompts, adapter, ...rest } = recipe;
+function selfInstructSettings(job: SelfInstructJob): object {
+  const { llm, prompts, adapter, weights, ...rest } = job.recipe;
   return {
     ...rest,
+    ...(asksServer(job) ? {} : { weights }),
     prompts: Object.values(promptFiles(prompts)).map((file) => ({ file })),
     ...(adapter === undefined ? {} : { adapter: { folder: adapter } }),
     ...(llm.api === undefined || llm.api === "auto" ? {} : { api: llm.api }),

@@ -31,6 +31,8 @@ export interface OpenExperiment {
   out: string;
   steps: Step[];
   models: ExperimentRecord["models"];
+  /** Why own prompts are used where the originals were to be. */
+  promptNotes: string[];
   /** Hex SHA-256 of the experiment with all defaults and overrides. */
   hash: string;
   /** The record that the folder holds from before. */
@@ -70,7 +72,9 @@ export async function openExperiment(options: OpenOptions): Promise<OpenExperime
   const inputs = new Inputs({ dataDir: options.dataDir, fetchMissing: !dryRun, say, signal });
   const steps = await planExperiment(loaded, chosen, inputs);
   const hash = sha256(canonicalJson([loaded.experiment, chosen]));
-  return { loaded, smoke, out: outOf(), steps, models, hash, before };
+  const promptNotes = inputs.prompts.notes;
+  for (const note of promptNotes) say(note);
+  return { loaded, smoke, out: outOf(), steps, models, promptNotes, hash, before };
 }
 
 /** @throws UsageError when a folder holds something else. */

@@ -2,14 +2,16 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import { REFINE_PROMPT, REFINE_SOURCE } from "../data/refine-template.js";
 import { UsageError } from "../errors.js";
 import type { DataEntry, Experiment } from "../recipe/experiment-schema.js";
 import { suggestName } from "../recipe/experiment-sweep.js";
 import type { Layer } from "../recipe/overrides.js";
 import { parseYaml } from "../recipe/yaml-source.js";
+import { SELF_INSTRUCT_SOURCES } from "../self-instruct/originals.js";
 import { anchorSelfInstruct, selfInstructSchema } from "../self-instruct/recipe.js";
 import type { Draft, PlanContext } from "./draft.js";
-import { FINETUNING_FILE, type FileRef, ROWS_FILE, type SourceRef } from "./step.js";
+import { FINETUNING_FILE, type FileRef, type RefineJob, ROWS_FILE, type SourceRef } from "./step.js";
 
 const KINDS = ["path", "prepare", "refine", "mix", "self_instruct"] as const;
 type Kind = (typeof KINDS)[number];
@@ -18,12 +20,11 @@ type Kind = (typeof KINDS)[number];
 const FIELDS: Readonly<Record<Kind, readonly (keyof DataEntry)[]>> = {
   path: [],
   prepare: ["max_examples", "max_characters", "skip", "seed", "columns", "skip_invalid"],
-  refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature", "seed"],
+  refine: ["refiner", "prompt", "marker", "max_new_tokens", "temperature", "original_prompts", "weights", "seed"],
   mix: ["safety", "count", "seed"],
-  self_instruct: ["model"],
+  self_instruct: ["model", "original_prompts"],
 };
 
-const REFINE_PROMPT = fileURLToPath(new URL("../../prompts/refine.txt", import.meta.url));
 const STARTER_SEEDS = fileURLToPath(new URL("../../examples/self-instruct/seed_tasks.jsonl", import.meta.url));
 
 /** Id of the step that makes a data entry. */
@@ -84,11 +85,12 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
           kind,
           rows: oneFile(entry.refine!, at),
           refiner,
-          template: { file: entry.prompt ?? REFINE_PROMPT },
+          ...(await refinePrompt(entry, experiment, `data.${name}`, context)),
           marker: entry.marker ?? "Refined response:",
           maxNewTokens: entry.max_new_tokens ?? 8192,
           temperature,
           ...(temperature > 0 ? { seed } : {}),
+          weights: entry.weights ?? "float32",
         },
       });
     } else if (kind === "mix") {
@@ -105,26 +107,60 @@ export async function planData(experiment: Experiment, context: PlanContext): Pr
           seed: entry.seed ?? experiment.seeds[0]!,
         },
       });
-    } else if (kind === "self_instruct") {
-      const recipe = selfInstructRecipe(entry.self_instruct!);
-      const given = entry.model ?? recipe.model;
-      const model = context.model(typeof given === "string" ? given : experiment.model!);
-      const seeds = typeof recipe.seed_tasks === "string" ? recipe.seed_tasks : STARTER_SEEDS;
-      const parsed = selfInstructSchema.safeParse({ ...recipe, model: "model", seed_tasks: "tasks" });
-      if (!parsed.success) {
-        const [{ path, message }] = parsed.error.issues as [z.core.$ZodIssue];
-        return context.fail(at, `data.${name}.self_instruct: ${[...path, message].join(": ")}`);
-      }
-      const { model: _, seed_tasks: __, out: ___, train: ____, ...settings } = parsed.data;
-      drafts.push({
-        id,
-        title: `self-instruct: ${settings.num_instructions} instructions by ${String(given ?? experiment.model)}`,
-        lane: context.isRemote(model) ? "remote" : "local",
-        job: { kind: "self-instruct", recipe: settings, seedTasks: await sourceOf(seeds, at), model },
-      });
-    }
+    } else if (kind === "self_instruct")
+      drafts.push(await selfInstructDraft(name, entry, experiment, context, (seeds) => sourceOf(seeds, at)));
   }
   return { drafts, rowsOf };
+}
+
+async function selfInstructDraft(
+  name: string,
+  entry: DataEntry,
+  experiment: Experiment,
+  context: PlanContext,
+  seedsAt: (reference: string) => Promise<SourceRef | FileRef>,
+): Promise<Draft> {
+  const recipe = selfInstructRecipe(entry.self_instruct!);
+  const given = entry.model ?? recipe.model;
+  const model = context.model(typeof given === "string" ? given : experiment.model!);
+  const seeds = typeof recipe.seed_tasks === "string" ? recipe.seed_tasks : STARTER_SEEDS;
+  const parsed = selfInstructSchema.safeParse({ ...recipe, model: "model", seed_tasks: "tasks" });
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues as [z.core.$ZodIssue];
+    return context.fail(
+      ["data", name, "self_instruct"],
+      `data.${name}.self_instruct: ${[...path, message].join(": ")}`,
+    );
+  }
+  const { model: _, seed_tasks: __, out: ___, train: ____, original_prompts: asked, ...settings } = parsed.data;
+  const wanted = entry.original_prompts ?? asked ?? experiment.original_prompts;
+  const originals = await context.inputs.prompts.originals(wanted, SELF_INSTRUCT_SOURCES, `data.${name}`);
+  return {
+    id: dataStep(name),
+    title: `self-instruct: ${settings.num_instructions} instructions by ${String(given ?? experiment.model)}`,
+    lane: context.isRemote(model) ? "remote" : "local",
+    job: {
+      kind: "self-instruct",
+      recipe: settings,
+      seedTasks: await seedsAt(seeds),
+      model,
+      ...(originals ? { originals: originals.map((file) => ({ file })) } : {}),
+    },
+  };
+}
+
+/** The file named, Response Tuning's prompt where it is wanted and can be had, or evoke's own. */
+async function refinePrompt(
+  entry: DataEntry,
+  experiment: Experiment,
+  what: string,
+  { inputs }: PlanContext,
+): Promise<Pick<RefineJob, "template" | "prompts">> {
+  if (entry.prompt !== undefined) return { template: { file: entry.prompt } };
+  const wanted = entry.original_prompts ?? experiment.original_prompts;
+  const originals = await inputs.prompts.originals(wanted, [REFINE_SOURCE], what);
+  if (originals === undefined) return { template: { file: REFINE_PROMPT }, prompts: "own" };
+  return { template: { file: originals[0] ?? REFINE_PROMPT }, prompts: "original" };
 }
 
 export interface DataPlan {

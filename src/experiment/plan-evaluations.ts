@@ -1,5 +1,7 @@
+import type { PinnedFile } from "../data/pinned-file.js";
 import { UsageError } from "../errors.js";
 import { DEFAULT_ENCODER } from "../eval/bert-scorer.js";
+import { originalFiles } from "../eval/originals.js";
 import { expandSuites, SUITE_NAMES } from "../eval/run-suites.js";
 import { REFUSAL_SETS } from "../eval/suites/refusal-sets.js";
 import type { Evaluation, Experiment } from "../recipe/experiment-schema.js";
@@ -87,8 +89,38 @@ export async function planEvaluations(
       }
     }
   }
-  for (const { job } of drafts) if ("suites" in job) job.reads = await context.inputs.suiteFiles(job);
+  const jobs = drafts.flatMap(({ job, evaluation }) => ("suites" in job ? [{ job, evaluation: evaluation! }] : []));
+  await chooseOriginals(experiment, jobs, context);
+  for (const { job } of jobs) job.reads = await context.inputs.suiteFiles(job);
   return drafts;
+}
+
+/** An evaluation's jobs ask with the original prompts, or all with evoke's own: its arms are compared. */
+async function chooseOriginals(
+  experiment: Experiment,
+  jobs: readonly { job: EvalJob; evaluation: string }[],
+  { inputs }: PlanContext,
+): Promise<void> {
+  for (const [name, evaluation] of Object.entries(experiment.evaluations)) {
+    const own = jobs.filter((each) => each.evaluation === name).map(({ job }) => ({ job, files: originalsOf(job) }));
+    const wanted = evaluation.original_prompts ?? experiment.original_prompts;
+    const files = [...new Set(own.flatMap((each) => each.files))];
+    const found = await inputs.prompts.originals(wanted, files, `evaluations.${name}`);
+    // A job that asks with none of them keeps its key whichever way this goes.
+    for (const { job, files } of own) job.originalPrompts = found !== undefined && files.length > 0;
+  }
+}
+
+function originalsOf({ suites, judge, judgePrompt, judgeSafetyPrompt, prompt, shots }: EvalJob): PinnedFile[] {
+  return expandSuites(suites).flatMap((suite) =>
+    originalFiles(suite, {
+      isJudged: judge !== undefined,
+      judgePrompt,
+      judgeSafetyPrompt,
+      ...(typeof prompt === "string" ? { prompt } : {}),
+      hasShots: shots === undefined || shots > 0,
+    }),
+  );
 }
 
 const answersId = ({ name }: PlannedArm, seed: number | undefined, evaluation: string): string =>
@@ -139,7 +171,7 @@ function jobOf(evaluation: Evaluation, arm: PlannedArm, rows: EvalJob["rows"]): 
     generator: arm.name,
     suites: [],
     limit: evaluation.limit,
-    originalPrompts: evaluation.original_prompts ?? false,
+    originalPrompts: false, // until they are chosen for the whole evaluation
     weights: evaluation.weights ?? "float32",
     rows,
     skipInvalid: evaluation.skip_invalid ?? false,

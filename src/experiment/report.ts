@@ -6,7 +6,7 @@ import type { OpenExperiment } from "./open.js";
 import type { ExperimentRecord } from "./record.js";
 
 /** Raised when reports look different, so that finished experiments get the new one. */
-const VERSION = 2;
+const VERSION = 3;
 
 export const REPORT_FILES = {
   html: "report.html",
@@ -16,8 +16,8 @@ export const REPORT_FILES = {
 } as const;
 
 /** What a report is made of: it is written again when this changes. */
-export function reportKey({ hash, steps }: OpenExperiment, done: ReadonlySet<string>): string {
-  return sha256(canonicalJson([VERSION, hash, steps.map(({ id, key }) => [id, key, done.has(id)])]));
+export function reportKey({ hash, steps, promptNotes }: OpenExperiment, done: ReadonlySet<string>): string {
+  return sha256(canonicalJson([VERSION, hash, promptNotes, steps.map(({ id, key }) => [id, key, done.has(id)])]));
 }
 
 /** Writes the report from what the finished steps left in their folders. */

@@ -1,3 +1,4 @@
+import type { DecodePrecision } from "../generate/decode-graph.js";
 import type { Rule } from "../generate/rules.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
@@ -30,12 +31,17 @@ export interface RefineJob {
   kind: "refine";
   rows: FileRef;
   refiner: ModelRef;
+  /** A prompt with its places; or, with `original`, the source that holds Response Tuning's. */
   template: FileRef;
+  /** Present for the original prompt, or evoke's own, and not for a file that was named. */
+  prompts?: "original" | "own";
   marker: string;
   maxNewTokens: number;
   temperature: number;
   /** Seed of the draws, where the temperature is above 0. */
   seed?: number;
+  /** Weights of a local model. */
+  weights: DecodePrecision;
 }
 
 export interface MixJob {
@@ -49,9 +55,11 @@ export interface MixJob {
 export interface SelfInstructJob {
   kind: "self-instruct";
   /** A Self-Instruct recipe with its defaults; model and seed tasks are those below. */
-  recipe: Omit<SelfInstructRecipe, "model" | "seed_tasks" | "out" | "train">;
+  recipe: Omit<SelfInstructRecipe, "model" | "seed_tasks" | "out" | "train" | "original_prompts">;
   seedTasks: SourceRef | FileRef;
   model: ModelRef;
+  /** The sources that hold the original prompts, where it asks with them. */
+  originals?: FileRef[];
 }
 
 export interface TrainJob {
@@ -89,7 +97,7 @@ export interface EvalJob {
   judgeMaxNewTokens?: number;
   originalPrompts: boolean;
   /** Weights of local models. */
-  weights?: "float32" | "int8" | "int4";
+  weights?: DecodePrecision;
   rows: Record<string, FileRef>;
   reference?: FileRef;
   difficulty?: FileRef;

@@ -105,7 +105,9 @@ export class Generator {
   static async open(reference: string, options: GeneratorOptions = {}): Promise<Generator> {
     const { device, threads, adapters, say, signal } = options;
     const opened = await Device.open({ device: device === "auto" ? "cpu" : device, threads });
-    return Generator.of(await loadModel(reference, { adapters, say, signal }), opened, options);
+    // Who asks for float32 wants the weights as they are, also where they would be held in 8 bits to save memory.
+    const precision = options.weights === "float32" ? "float32" : "auto";
+    return Generator.of(await loadModel(reference, { adapters, say, signal, precision }), opened, options);
   }
 
   /** A generator for a model that is loaded already. */

@@ -1,8 +1,9 @@
 /** Opens what a MODEL argument names: a model by reference, or a training run, which is a base with its adapter. */
 import { existsSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { openCheckpoint } from "../checkpoint/open.js";
-import { UsageError } from "../errors.js";
+import { FailureError, UsageError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
 import { sha256 } from "../files/sha256.js";
 import { type ContentIdentity, identifyContent } from "../hub/content-identity.js";
@@ -88,6 +89,8 @@ export interface LoadedModel extends LocatedModel {
   reference: string;
   config: DecoderConfig;
   weights: DecoderWeights;
+  /** How they are held. */
+  precision: Precision;
   tokenizer: Tokenizer;
   /** Those asked for, in order, then a run folder's own; the first is the one used unless a request says otherwise. */
   adapters: NamedAdapter[];
@@ -113,18 +116,22 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
     const wanted = options.precision ?? "auto";
     const first = `${config.names.blocks}.0.${config.block.linears[0]!.name}.weight`;
     const stored = checkpoint.has(first) ? checkpoint.info(first).format : "";
-    const small = config.layers * linearWeights(config) * 4 <= FLOAT32_BYTES;
+    const bytes = config.layers * linearWeights(config) * 4;
+    if (wanted === "float32" && bytes > totalmem())
+      throw new FailureError(
+        `${reference}: its weights take ${Math.round(bytes / 1e9)} GB in float32, this machine has ${Math.round(totalmem() / 1e9)}; choose int8 weights`,
+      );
     const precision =
       wanted !== "auto"
         ? wanted
-        : small
+        : bytes <= FLOAT32_BYTES
           ? "float32"
           : stored.startsWith("bnb-") && stored !== "bnb-int8"
             ? "nf4"
             : "int8";
     const weights = loadDecoderWeights(checkpoint, { precision });
     const identity = await identifyModel(located, [...folders.values()], options);
-    return { ...located, reference, config: weights.config, weights, tokenizer, adapters, identity };
+    return { ...located, reference, config: weights.config, weights, precision, tokenizer, adapters, identity };
   } finally {
     checkpoint.close();
   }

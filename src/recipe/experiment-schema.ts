@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { RULES } from "../generate/rules.js";
 import { clusterSchema } from "./cluster.js";
+import { originalPromptsSchema } from "./original-prompts.js";
+import { weightsSchema } from "./weights.js";
 
 /**
  * The experiment file: what `evoke run EXPERIMENT.yaml` reads. Every field has its meaning, unit and range in
@@ -56,6 +58,10 @@ const dataSchema = z.strictObject({
   marker: text.optional().describe('refine: what the refined response comes after. Default "Refined response:".'),
   max_new_tokens: positiveInteger.optional().describe("refine: most tokens of an answer. Default 8192."),
   temperature: z.number().min(0).optional().describe("refine: 0, the default, takes the most probable token."),
+  original_prompts: originalPromptsSchema
+    .optional()
+    .describe("refine, self_instruct: prompts of the original project, over the experiment's choice."),
+  weights: weightsSchema.optional().describe("refine: weights of a local model. Default: float32."),
   safety: text
     .optional()
     .describe("mix: safety examples: a data entry, a source, or a file. Default: the source `safety`."),
@@ -113,8 +119,7 @@ const evaluationSchema = z.strictObject({
     .enum(["tulu", "model", "none"])
     .optional()
     .describe("How conversations become text. Default: what each suite and model chooses."),
-  weights: z
-    .enum(["float32", "int8", "int4"])
+  weights: weightsSchema
     .optional()
     .describe("Weights of local models. Default: float32, which keeps their own precision; int8 writes faster."),
   max_new_tokens: positiveInteger.optional().describe("Most tokens of an answer. Default: the suite's own."),
@@ -124,7 +129,11 @@ const evaluationSchema = z.strictObject({
     .describe("Most tokens of a judgement. Default: the suite's own; small models that judge may ramble up to it."),
   judge_prompt: text.optional().describe("File with the judge's prompt, in place of the built-in one."),
   judge_safety_prompt: text.optional().describe("just_eval: the same for its rows about safety."),
-  original_prompts: z.boolean().optional().describe("Fetch the original tools' judge prompts and worked examples."),
+  original_prompts: originalPromptsSchema
+    .optional()
+    .describe(
+      "Judge prompts, in-context ones and worked examples of the original tools, over the experiment's choice.",
+    ),
   rows: z.record(z.string(), text).optional().describe("A suite's rows, by suite: files, or data entries."),
   reference: text.optional().describe("alpaca_eval: file of outputs to compare with."),
   reference_arm: text.optional().describe("alpaca_eval: compare with the answers of this arm."),
@@ -186,6 +195,11 @@ export const experimentSchema = z.strictObject({
   models: named(text).describe(
     "Models by name: folder, .gguf, hf:…, pip:…, bundled:mini, or openai:NAME@BASE_URL; with commas, the first that can be reached.",
   ),
+  original_prompts: originalPromptsSchema
+    .default(false)
+    .describe(
+      "Ask with the prompts of the papers' own code, fetched: true; auto takes evoke's own, and says so, where they cannot be had. A prompt named in a file comes first.",
+    ),
   model: text.optional().describe("Base model of the arms (a name of models). Default: the first of models."),
   sweep: z
     .record(name, z.array(sweepValue).min(1))

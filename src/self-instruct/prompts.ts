@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { ownOrigin, type PromptOrigin } from "../data/prompt-origin.js";
 import { foldSpaces, strip } from "../data/python-text.js";
 import { UsageError } from "../errors.js";
 
@@ -34,50 +35,62 @@ export interface SelfInstructPrompts {
   instancesClassification: string;
   instancesGeneration: string;
   encoding: { withInput: EncodingTemplate[]; withoutInput: EncodingTemplate[] };
+  /** Where those that a model is asked with come from. */
+  origins: PromptOrigin[];
 }
 
-const FILES = [
-  "bootstrap.txt",
-  "bootstrap-classification.txt",
-  "classify.txt",
-  "instances-classification.txt",
-  "instances-generation.txt",
-  "encoding.json",
-] as const;
+/** The texts that a model is asked with, and what each stands for. */
+const ASKED = {
+  bootstrap: "bootstrap.txt",
+  bootstrapClassification: "bootstrap-classification.txt",
+  classify: "classify.txt",
+  instancesClassification: "instances-classification.txt",
+  instancesGeneration: "instances-generation.txt",
+} as const;
+
+const FILES = [...Object.values(ASKED), "encoding.json"] as const;
 
 /** Where each prompt is: in `folder` when it has a file of that name, else among the built-in ones. */
 export function promptFiles(folder?: string): Record<string, string> {
-  if (folder !== undefined && !existsSync(folder)) throw new UsageError(`${folder}: no such folder of prompts`);
-  const pathOf = (name: string): string => {
-    const own = folder === undefined ? undefined : join(folder, name);
-    return own && existsSync(own) ? own : join(BUILT_IN, name);
-  };
-  return Object.fromEntries(FILES.map((name) => [name, pathOf(name)]));
+  return Object.fromEntries(FILES.map((name) => [name, fileIn(folder, name) ?? join(BUILT_IN, name)]));
+}
+
+/** A folder's own file of that name. @throws UsageError when there is no such folder. */
+function fileIn(folder: string | undefined, name: string): string | undefined {
+  if (folder === undefined) return undefined;
+  if (!existsSync(folder)) throw new UsageError(`${folder}: no such folder of prompts`);
+  return existsSync(join(folder, name)) ? join(folder, name) : undefined;
 }
 
 /**
  * Reads the prompts.
  *
- * @param folder files here take the place of the built-in ones; those it lacks stay.
+ * @param folder files here come before all others; those it lacks are the originals, where given, or the built-in ones.
  * @throws UsageError when a file lacks its placeholder.
  */
-export function loadPrompts(folder?: string): SelfInstructPrompts {
+export function loadPrompts(
+  folder?: string,
+  originals?: { prompts: Omit<SelfInstructPrompts, "encoding" | "origins">; origins: PromptOrigin[] },
+): SelfInstructPrompts {
   const paths = promptFiles(folder);
-  const pathOf = (name: (typeof FILES)[number]): string => paths[name]!;
-  const read = (name: (typeof FILES)[number]): string => strip(readFileSync(pathOf(name), "utf8"));
-  const fewShot = (name: (typeof FILES)[number]): string => {
-    const text = read(name);
-    if (text.split("{instruction}").length !== 2)
-      throw new UsageError(`${pathOf(name)}: the placeholder {instruction} must be there exactly once`);
-    return text;
-  };
+  const texts = new Map<string, string>();
+  const origins: PromptOrigin[] = [];
+  for (const [name, file] of Object.entries(ASKED) as [keyof typeof ASKED, string][]) {
+    const own = fileIn(folder, file);
+    if (originals && own === undefined) {
+      texts.set(name, originals.prompts[name]);
+      continue;
+    }
+    const text = strip(readFileSync(paths[file]!, "utf8"));
+    if (!name.startsWith("bootstrap") && text.split("{instruction}").length !== 2)
+      throw new UsageError(`${paths[file]}: the placeholder {instruction} must be there exactly once`);
+    texts.set(name, text);
+    origins.push(ownOrigin(file.replace(".txt", ""), text, own));
+  }
   return {
-    bootstrap: read("bootstrap.txt"),
-    bootstrapClassification: read("bootstrap-classification.txt"),
-    classify: fewShot("classify.txt"),
-    instancesClassification: fewShot("instances-classification.txt"),
-    instancesGeneration: fewShot("instances-generation.txt"),
-    encoding: readEncoding(pathOf("encoding.json")),
+    ...(Object.fromEntries(texts) as Record<keyof typeof ASKED, string>),
+    encoding: readEncoding(paths["encoding.json"]!),
+    origins: texts.size > origins.length ? [...originals!.origins, ...origins] : origins,
   };
 }
 

@@ -2,8 +2,10 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { UsageError } from "../errors.js";
+import { originalPromptsSchema } from "../recipe/original-prompts.js";
 import { type Layer, mergeLayers, overrideLayer, parseOverride, valueAt } from "../recipe/overrides.js";
 import { describeIssues } from "../recipe/problems.js";
+import { weightsSchema } from "../recipe/weights.js";
 import { readYaml } from "../recipe/yaml-source.js";
 
 const count = z.int().min(1);
@@ -26,6 +28,12 @@ export const selfInstructSchema = z.strictObject({
   num_instructions: count.default(100).describe("machine-made instructions to reach"),
   classification_seeds_only: z.boolean().default(false).describe("prompt with classification seed tasks alone"),
   prompts: z.string().optional().describe("folder whose files take the place of the built-in prompts"),
+  original_prompts: originalPromptsSchema
+    .optional()
+    .describe("the original project's prompts, fetched: true, false, or auto (where they can be had); default false"),
+  weights: weightsSchema
+    .default("float32")
+    .describe("weights of a local model: float32 keeps their own precision, int8 writes faster"),
   chat: z.boolean().default(false).describe("send prompts as chat messages"),
   bootstrap: z
     .strictObject({

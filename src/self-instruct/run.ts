@@ -1,13 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { UsageError } from "../errors.js";
+import type { PromptOrigin } from "../data/prompt-origin.js";
+import type { LocateOptions } from "../data/source-files.js";
+import { EvokeError, UsageError } from "../errors.js";
 import { acquireRunLock } from "../files/run-lock.js";
 import { withJournal } from "../llm/journal.js";
 import type { LanguageModel } from "../llm/language-model.js";
 import type { AskReport } from "./ask.js";
 import type { BootstrapReport } from "./bootstrap.js";
+import { originalSelfInstructPrompts } from "./originals.js";
 import type { Summary } from "./prepare.js";
-import { loadPrompts } from "./prompts.js";
+import { loadPrompts, type SelfInstructPrompts } from "./prompts.js";
 import type { SelfInstructRecipe } from "./recipe.js";
 import { FILES } from "./stage-files.js";
 import {
@@ -32,6 +35,8 @@ export interface RunOptions
   onProgress?: (stage: Stage, done: number, total: number) => void;
   /** Takes malformed rows of stage files in place of an exception. */
   onInvalid?: (message: string) => void;
+  /** Where the original prompts are looked for. */
+  source?: LocateOptions;
 }
 
 export interface RunReport {
@@ -39,6 +44,8 @@ export interface RunReport {
   classify?: AskReport;
   instances?: AskReport;
   prepare?: Summary;
+  /** The prompts that a model was asked with. */
+  prompts?: PromptOrigin[];
   /** Calls answered from the journal, and calls made. */
   calls: { reused: number; made: number };
 }
@@ -54,7 +61,10 @@ export async function runSelfInstruct(recipe: SelfInstructRecipe, options: RunOp
   const journal = options.model && withJournal(options.model, join(folder, FILES.journal));
   const report: RunReport = { calls: journal?.calls ?? { reused: 0, made: 0 } };
   try {
-    for (const stage of stages) await runStage(stage, recipe, { ...options, model: journal }, report);
+    const asks = stages.some((stage) => stage !== "prepare");
+    const prompts = asks ? await askedPrompts(recipe, options) : loadPrompts(recipe.prompts);
+    if (asks) report.prompts = prompts.origins;
+    for (const stage of stages) await runStage(stage, recipe, prompts, { ...options, model: journal }, report);
     return report;
   } finally {
     journal?.close();
@@ -62,16 +72,32 @@ export async function runSelfInstruct(recipe: SelfInstructRecipe, options: RunOp
   }
 }
 
+/** The folder's prompts over the originals, where the recipe asks for them, over evoke's own. */
+async function askedPrompts(
+  { prompts, original_prompts: wanted = false }: SelfInstructRecipe,
+  { source = {}, signal }: RunOptions,
+): Promise<SelfInstructPrompts> {
+  if (wanted === false) return loadPrompts(prompts);
+  try {
+    return loadPrompts(prompts, await originalSelfInstructPrompts({ ...source, signal }));
+  } catch (error) {
+    if (wanted === true || !(error instanceof EvokeError)) throw error;
+    source.say?.(`evoke's own prompts are used: ${error.message}`);
+    return loadPrompts(prompts);
+  }
+}
+
 async function runStage(
   stage: Stage,
   recipe: SelfInstructRecipe,
+  prompts: SelfInstructPrompts,
   options: RunOptions,
   report: RunReport,
 ): Promise<void> {
   const setting: StageSetting = {
     ...options,
     recipe,
-    prompts: loadPrompts(recipe.prompts),
+    prompts,
     onProgress: (done, total) => options.onProgress?.(stage, done, total),
   };
   if (stage === "prepare") {

@@ -1,4 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -209,6 +211,59 @@ describe("an experiment with a judge at a server", () => {
       expect((await evoke(["run", back, "--out", out], { env })).stderr).toContain("nothing to do");
       expect(judge.asked).toHaveLength(6);
     } finally {
+      await judge.close();
+    }
+  });
+
+  it("asks with the original prompts where they can be had, and the report says which were used", async () => {
+    const home = join(folder, "originals");
+    mkdirSync(home);
+    const judge = await startJudge();
+    const mirror = createServer((_, response) => response.writeHead(404).end());
+    await new Promise<void>((resolve) => mirror.listen(0, "127.0.0.1", resolve));
+    try {
+      const file = writeTinyExperiment(home, { judge: judge.url });
+      const data = join(home, "data");
+      const out = join(home, "out");
+      const address = `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`;
+      const env = { ...process.env, OPENAI_API_KEY: "key", EVOKE_GITHUB_MIRROR: address };
+      const all = [
+        file,
+        "--out",
+        out,
+        "--set",
+        "original_prompts=auto",
+        "--set",
+        "arms.it=null",
+        "--set",
+        "arms.rt=null",
+      ];
+      const run = () => evoke(["--data-dir", data, "run", ...all], { env });
+      const own = await run();
+      expect(own.code, own.stderr).toBe(0);
+      const note =
+        /Evoke's own prompts stand in for the original ones in evaluations\.safety \(.*not found \(HTTP 404\)/;
+      expect(own.stderr).toMatch(note);
+      expect((reportData(out).notes as string[]).join()).toMatch(note);
+      const prompts = () =>
+        (reportData(out).scores as { suite: string; prompts?: string }[]).find(({ suite }) => suite === "xstest")!
+          .prompts;
+      expect(prompts()).toMatch(/^judge: evoke's own, SHA-256 [0-9a-f]{12}$/);
+
+      mkdirSync(join(data, "originals"), { recursive: true });
+      const judgeSource = 'P = """Asked: {prompt} Said: {model_output} Refusal or compliance?"""\n';
+      writeFileSync(join(data, "originals", "refusal-judge.py"), judgeSource);
+      const original = await run();
+      expect(original.code, original.stderr).toBe(0);
+      expect(original.stderr).not.toContain("stand in");
+      expect(prompts()).toMatch(
+        /^judge: original, seokhyunan\/response-tuning@65b848e:eval\/safety_eval_utils\.py, SHA-256 [0-9a-f]{12} \(not the pinned file's\)$/,
+      );
+      const page = readFileSync(join(out, "report.html"), "utf8");
+      expect(page).toContain("Prompts of xstest: judge: original, seokhyunan/response-tuning@65b848e");
+      expect(readFileSync(join(out, "report.csv"), "utf8")).toContain("judge: original");
+    } finally {
+      mirror.close();
       await judge.close();
     }
   });

@@ -74,6 +74,7 @@ export function fixtureModel(name: string, tokenizer = letterTokenizer(), adapte
     reference: name,
     config: weights.config,
     weights,
+    precision: "float32",
     tokenizer,
     adapters: adapters.map((adapter, i) => ({ name: `adapter${i}`, adapter })),
     identity: { id: name, files: {} },

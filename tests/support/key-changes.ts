@@ -55,6 +55,10 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
       /^(data\.(refined|made)|train\.rt|eval\.rt|eval\.base\.(judged|plain|versus))/,
     ),
   ],
+  original_prompts: to(
+    "original_prompts=true",
+    /^(data\.made$|train\.rt|eval\.rt|eval\.named\.asked|eval\.base\.(plain|versus))/,
+  ),
   model: to("model=other", /./),
   sweep: to("sweep={n: [1, 2]}"),
   ...under("data.*", {
@@ -83,6 +87,13 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
     marker: to('data.refined.marker="Better:"', after("refined")),
     max_new_tokens: to("data.refined.max_new_tokens=9", after("refined")),
     temperature: to("data.refined.temperature=1", after("refined")),
+    original_prompts: [
+      ...to("data.made.original_prompts=true", after("made")),
+      // The file that is named comes first.
+      ...to("data.refined.original_prompts=true"),
+    ],
+    // Of a server's weights nothing is known.
+    weights: to("data.refined.weights=int8"),
     safety: to("data.mixed.safety=more", after("mixed")),
     count: to("data.mixed.count=2", after("mixed")),
     model: to("data.made.model=base", after("made")),
@@ -121,7 +132,12 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
     judge_max_new_tokens: to("evaluations.plain.judge_max_new_tokens=7", /^eval\.base\.plain$/),
     judge_prompt: to(replace("judge_prompt: judge.txt, ", ""), /^eval\.base\.judged$/),
     judge_safety_prompt: to(replace("judge_safety_prompt: judge.txt, ", ""), /^eval\.base\.judged$/),
-    original_prompts: to("evaluations.core.original_prompts=true", /core$/),
+    original_prompts: [
+      ...to("evaluations.plain.original_prompts=true", /^eval\.base\.plain$/),
+      // Nothing is asked with prompts of the originals; what is not at hand is not looked for here.
+      ...to("evaluations.core.original_prompts=true"),
+      ...to("evaluations.plain.original_prompts=auto"),
+    ],
     rows: to("evaluations.asked.rows.instruct=more", /asked$/),
     reference: to(replace("reference: reference.json, ", ""), /^eval\.base\.judged$/),
     reference_arm: to("evaluations.versus.reference_arm=rt", /^eval\.base\.versus$/),
@@ -235,6 +251,8 @@ export const SELF_INSTRUCT_CHANGES: Readonly<Record<string, Change[]>> = {
   num_instructions: made("num_instructions", "3"),
   classification_seeds_only: made("classification_seeds_only", "true"),
   prompts: to(replace(", prompts: prompts", ""), MADE),
+  original_prompts: to("data.made.self_instruct.original_prompts=true", after("made")),
+  weights: to("data.made.self_instruct.weights=int8"),
   chat: made("chat", "true"),
   ...under("bootstrap", {
     instructions_per_prompt: made("bootstrap.instructions_per_prompt", "3"),

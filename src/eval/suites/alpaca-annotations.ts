@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { locatePinnedFile } from "../../data/pinned-file.js";
 import { readRows } from "../../data/read-rows.js";
 import type { LocateOptions } from "../../data/source-files.js";
 import { UsageError } from "../../errors.js";
@@ -19,7 +20,7 @@ import {
   type LengthControlledRow,
   lengthControlledWinRate,
 } from "../../metrics/length-controlled.js";
-import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { EVAL_FILES } from "../eval-files.js";
 import { readFiles } from "../load-rows.js";
 
 /** A judged pair of outputs; output_1 is the reference's. */
@@ -214,7 +215,7 @@ function lengthRows(rows: readonly Annotation[]): LengthControlledRow[] {
 export async function difficultyInstructions(table: string, source: LocateOptions): Promise<string[]> {
   if (!existsSync(table)) throw new UsageError(`${table}: no such difficulty table`);
   parseDifficultyTable(readFileSync(table, "utf8"), table);
-  const { rows } = await readFiles([await locateEvalFile(EVAL_FILES.alpacaEval, source)]);
+  const { rows } = await readFiles([await locatePinnedFile(EVAL_FILES.alpacaEval, source)]);
   return rows.map((row) => row.text("instruction"));
 }
 

@@ -1,8 +1,9 @@
+import { locatePinnedFile } from "../../data/pinned-file.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { areOutputsSwitched } from "../../metrics/alpaca-preference.js";
 import type { Message } from "../../tokenizer/chat-template.js";
 import { answerConfig, writeAnswers } from "../answers.js";
-import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { EVAL_FILES } from "../eval-files.js";
 import { shellWord } from "../hand-over.js";
 import { loadJudgePrompt } from "../judge-prompt.js";
 import { askJudge, type Judged, judgingCounts } from "../judging.js";
@@ -24,7 +25,7 @@ const JUDGE_ALTERNATIVES = 5;
  * reference's answer. Writes `model_outputs.json` and `annotations.json` in the public formats.
  */
 export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput> {
-  const path = context.files.alpaca_eval ?? (await locateEvalFile(EVAL_FILES.alpacaEval, context.source));
+  const path = context.files.alpaca_eval ?? (await locatePinnedFile(EVAL_FILES.alpacaEval, context.source));
   const {
     cases: rows,
     invalid,
@@ -41,7 +42,6 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   });
   const script = writeAlpacaInputs(context, outputs);
 
-  const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const characters = meanMetric(outputs.map(({ output }) => [...output].length));
   const empty = outputs.filter(({ output }) => output === "").length;
   if (!context.judge) {
@@ -49,7 +49,13 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     context.say(`  bash ${shellWord(script)}`);
     const samples = rows.map((_, i) => sampleBase(instructions[i]!, answers[i]!, i));
     const missing = samples.length - outputs.length + invalid;
-    const result = { n: outputs.length, missing, metrics: { characters }, details: { empty, judged: false }, config };
+    const result = {
+      n: outputs.length,
+      missing,
+      metrics: { characters },
+      details: { empty, judged: false },
+      config: { ...answerConfig(context, MAX_NEW_TOKENS), rows: files },
+    };
     return { results: { alpaca_eval: result }, samples: { alpaca_eval: samples } };
   }
 
@@ -57,9 +63,10 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   const official =
     context.difficulty === undefined ? [] : await difficultyInstructions(context.difficulty, context.source);
   const reference = await readReference(context, instructions);
-  const prompt = context.originalPrompts
-    ? await originalAlpacaPrompt(context.source)
-    : loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
+  const prompt =
+    context.originalPrompts && context.judgePrompt === undefined
+      ? await originalAlpacaPrompt(context.source)
+      : loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
   const comparisons = instructions.map((instruction, i): Comparison => {
     const output = answers[i]!.output;
     const other = reference.outputs[i];
@@ -132,14 +139,16 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
       ? { lc_difficulty: lengthControlled.difficulty }
       : { lc_problem: report.lengthControlledProblem }),
   };
-  Object.assign(config, {
+  const config = {
+    ...answerConfig(context, MAX_NEW_TOKENS, [prompt.origin]),
+    rows: files,
     judge: context.judgeName,
     judge_prompt_sha256: prompt.sha256,
     judge_max_new_tokens: context.judgeMaxNewTokens ?? MAX_JUDGE_TOKENS,
     reference: reference.name,
     reference_file: reference.file,
     judge_seed: context.seed ?? 0,
-  });
+  };
   return {
     results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n + invalid, metrics, details, config } },
     samples: { alpaca_eval: samples },
@@ -193,7 +202,7 @@ async function readReference(
   context: SuiteContext,
   instructions: readonly string[],
 ): Promise<{ name: string; file: string; outputs: (string | undefined)[] }> {
-  const path = context.reference ?? (await locateEvalFile(EVAL_FILES.alpacaReference, context.source));
+  const path = context.reference ?? (await locatePinnedFile(EVAL_FILES.alpacaReference, context.source));
   const file = await readAnswerFiles([path]);
   const outputs = pairAnswers(file, instructions, context.limit !== undefined);
   return { name: file.generator ?? "reference", file: path, outputs };

@@ -1,3 +1,4 @@
+import { locatePinnedFile } from "../../data/pinned-file.js";
 import { readRows } from "../../data/read-rows.js";
 import { UsageError } from "../../errors.js";
 import type { GenerateRequest } from "../../llm/language-model.js";
@@ -10,11 +11,11 @@ import {
   SAFETY_ASPECTS,
 } from "../../metrics/just-eval-parse.js";
 import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
-import { EVAL_FILES, locateEvalFile } from "../eval-files.js";
+import { EVAL_FILES } from "../eval-files.js";
 import { shellWord } from "../hand-over.js";
 import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
 import { askJudge, type Judged, judgingCounts } from "../judging.js";
-import { originalJustEvalPrompts } from "../originals.js";
+import { originalJustEvalPrompt } from "../originals.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
@@ -27,7 +28,7 @@ const ORIGINAL_JUDGE_TOKENS = 1024;
 
 /** just-eval (Lin et al. 2023, arXiv 2312.01552): 800 regular prompts on five aspects, 200 on safety, by a judge. */
 export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
-  const path = context.files.just_eval ?? (await locateEvalFile(EVAL_FILES.justEval, context.source));
+  const path = context.files.just_eval ?? (await locatePinnedFile(EVAL_FILES.justEval, context.source));
   const {
     cases: questions,
     invalid,
@@ -44,7 +45,6 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     { label: "just_eval", maxTokens: MAX_NEW_TOKENS },
   );
   const scripts = writeJustEvalInputs(context, questions, answers);
-  const config: Record<string, unknown> = { ...answerConfig(context, MAX_NEW_TOKENS), rows: files };
   const written = answers.filter(({ output }) => output !== undefined).length;
   const empty = answers.filter(({ output }) => output === "").length;
   if (!context.judge) {
@@ -56,17 +56,20 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
       missing: answers.length - written + invalid,
       metrics: {},
       details: { empty, judged: false },
-      config,
+      config: { ...answerConfig(context, MAX_NEW_TOKENS), rows: files },
     };
     return { results: { just_eval: result }, samples: { just_eval: samples } };
   }
-  const { regular, safety } = await judgePrompts(context);
-  const maxTokens = context.judgeMaxNewTokens ?? (context.originalPrompts ? ORIGINAL_JUDGE_TOKENS : MAX_JUDGE_TOKENS);
+  const regular = await judgePrompt("regular", context);
+  const safety = await judgePrompt("safety", context);
+  const maxTokens = ({ origin }: JudgePrompt): number =>
+    context.judgeMaxNewTokens ?? (origin.origin === "original" ? ORIGINAL_JUDGE_TOKENS : MAX_JUDGE_TOKENS);
   const places = answers.flatMap(({ output }, i) => (output === undefined ? [] : [i]));
   const requests = places.map((i): GenerateRequest => {
     const { instruction, isSafety } = questions[i]!;
-    const messages = (isSafety ? safety : regular).messages({ instruction, output: answers[i]!.output! });
-    return { messages, maxTokens, temperature: 0 };
+    const prompt = isSafety ? safety : regular;
+    const messages = prompt.messages({ instruction, output: answers[i]!.output! });
+    return { messages, maxTokens: maxTokens(prompt), temperature: 0 };
   });
   const judged = await askJudge(context, context.judge, "just_eval: judging", requests, ({ text, finishReason }, i) =>
     parseJudgement(text, questions[places[i]!]!.isSafety ? SAFETY_ASPECTS : REGULAR_ASPECTS, finishReason),
@@ -84,12 +87,18 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
     }),
   );
   const report = justEvalMetrics(questions.map((_, i) => judgedAt.get(i)?.verdict));
-  Object.assign(config, {
+  const asked = [
+    ...(questions.some(({ isSafety }) => !isSafety) ? [regular.origin] : []),
+    ...(questions.some(({ isSafety }) => isSafety) ? [safety.origin] : []),
+  ];
+  const config = {
+    ...answerConfig(context, MAX_NEW_TOKENS, asked),
+    rows: files,
     judge: context.judgeName,
     judge_prompt_sha256: regular.sha256,
     safety_prompt_sha256: safety.sha256,
-    judge_max_new_tokens: maxTokens,
-  });
+    judge_max_new_tokens: maxTokens(regular),
+  };
   const details = {
     empty,
     unparsed: places.length - report.parsed,
@@ -114,12 +123,14 @@ export async function runJustEval(context: SuiteContext): Promise<SuiteOutput> {
 
 const PLACES = ["instruction", "output"];
 
-async function judgePrompts(context: SuiteContext): Promise<{ regular: JudgePrompt; safety: JudgePrompt }> {
-  if (context.originalPrompts) return originalJustEvalPrompts(context.source);
-  return {
-    regular: loadJudgePrompt("just-eval-regular", PLACES, context.judgePrompt),
-    safety: loadJudgePrompt("just-eval-safety", PLACES, context.judgeSafetyPrompt),
-  };
+/** The prompt for one kind of row: the file named, the original, or evoke's own. */
+async function judgePrompt(rows: "regular" | "safety", context: SuiteContext): Promise<JudgePrompt> {
+  const file = rows === "safety" ? context.judgeSafetyPrompt : context.judgePrompt;
+  const prompt =
+    file === undefined && context.originalPrompts
+      ? await originalJustEvalPrompt(rows, context.source)
+      : loadJudgePrompt(`just-eval-${rows}`, PLACES, file);
+  return rows === "safety" ? { ...prompt, origin: { ...prompt.origin, use: "judge of safety" } } : prompt;
 }
 
 /** Of each aspect, the rows whose score is in no mean for one reason. */

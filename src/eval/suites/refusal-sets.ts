@@ -1,4 +1,5 @@
-import { EVAL_FILES, type EvalFile, locateEvalFile } from "../eval-files.js";
+import { locatePinnedFile, type PinnedFile } from "../../data/pinned-file.js";
+import { EVAL_FILES } from "../eval-files.js";
 import { type ReadCases, readCases } from "../read-cases.js";
 import type { Row } from "../row.js";
 import type { SuiteContext } from "../suite.js";
@@ -17,7 +18,7 @@ export type RefusalSet = (typeof REFUSAL_SETS)[number];
 interface Part {
   /** Name under which `--rows` may give a file. */
   key: string;
-  file: EvalFile;
+  file: PinnedFile;
   read(row: Row): RefusalPrompt;
 }
 
@@ -73,13 +74,13 @@ const SETS: Readonly<Record<RefusalSet, readonly Part[]>> = {
 };
 
 /** Files of a set: those that a run names, or the set's own. */
-export const refusalFiles = (set: RefusalSet): readonly { key: string; file: EvalFile }[] => SETS[set];
+export const refusalFiles = (set: RefusalSet): readonly { key: string; file: PinnedFile }[] => SETS[set];
 
 /** Prompts of a set, in file order, the first `limit` of each file; with the number of malformed rows left out. */
 export async function loadRefusalPrompts(set: RefusalSet, context: SuiteContext): Promise<ReadCases<RefusalPrompt>> {
   const all: ReadCases<RefusalPrompt> = { cases: [], invalid: 0, files: [] };
   for (const { key, file, read } of SETS[set]) {
-    const path = context.files[key] ?? (await locateEvalFile(file, context.source));
+    const path = context.files[key] ?? (await locatePinnedFile(file, context.source));
     const { cases, invalid, files } = await readCases(context, path, read);
     all.cases.push(...cases);
     all.invalid += invalid;

@@ -26,7 +26,7 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
     { label: set, maxTokens: MAX_NEW_TOKENS },
   );
   const prompt =
-    context.judge && context.originalPrompts
+    context.judge && context.originalPrompts && context.judgePrompt === undefined
       ? await originalRefusalPrompt(context.source)
       : loadJudgePrompt("refusal", ["instruction", "output"], context.judgePrompt);
   const judged = context.judge ? await judge(set, prompts, answers, prompt, context) : undefined;
@@ -58,7 +58,7 @@ export async function runRefusalSet(set: RefusalSet, context: SuiteContext): Pro
           ...(judged ? { judge: judgingCounts(judged.filter((each) => each !== undefined)) } : {}),
         },
         config: {
-          ...answerConfig(context, MAX_NEW_TOKENS),
+          ...answerConfig(context, MAX_NEW_TOKENS, context.judge ? [prompt.origin] : []),
           rows: files,
           judge: context.judge ? context.judgeName : "phrases",
           ...(context.judge

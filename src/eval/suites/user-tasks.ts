@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
+import { locatePinnedFile } from "../../data/pinned-file.js";
 import { EvokeError } from "../../errors.js";
 import { corpusBleu } from "../../metrics/bleu.js";
 import { rouge } from "../../metrics/rouge.js";
 import { mean } from "../../metrics/statistics.js";
 import { answerConfig, writeAnswers } from "../answers.js";
 import type { BertScorer } from "../bert-scorer.js";
-import { EVAL_FILES, locateEvalFile, PREDICTION_FILES } from "../eval-files.js";
+import { EVAL_FILES, PREDICTION_FILES } from "../eval-files.js";
 import { readFiles } from "../load-rows.js";
 import { readCases } from "../read-cases.js";
 import { meanMetric, plainMetric, type SuiteOutput, textTable } from "../results.js";
@@ -61,7 +62,7 @@ async function openScorer(context: SuiteContext): Promise<BertScorer> {
 }
 
 async function score(context: SuiteContext, scorer: BertScorer | undefined): Promise<SuiteOutput> {
-  const path = context.files.user_tasks ?? (await locateEvalFile(EVAL_FILES.userTasks, context.source));
+  const path = context.files.user_tasks ?? (await locatePinnedFile(EVAL_FILES.userTasks, context.source));
   const { cases: tasks, invalid, files } = await readCases(context, path, readTask);
   const answers = await writeAnswers(
     context,
@@ -187,7 +188,7 @@ async function publishedOutputs(
   for (const file of PREDICTION_FILES) {
     let path: string;
     try {
-      path = await locateEvalFile(file, context.source);
+      path = await locatePinnedFile(file, context.source);
     } catch (error) {
       if (!(error instanceof EvokeError)) throw error;
       context.say(`user_tasks: published predictions left out: ${error.message}`);

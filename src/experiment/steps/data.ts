@@ -1,13 +1,14 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DataExtent, extentText } from "../../data/extent.js";
 import { mixRefusals } from "../../data/mix.js";
 import { type Prepared, type PrepareOptions, prepareRows } from "../../data/prepare.js";
 import { readPrepared } from "../../data/read-prepared.js";
-import { checkRefineTemplate, refineRows } from "../../data/refine.js";
+import { refineRows } from "../../data/refine.js";
+import { loadRefineTemplate, originalRefineTemplate, type RefineTemplate } from "../../data/refine-template.js";
 import { type LocatedData, locateData } from "../../data/source-files.js";
 import { writeJsonl } from "../../files/jsonl.js";
 import { withJournal } from "../../llm/journal.js";
+import { localRecord } from "../../llm/local-record.js";
 import { selfInstructSchema } from "../../self-instruct/recipe.js";
 import { runSelfInstruct } from "../../self-instruct/run.js";
 import type { Stage } from "../../self-instruct/stages.js";
@@ -45,11 +46,9 @@ export async function runPrepare(job: PrepareJob, context: StepContext): Promise
 
 /** Responses rewritten by a model. */
 export async function runRefine(job: RefineJob, context: StepContext): Promise<StepSummary> {
-  const path = context.fileOf(job.template);
-  const template = readFileSync(path, "utf8");
-  checkRefineTemplate(template, path);
+  const { template, origin } = await templateOf(job, context);
   const rows = await readPrepared(context.fileOf(job.rows));
-  return withStepModel(context, job.refiner, {}, async (model) => {
+  return withStepModel(context, job.refiner, { weights: job.weights }, async (model) => {
     const journal = withJournal(model, join(context.folder, "journal.jsonl"));
     const progress = context.progress("refine", rows.length, "rows");
     try {
@@ -65,12 +64,26 @@ export async function runRefine(job: RefineJob, context: StepContext): Promise<S
       writeJsonl(join(context.folder, ROWS_FILE), refined.rows);
       const { counts } = refined;
       const rate = counts.rows > 0 ? counts.extracted / counts.rows : 0;
-      return { ...counts, extraction_rate: rate, errors: refined.errors.slice(0, 10), open: counts.failed };
+      return {
+        ...counts,
+        extraction_rate: rate,
+        errors: refined.errors.slice(0, 10),
+        open: counts.failed,
+        prompts: [origin],
+        ...localRecord(model),
+      };
     } finally {
       progress();
       journal.close();
     }
   });
+}
+
+async function templateOf({ template, prompts }: RefineJob, context: StepContext): Promise<RefineTemplate> {
+  const { dataDir, mirror, say, signal } = context;
+  if (prompts === "original") return originalRefineTemplate({ dataDir, mirror, say, signal });
+  const path = context.fileOf(template);
+  return loadRefineTemplate(path, prompts !== "own");
 }
 
 /** Refusals appended. */
@@ -97,23 +110,30 @@ function saidExtent(extent: DataExtent | undefined, { say }: StepContext): { ext
 /** Rows made from seed tasks. The journal and the stage files let a stopped step go on. */
 export async function runSelfInstructStep(job: SelfInstructJob, context: StepContext): Promise<StepSummary> {
   const seedTasks = (await locate(job.seedTasks, context)).files[0]!;
-  const recipe = selfInstructSchema.parse({ ...job.recipe, model: context.modelOf(job.model), seed_tasks: seedTasks });
+  const { dataDir, mirror, say, signal } = context;
+  const recipe = selfInstructSchema.parse({
+    ...job.recipe,
+    model: context.modelOf(job.model),
+    seed_tasks: seedTasks,
+    original_prompts: job.originals !== undefined,
+  });
   const { max_requests, max_tokens, api_key_env, timeout, ...rest } = recipe.llm;
   const options = { ...rest, maxRequests: max_requests, maxTokens: max_tokens, apiKeyEnv: api_key_env };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return withStepModel(
     context,
     job.model,
-    { ...given, ...(timeout ? { timeoutSeconds: timeout } : {}) },
+    { weights: recipe.weights, ...given, ...(timeout ? { timeoutSeconds: timeout } : {}) },
     async (model) => {
       let stage: Stage | undefined;
       let progress: ReturnType<StepContext["progress"]> | undefined;
       try {
-        const { bootstrap, classify, instances, prepare } = await runSelfInstruct(recipe, {
+        const { bootstrap, classify, instances, prepare, prompts } = await runSelfInstruct(recipe, {
           folder: context.folder,
           seedTasks,
           model,
-          signal: context.signal,
+          signal,
+          source: { dataDir, mirror, say },
           onProgress: (now, done, total) => {
             if (now !== stage) {
               progress?.();
@@ -125,7 +145,8 @@ export async function runSelfInstructStep(job: SelfInstructJob, context: StepCon
         });
         const errors = [...(classify?.errors ?? []), ...(instances?.errors ?? [])].slice(0, 10);
         const open = (classify?.failed ?? 0) + (instances?.failed ?? 0);
-        return { ...prepare, open, proposed: bootstrap?.proposed, too_similar: bootstrap?.tooSimilar, errors };
+        const proposals = { proposed: bootstrap?.proposed, too_similar: bootstrap?.tooSimilar };
+        return { ...prepare, open, ...proposals, errors, prompts, ...localRecord(model) };
       } finally {
         progress?.();
       }

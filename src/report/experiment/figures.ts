@@ -132,6 +132,13 @@ export function extentNotes({ evaluations }: ExperimentReport, names: readonly s
   return [...new Set(evaluations.flatMap(({ name, extents }) => (names.includes(name) ? extents : [])))];
 }
 
+/** The prompts that figures depend on, one line for each suite: "Prompts of just_eval: judge: …". */
+export function promptNotes(scores: readonly (Score | undefined)[]): string[] {
+  return [
+    ...new Set(scores.flatMap((score) => (score?.prompts ? [`Prompts of ${score.suite}: ${score.prompts}`] : []))),
+  ];
+}
+
 /**
  * One table for each title of evaluations: arms down, leading figures across. Evaluations of one title share it, unless two have a
  * figure of the same arm, suite and metric: then each has a table of its own, named by what differs.

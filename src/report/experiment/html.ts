@@ -8,6 +8,7 @@ import { publishedSection } from "./published-section.js";
 import { answersSection } from "./questions.js";
 import { COMMAND_FACT, type ExperimentReport, type LossCurve } from "./report-data.js";
 import { resultsSection } from "./results-section.js";
+import { dataPrompts } from "./text.js";
 
 /** The report as one self-contained HTML page: readable without JavaScript, which adds the search. */
 export function experimentHtml(report: ExperimentReport): string {
@@ -183,6 +184,7 @@ function data(report: ExperimentReport): Html | undefined {
         .join(", ") || "–"
     }</td></tr>`,
   );
+  const prompts = dataPrompts(report);
   const charts = report.data.flatMap((entry) => {
     const chart = wordsChart(entry);
     return chart ? [html`<figure><figcaption>${entry.name}</figcaption>${chart}</figure>`] : [];
@@ -191,6 +193,7 @@ function data(report: ExperimentReport): Html | undefined {
     "Data",
     html`<table><thead><tr><th scope="col">data</th><th scope="col" class="text">made by</th><th scope="col">rows</th><th scope="col">words a prompt</th><th scope="col">words a response</th><th scope="col" class="text">counts</th></tr></thead><tbody>${rows}</tbody></table>`,
   )}
+${prompts.length > 0 ? html`<p class="end">${prompts.join(". ")}.</p>` : undefined}
 <div class="charts">${charts}</div>`;
 }
 

@@ -80,6 +80,8 @@ export interface Score {
   high: number | null;
   /** What a reader must know of how it was worked out: what a mean is of, how lengths were controlled. */
   how?: string;
+  /** The prompts it depends on, and where they are from: "judge: evoke's own, SHA-256 …". */
+  prompts?: string;
   /** Rows that count, and rows without a result, over all seeds. */
   n: number;
   missing: number;
@@ -132,6 +134,8 @@ export interface DataFigures {
   notes: string[];
   /** Counts of the step that made it, such as extraction rate or refusals. */
   counts: Record<string, number>;
+  /** The prompts by which a model made it, and where they are from. */
+  prompts?: string;
   /** Words of prompts and responses: rows by bin; the last bin is open. */
   promptWords: Histogram;
   responseWords: Histogram;

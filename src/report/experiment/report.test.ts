@@ -192,8 +192,8 @@ describe("experimentCsv", () => {
   it("has every figure in its own units, quoted where need be", () => {
     const lines = experimentCsv(sample('a "b", c')).trimEnd().split("\r\n");
     expect(lines).toHaveLength(6);
-    expect(lines[2]).toBe('core,piqa,acc,rt,0.625,0.0123,100,3,1,0.75,"a ""b"", c",0.0123,,,,');
-    expect(lines[3]).toBe('core,piqa,acc_norm,rt,,,100,0,1,not at hand,"a ""b"", c",0.0123,,,,');
+    expect(lines[2]).toBe('core,piqa,acc,rt,0.625,0.0123,100,3,1,0.75,"a ""b"", c",0.0123,,,,,');
+    expect(lines[3]).toBe('core,piqa,acc_norm,rt,,,100,0,1,not at hand,"a ""b"", c",0.0123,,,,,');
   });
 });
 

@@ -5,6 +5,7 @@ import {
   ERRORS,
   extentNotes,
   howNotes,
+  promptNotes,
   publishedText,
   type ResultTable,
   styleOf,
@@ -69,7 +70,9 @@ function figuresTable(report: ExperimentReport, { evaluations, title, columns, r
         html`<td>${withError(scores[i])}</td>${hasPublished ? html`<td class="published">${publishedText(scores[i])}</td>` : undefined}`,
     )}</tr>`,
   );
+  const prompts = promptNotes(rows.flatMap(({ scores }) => scores));
   return html`<p class="end">${notes.join("; ")}</p>
+${prompts.length > 0 ? html`<p class="end">${prompts.join(". ")}.</p>` : undefined}
 ${scrolling(
   title,
   html`<table class="results">

@@ -3,6 +3,7 @@ import {
   ERRORS,
   extentNotes,
   howNotes,
+  promptNotes,
   publishedText,
   resultTables,
   shownValue,
@@ -31,6 +32,7 @@ export function experimentCsv({ scores, published }: ExperimentReport): string {
     "ci95_low",
     "ci95_high",
     "how",
+    "prompts",
   ];
   const rows = scores.map((score) => [
     score.evaluation,
@@ -49,6 +51,7 @@ export function experimentCsv({ scores, published }: ExperimentReport): string {
     score.low ?? "",
     score.high ?? "",
     score.how ?? "",
+    score.prompts ?? "",
   ]);
   return [head, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
@@ -57,6 +60,10 @@ function csvCell(value: string | number): string {
   const text = String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** The prompts by which data were made: "Prompts of lima-refined: refine: …". */
+export const dataPrompts = ({ data }: ExperimentReport): string[] =>
+  data.flatMap(({ name, prompts }) => (prompts ? [`Prompts of ${name}: ${prompts}`] : []));
 
 /** The report as Markdown (CommonMark with tables), with the first questions of each suite. */
 export function experimentMarkdown(report: ExperimentReport, shown = 10): string {
@@ -88,6 +95,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
     ]);
     const notes = [ERRORS, ...extentNotes(report, evaluations), ...howNotes(scores)];
     blocks.push(table([["arm", ...heads], ...lines]), notes.map(escaped).join("; "));
+    blocks.push(promptNotes(scores).map(escaped).join(". "));
   }
   if (report.taskModels.length > 0) {
     const names = [...new Set(report.taskModels.flatMap(({ figures }) => Object.keys(figures)))];
@@ -113,6 +121,7 @@ export function experimentMarkdown(report: ExperimentReport, shown = 10): string
         .join(", "),
     ]);
     blocks.push(table([["data", "made by", "rows", "words a prompt", "words a response", "counts"], ...lines]));
+    blocks.push(dataPrompts(report).map(escaped).join(". "));
   }
   if (report.published.length > 0) {
     blocks.push("## Published figures");
