@@ -255,7 +255,7 @@ describe("an experiment with a judge at a server", () => {
       writeFileSync(join(data, "originals", "refusal-judge.py"), judgeSource);
       const original = await run();
       expect(original.code, original.stderr).toBe(0);
-      expect(original.stderr).not.toContain("stand in");
+      expect(original.stderr).not.toContain("own prompts stand in");
       expect(prompts()).toMatch(
         /^judge: original, seokhyunan\/response-tuning@65b848e:eval\/safety_eval_utils\.py, SHA-256 [0-9a-f]{12} \(not the pinned file's\)$/,
       );
