@@ -76,13 +76,15 @@ describe("a cluster from the command line", () => {
     expect(JSON.parse(json.stdout)).toMatchObject([{ job: id, status: "running" }]);
     expect((await evoke(["jobs", "logs", id!, "--on", head.address])).stdout).toBe("hello\n");
     expect((await evoke(["jobs", "logs", out("d"), "--raw"])).stdout).toMatch(
-      /^evoke: {"event":"begin"}\nhello\nevoke: {"event":"start"/,
+      /^evoke: {"event":"begin"[^\n]*}\nhello\nevoke: {"event":"start"/,
     );
     expect((await evoke(["jobs", "stop", out("d")])).stdout).toBe(`${id}: asked to stop\n`);
     const stopped = await run;
     expect(stopped.code).toBe(1);
     expect(stopped.stderr.trim().split("\n").at(-1)).toMatch(/^evoke: evoke-\w+ was stopped after step 1; run again/);
     expect((await evoke(["jobs", "stop", id!, "--on", head.address])).stdout).toMatch(/has ended already \(stopped\)/);
+    expect((await evoke(["jobs", "delete", out("d")])).stdout).toMatch(new RegExp(id!));
+    expect([...head.jobs]).toEqual([]);
   });
 
   it.each([
