@@ -32,6 +32,8 @@ below.report = [...shared, "train", "eval", "self-instruct"];
 // An experiment is made of everything else; its record is what the server shows.
 below.experiment = [...shared, "train", "cluster", "eval", "self-instruct", "report", "progress"];
 below.serve = [...below.serve, "experiment/record"];
+// The library's face: everything but the command line, which is written on it.
+below.api = [...below.experiment, "experiment", "serve"];
 
 module.exports = {
   forbidden: [

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
+import type { BertScoreOptions } from "../api/evaluate.js";
 import { UsageError } from "../errors.js";
-import type { BertScorerOptions } from "../eval/bert-scorer.js";
-import { type GlobalOptions, parseCount, say } from "./output.js";
+import { parseCount } from "./output.js";
 
 /** Flags of commands that compute BERTScore. */
 export interface BertScoreFlags {
@@ -28,16 +28,15 @@ export function addBertScoreFlags<C extends Command>(command: C, prefix = ""): C
 }
 
 /** What was asked for; undefined when BERTScore was not. @throws UsageError for a flag of it without --bertscore. */
-export function bertScoreOptions(
-  flags: BertScoreFlags,
-  globals: GlobalOptions,
-  signal?: AbortSignal,
-): Omit<BertScorerOptions, "device"> | undefined {
-  const { bertscore, encoder, layer, idf, baseline } = flags;
-  if (!bertscore) {
-    const given = Object.entries({ encoder, layer, idf, baseline }).find(([, value]) => value !== undefined);
-    if (given) throw new UsageError(`--${given[0]} belongs to --bertscore; give that too`);
-    return undefined;
-  }
-  return { encoder, layer, idf, baseline, deviceName: globals.device, say: (line) => say(line, globals), signal };
+export function bertScoreOptions({
+  bertscore,
+  encoder,
+  layer,
+  idf,
+  baseline,
+}: BertScoreFlags): BertScoreOptions | undefined {
+  if (bertscore) return { encoder, layer, idf, baseline };
+  const given = Object.entries({ encoder, layer, idf, baseline }).find(([, value]) => value !== undefined);
+  if (given) throw new UsageError(`--${given[0]} belongs to --bertscore; give that too`);
+  return undefined;
 }

@@ -55,10 +55,9 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
     };
   }
   const { Generator } = await import("../generate/generator.js");
-  const { adapter, ...options } = modelOptions(flags);
+  const { adapter, template, weights, threads, batchSize = 1 } = modelOptions(flags);
   const generator = await Generator.open(reference, {
-    maxBatch: 1,
-    ...options,
+    ...{ template, weights, threads, maxBatch: batchSize },
     draftTokens: flags.draft,
     device: globals.device,
     ...(adapter ? { adapters: [adapter] } : {}),

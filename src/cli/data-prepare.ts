@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { UsageError } from "../errors.js";
-import { writeJsonl } from "../files/jsonl.js";
+import { interruptible } from "./interrupt.js";
 import { globalOptions, parseCount, printJson, say } from "./output.js";
 
 interface PrepareFlags {
@@ -38,33 +38,25 @@ export function dataPrepareCommand(): Command {
 
 async function prepare(name: string, flags: PrepareFlags, self: Command): Promise<void> {
   const globals = globalOptions(self);
-  const { locateData } = await import("../data/source-files.js");
-  const { prepareRows } = await import("../data/prepare.js");
-  const { writeDataRecord } = await import("../data/record.js");
+  const { prepareData } = await import("../api/prepare-data.js");
+  const { out, mirror, maxExamples, maxCharacters, skip, skipInvalid = false } = flags;
+  const { rows, source, files, read, multiTurn, invalid, extent } = await interruptible((signal) =>
+    prepareData({
+      ...{ data: name, out, mirror, maxExamples, maxCharacters, skip, skipInvalid, signal },
+      seed: globals.seed,
+      dataDir: globals.dataDir,
+      columns: columnsOf(flags),
+      onProgress: (event) => event.type === "notice" && say(event.message, globals),
+    }),
+  );
+  sayInvalid(invalid);
+  const report = { source, files, read, rows: rows.length, multi_turn: multiTurn };
+  if (globals.json) printJson({ ...report, invalid: invalid.length, out, extent: extent ?? null });
   const { extentText } = await import("../data/extent.js");
-  const data = await locateData(name, {
-    dataDir: globals.dataDir,
-    mirror: flags.mirror,
-    say: (line) => say(line, globals),
-  });
-  const skipped = skipInvalid(flags.skipInvalid === true);
-  const { maxExamples, maxCharacters, skip } = flags;
-  const draw = { maxExamples, maxCharacters, skip, seed: globals.seed ?? 0, columns: columnsOf(flags) };
-  const { rows, read, multiTurn, extent } = await prepareRows(data, { ...draw, onInvalid: skipped.onInvalid });
-  writeJsonl(flags.out, rows);
-  writeDataRecord(flags.out, data.files, {
-    made_by: "prepare",
-    rows: rows.length,
-    extents: extent ? [extent] : [],
-    settings: { source: name, ...draw, skip_invalid: flags.skipInvalid === true },
-  });
-  skipped.report();
-  const report = { source: data.name, files: data.files, read, rows: rows.length, multi_turn: multiTurn };
-  if (globals.json) printJson({ ...report, invalid: skipped.count(), out: flags.out, extent: extent ?? null });
   const note = extent && extentText(extent);
   if (note) say(note, globals);
   const left = multiTurn > 0 ? `, ${multiTurn} multi-turn talks left out` : "";
-  say(`${rows.length} rows of ${read} read from ${data.name}${left}: ${flags.out}`, globals);
+  say(`${rows.length} rows of ${read} read from ${source}${left}: ${out}`, globals);
 }
 
 function columnsOf({ promptColumn, completionColumn, inputColumn }: PrepareFlags) {
@@ -86,10 +78,13 @@ export function skipInvalid(on: boolean): {
   return {
     onInvalid: on ? (message) => void messages.push(message) : undefined,
     count: () => messages.length,
-    report: () => {
-      for (const message of messages.slice(0, SHOWN)) say(`skipped ${message}`);
-      if (messages.length > SHOWN) say(`… and ${messages.length - SHOWN} more`);
-      if (messages.length > 0) say(`${messages.length} malformed rows skipped`);
-    },
+    report: () => sayInvalid(messages),
   };
+}
+
+/** The first rows that were left out, and how many. */
+export function sayInvalid(messages: readonly string[]): void {
+  for (const message of messages.slice(0, SHOWN)) say(`skipped ${message}`);
+  if (messages.length > SHOWN) say(`… and ${messages.length - SHOWN} more`);
+  if (messages.length > 0) say(`${messages.length} malformed rows skipped`);
 }

@@ -4,8 +4,8 @@ import { UsageError } from "../errors.js";
 import { writeJsonl } from "../files/jsonl.js";
 import { createProgress } from "../progress/progress.js";
 import { skipInvalid } from "./data-prepare.js";
-import { addLocalFlags, type LocalFlags, localOptions } from "./generation-flags.js";
-import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { addLocalFlags, type LocalFlags } from "./generation-flags.js";
+import { addLlmOptions, type LlmFlags, llmModelOptions, sayUsage, withModel } from "./llm-options.js";
 import { globalOptions, parseCount, parseNumber, printJson, say } from "./output.js";
 
 interface RefineFlags extends LlmFlags, LocalFlags {
@@ -62,71 +62,67 @@ async function refine(file: string, flags: RefineFlags, self: Command): Promise<
   const rows = await readPrepared(file, skipped.onInvalid);
   const out = flags.out ?? refinedName(file, flags.refiner);
   const progress = createProgress({ label: "refine", total: rows.length, unit: "rows", quiet: globals.quiet });
-  await withModel(
-    flags.refiner,
-    { ...resolveOptions(flags, globals), ...localOptions(flags) },
-    async (model, signal) => {
-      const journal = withJournal(model, `${out}.journal`);
-      try {
-        const {
-          rows: refined,
-          counts,
+  await withModel(flags.refiner, llmModelOptions(flags, globals), globals, async (model, signal) => {
+    const journal = withJournal(model.language, `${out}.journal`);
+    try {
+      const {
+        rows: refined,
+        counts,
+        errors,
+      } = await refineRows(rows, journal, {
+        template,
+        marker: flags.marker,
+        maxTokens: flags.maxNewTokens,
+        temperature: flags.temperature,
+        seed: globals.seed,
+        signal,
+        onProgress: (done) => progress.update(done),
+      });
+      writeJsonl(out, refined);
+      const { refiner, marker, maxNewTokens, temperature } = flags;
+      writeDataRecord(out, [file], {
+        made_by: "refine",
+        rows: refined.length,
+        extents: readDataRecord(file)?.extents ?? [],
+        settings: {
+          refiner,
+          marker,
+          maxNewTokens,
+          temperature,
+          seed: globals.seed ?? 0,
+          prompt_sha256: sha256(template),
+        },
+      });
+      progress.finish();
+      skipped.report();
+      for (const error of errors.slice(0, ERRORS_SHOWN)) say(`failed ${error}`);
+      const rate = counts.extracted / counts.rows;
+      if (globals.json) {
+        const { extracted, changed, truncated, failed } = counts;
+        const usage = model.usage ?? null;
+        const totals = { rows: counts.rows, extracted, extraction_rate: rate, changed, truncated, failed };
+        printJson({
+          refiner: flags.refiner,
+          ...totals,
           errors,
-        } = await refineRows(rows, journal, {
-          template,
-          marker: flags.marker,
-          maxTokens: flags.maxNewTokens,
-          temperature: flags.temperature,
-          seed: globals.seed,
-          signal,
-          onProgress: (done) => progress.update(done),
+          invalid: skipped.count(),
+          usage,
+          out,
+          prompts: [origin],
+          ...localRecord(model.language),
         });
-        writeJsonl(out, refined);
-        const { refiner, marker, maxNewTokens, temperature } = flags;
-        writeDataRecord(out, [file], {
-          made_by: "refine",
-          rows: refined.length,
-          extents: readDataRecord(file)?.extents ?? [],
-          settings: {
-            refiner,
-            marker,
-            maxNewTokens,
-            temperature,
-            seed: globals.seed ?? 0,
-            prompt_sha256: sha256(template),
-          },
-        });
-        progress.finish();
-        skipped.report();
-        for (const error of errors.slice(0, ERRORS_SHOWN)) say(`failed ${error}`);
-        const rate = counts.extracted / counts.rows;
-        if (globals.json) {
-          const { extracted, changed, truncated, failed } = counts;
-          const usage = model.usage ?? null;
-          const totals = { rows: counts.rows, extracted, extraction_rate: rate, changed, truncated, failed };
-          printJson({
-            refiner: flags.refiner,
-            ...totals,
-            errors,
-            invalid: skipped.count(),
-            usage,
-            out,
-            prompts: [origin],
-            ...localRecord(model),
-          });
-        }
-        sayUsage(model, globals);
-        say(`prompt: ${originsText([origin])}`, globals);
-        say(
-          `extracted ${counts.extracted} of ${counts.rows} refined responses (${(100 * rate).toFixed(2)} %), ${counts.changed} changed, ${counts.failed} failed: ${out}`,
-          globals,
-        );
-      } finally {
-        progress.finish();
-        journal.close();
       }
-    },
-  );
+      sayUsage(model.usage, globals);
+      say(`prompt: ${originsText([origin])}`, globals);
+      say(
+        `extracted ${counts.extracted} of ${counts.rows} refined responses (${(100 * rate).toFixed(2)} %), ${counts.changed} changed, ${counts.failed} failed: ${out}`,
+        globals,
+      );
+    } finally {
+      progress.finish();
+      journal.close();
+    }
+  });
 }
 
 /** `lima.jsonl` refined by `openai:org/Big-Model@http://…` → `lima_refined_by_Big-Model.jsonl`. */

@@ -1,16 +1,14 @@
-import { existsSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { FailureError, UsageError } from "../errors.js";
-import type { JournaledModel } from "../llm/journal.js";
+import type { EvaluateOptions } from "../api/evaluate.js";
+import { UsageError } from "../errors.js";
 import { addBertScoreFlags, bertScoreOptions } from "./bert-score-flags.js";
 import type { EvalFlags } from "./eval-flags.js";
-import { openEvalModel } from "./eval-model.js";
-import { resolveReference } from "./eval-reference.js";
-import { evalCompareCommand, reportFile, writeUserTasksPage } from "./eval-report.js";
-import { addLocalFlags, bosOption, localOptions, rulesOption } from "./generation-flags.js";
-import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { evalCompareCommand, reportFile } from "./eval-report.js";
+import { addLocalFlags, bosOption, rulesOption } from "./generation-flags.js";
+import { interruptible } from "./interrupt.js";
+import { addLlmOptions, llmModelOptions, sayUsage } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
+import { showEvents } from "./show-events.js";
 
 /** `evoke eval SUITE… --model MODEL`, `evoke eval compare A B`, and reports of files that were judged already. */
 export function evalCommand(): Command {
@@ -102,121 +100,41 @@ async function evaluate(suites: string[], flags: EvalFlags, self: Command): Prom
   if (flags.originalPrompts && (flags.judgePrompt ?? flags.judgeSafetyPrompt))
     throw new UsageError("eval: --original-prompts excludes --judge-prompt and --judge-safety-prompt");
   const wanted = expandSuites(suites); // unknown names are told before a model is opened
-  if (bertScoreOptions(flags, globals) && !wanted.includes("user_tasks"))
+  if (bertScoreOptions(flags) && !wanted.includes("user_tasks"))
     throw new UsageError("eval: --bertscore works only with user_tasks");
-  const modelName = flags.model ?? flags.outputs?.[0];
-  if (!modelName) throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
-  if (!flags.model) return run(suites, flags, globals, modelName);
-  await withModel(flags.model, evalOptions(flags, globals), (model, signal) =>
-    run(suites, flags, globals, modelName, { model, signal }),
-  );
-}
-
-/** The template goes to the model as well, which renders conversations by it. */
-function evalOptions(flags: EvalFlags, globals: GlobalOptions) {
-  const { rules } = flags;
-  const options = {
-    ...resolveOptions(llmFlags(flags), globals),
-    ...localOptions(flags),
-    ...(rules ? { rules } : {}),
-  };
-  return flags.chatTemplate ? { ...options, template: flags.chatTemplate } : options;
-}
-
-function llmFlags(flags: EvalFlags): LlmFlags {
-  const { adapter, concurrency, retries, timeout, maxRequests, maxTokens, apiKeyEnv, price, api } = flags;
-  return { adapter, concurrency, retries, timeout, maxRequests, maxTokens, apiKeyEnv, price, api };
-}
-
-type Opened = Parameters<Parameters<typeof withModel>[2]>;
-
-async function run(
-  suites: string[],
-  flags: EvalFlags,
-  globals: GlobalOptions,
-  modelName: string,
-  opened?: { model: Opened[0]; signal: Opened[1] },
-): Promise<void> {
-  if (flags.judge && flags.judge !== flags.model) {
-    const { adapter: _, ...rest } = llmFlags(flags);
-    const options = { ...resolveOptions(rest, globals), ...localOptions(flags) };
-    return withModel(flags.judge, options, (judge, signal) =>
-      runOpened(suites, flags, globals, modelName, { ...opened, signal: opened?.signal ?? signal, judge }),
-    );
-  }
-  return runOpened(suites, flags, globals, modelName, { ...opened, ...(flags.judge ? { judge: opened?.model } : {}) });
-}
-
-async function runOpened(
-  suites: string[],
-  flags: EvalFlags,
-  globals: GlobalOptions,
-  modelName: string,
-  { model, judge, signal }: { model?: Opened[0]; judge?: Opened[0]; signal?: AbortSignal },
-): Promise<void> {
-  const { runSuites } = await import("../eval/run-suites.js");
-  const { resultTable } = await import("../eval/results.js");
+  if (!flags.model && !flags.outputs?.length)
+    throw new UsageError("eval: name the model with --model, or a file of answers with --outputs");
+  const { evaluate } = await import("../api/evaluate.js");
   const { resultNotes } = await import("../eval/provenance.js");
-  const { resultRecord } = await import("../eval/results-file.js");
-  const out = flags.out ?? defaultFolder(modelName, flags);
-  const lines = (line: string) => say(line, globals);
-  const source = { dataDir: globals.dataDir, mirror: flags.mirror, say: lines, signal };
-  const evalModel = await openEvalModel({ model, judge, out, flags, source });
-  try {
-    const results = await runSuites(suites, {
-      ...evalModel.context,
-      generator: shortName(modelName),
-      judgeName: flags.judge,
-      out,
-      record: await resultRecord({ model, judge, modelName }),
-      limit: flags.limit,
-      shots: flags.shots,
-      drawn: flags.k,
-      seed: globals.seed,
-      source,
-      files: rowFiles(flags.rows ?? [], suites),
-      outputs: flags.outputs,
-      judgePrompt: flags.judgePrompt,
-      judgeSafetyPrompt: flags.judgeSafetyPrompt,
-      judgeMaxNewTokens: flags.judgeMaxNewTokens,
-      retryUnreadable: flags.retryUnreadable,
-      originalPrompts: flags.originalPrompts,
-      reference: flags.reference === undefined ? undefined : resolveReference(flags.reference),
-      layout: flags.layout,
-      bos: flags.bos === "none" ? "none" : undefined,
-      difficulty: flags.difficulty,
-      bertScore: bertScoreOptions(flags, globals, signal),
-      maxNewTokens: flags.maxNewTokens,
-      skipInvalid: flags.skipInvalid === true,
-      signal,
-      say: lines,
-      progress: evalModel.progress(globals),
-    });
-    if (results.user_tasks) await writeUserTasksPage(out, shortName(modelName), results.user_tasks, lines);
-    const notes = resultNotes(results);
-    if (globals.json) printJson(results);
-    else process.stdout.write(`${resultTable(results)}${notes.map((note) => `${note}\n`).join("")}`);
-    if (globals.json) for (const note of notes) lines(note);
-    if (model) sayUsage(model, globals);
-    lines(`results: ${out}/results.json`);
-    // Rows that a judge leaves open are a result; nothing answered at all is a failure.
-    const isSilent = (each?: JournaledModel) => each !== undefined && each.calls.made + each.calls.reused === 0;
-    if (!isSilent(evalModel.context.model) && !isSilent(evalModel.context.judge)) return;
-    const empty = Object.entries(results).find(([, { n, missing }]) => n === 0 && missing > 0);
-    if (empty)
-      throw new FailureError(
-        `eval ${empty[0]}: none of its ${empty[1].missing} rows could be scored; ${out}/samples says why of each`,
-      );
-  } finally {
-    evalModel.close();
-  }
+  const { resultTable } = await import("../eval/results.js");
+  const shown = showEvents(globals);
+  const { results, folder, usage } = await interruptible((signal) =>
+    evaluate({ suites, ...evaluateOptions(suites, flags, globals), signal, onProgress: shown.onProgress }),
+  ).finally(shown.finish);
+  const notes = resultNotes(results);
+  if (globals.json) printJson(results);
+  else process.stdout.write(`${resultTable(results)}${notes.map((note) => `${note}\n`).join("")}`);
+  if (globals.json) for (const note of notes) say(note, globals);
+  sayUsage(usage, globals);
+  say(`results: ${folder}/results.json`, globals);
 }
 
-/** As the scripts of Response Tuning choose it: in the model's own folder, or by its name. */
-function defaultFolder(model: string, { layout }: EvalFlags): string {
-  if (layout !== "rt") return `eval/${shortName(model)}`;
-  const isFolder = existsSync(model) && statSync(model).isDirectory();
-  return isFolder ? join(model, "evals") : join("outputs", "remote_models", shortName(model), "evals");
+function evaluateOptions(suites: string[], flags: EvalFlags, globals: GlobalOptions): Omit<EvaluateOptions, "suites"> {
+  const { model, judge, outputs, out, limit, shots, chatTemplate, prompt, originalPrompts, bos, reference } = flags;
+  const { rules, difficulty, eosToken, maxNewTokens, skipInvalid, layout, mirror } = flags;
+  const { judgePrompt, judgeSafetyPrompt, judgeMaxNewTokens, retryUnreadable, k: drawn } = flags;
+  const { adapter, ...how } = llmModelOptions(flags, globals);
+  return {
+    ...{ model, modelOptions: { ...how, adapter, rules }, judge, outputs, out, limit, shots, chatTemplate, prompt },
+    // A judge is opened as the model is, without its adapter and rules; one that judges itself is opened once.
+    ...(judge !== undefined && judge !== model ? { judgeOptions: how } : {}),
+    ...{ originalPrompts, bos, reference, difficulty, drawn, eosToken, maxNewTokens, skipInvalid, layout, mirror },
+    ...{ judgePrompt, judgeSafetyPrompt, judgeMaxNewTokens, retryUnreadable },
+    rows: rowFiles(flags.rows ?? [], suites),
+    bertScore: bertScoreOptions(flags),
+    seed: globals.seed,
+    dataDir: globals.dataDir,
+  };
 }
 
 /** `--rows SUITE=FILE`, or a bare FILE when there is one suite. */
@@ -229,10 +147,4 @@ function rowFiles(given: readonly string[], suites: readonly string[]): Record<s
       return [suites[0]!, text];
     }),
   );
-}
-
-/** `openai:org/Big@http://…` → `Big`; a path's last part. */
-function shortName(reference: string): string {
-  const name = basename(reference.split(/@https?:\/\//)[0]!.replace(/[/\\]+$/, ""));
-  return name.replace(/^(?:openai|hf|pip|bundled):/, "").replace(/\.(?:gguf|jsonl?|csv)$/i, "") || "model";
 }

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, Option } from "commander";
+import { openExportSource } from "../api/export-source.js";
 import { UsageError } from "../errors.js";
 import { writeGgufAdapter } from "../export/gguf/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
-import { openExportSource } from "./export-source.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 interface AdapterFlags {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
+import { generateMany, type WritingOptions } from "../api/generate.js";
 import { FailureError, UsageError } from "../errors.js";
-import type { GenerateRequest } from "../llm/language-model.js";
+import type { GenerateResult } from "../llm/language-model.js";
 import { createProgress } from "../progress/progress.js";
 import type { Message } from "../tokenizer/chat-template.js";
 import {
@@ -11,9 +12,9 @@ import {
   type SamplingFlags,
   samplingOf,
 } from "./generation-flags.js";
-import { withModel } from "./llm-options.js";
+import { interruptible } from "./interrupt.js";
 import { globalOptions, printJson, say } from "./output.js";
-import { type InputRow, readInput, textField, withPartial } from "./resumable-rows.js";
+import { type InputRow, partialOf, readInput, textField, writeWhole } from "./resumable-rows.js";
 
 interface GenerateFlags extends ModelFlags, SamplingFlags {
   in: string;
@@ -33,39 +34,41 @@ export function generateCommand(): Command {
       const rows = await readInput(flags.in);
       const sampling = samplingOf(flags);
       const requests = rows.map((row, index) => requestOf(row, index, sampling, globals.seed));
-      const options = { ...modelOptions(flags), device: globals.device, say: (line: string) => say(line, globals) };
-      await withModel(reference, options, async (model, signal) => {
-        const progress = createProgress({ label: "writing", total: rows.length, unit: "rows", quiet: globals.quiet });
-        let done = 0;
-        let written = 0;
-        const started = performance.now();
-        try {
-          await withPartial(model, flags.out, async (journaled) => {
-            const results = await journaled.generate(requests, {
-              signal,
-              onResult: () => progress.update(++done),
-            });
-            signal.throwIfAborted();
-            return rows.map(({ row, where }, i) => {
-              const result = results[i]!;
-              if (result instanceof Error) throw rowFailure(result, where);
-              written += result.outputTokens;
-              return {
-                ...row,
-                output: result.text,
-                finish_reason: result.finishReason,
-                prompt_tokens: result.promptTokens,
-                output_tokens: result.outputTokens,
-              };
-            });
-          });
-        } finally {
-          progress.finish();
-        }
-        const seconds = (performance.now() - started) / 1000;
-        if (globals.json) printJson({ out: flags.out, rows: rows.length, output_tokens: written, seconds });
-        else say(`${flags.out}: ${rows.length} answers, ${written} tokens`, globals);
+      const progress = createProgress({ label: "writing", total: rows.length, unit: "rows", quiet: globals.quiet });
+      let done = 0;
+      const started = performance.now();
+      let results: (GenerateResult | Error)[];
+      try {
+        results = await interruptible((signal) =>
+          generateMany({
+            model: reference,
+            modelOptions: { ...modelOptions(flags), device: globals.device },
+            requests,
+            journal: partialOf(flags.out),
+            signal,
+            onProgress: (event) => (event.type === "notice" ? say(event.message, globals) : progress.update(++done)),
+          }),
+        );
+      } finally {
+        progress.finish();
+      }
+      let written = 0;
+      const answered = rows.map(({ row, where }, i) => {
+        const result = results[i]!;
+        if (result instanceof Error) throw rowFailure(result, where);
+        written += result.outputTokens;
+        return {
+          ...row,
+          output: result.text,
+          finish_reason: result.finishReason,
+          prompt_tokens: result.promptTokens,
+          output_tokens: result.outputTokens,
+        };
       });
+      writeWhole(flags.out, answered);
+      const seconds = (performance.now() - started) / 1000;
+      if (globals.json) printJson({ out: flags.out, rows: rows.length, output_tokens: written, seconds });
+      else say(`${flags.out}: ${rows.length} answers, ${written} tokens`, globals);
     },
   );
 }
@@ -75,7 +78,7 @@ function requestOf(
   index: number,
   sampling: ReturnType<typeof samplingOf>,
   seed?: number,
-): GenerateRequest {
+): WritingOptions {
   const { row, where } = input;
   // With a temperature equal prompts get answers of their own, which the row's number keeps apart.
   const own = (sampling.temperature ?? 0) > 0 ? { seed: seed ?? 0, trial: index } : {};

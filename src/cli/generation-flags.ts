@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
+import type { ModelOptions } from "../api/model.js";
 import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
 import type { SamplingOptions } from "../generate/request.js";
 import { checkRules, type Rule } from "../generate/rules.js";
-import type { EmbeddedModelOptions } from "../llm/embedded.js";
 import { parseCount, parseNumber } from "./output.js";
 
 /** Flags of the commands that open a model of our own. */
@@ -28,11 +28,6 @@ export function addLocalFlags(command: Command, defaultWeights: string | undefin
   return command
     .addOption(defaultWeights === undefined ? weights : weights.default(defaultWeights))
     .option("--threads <n>", "CPU threads of a local model (default: all cores)", parseCount);
-}
-
-/** What an embedded model takes of them. */
-export function localOptions({ weights, threads }: LocalFlags): EmbeddedModelOptions {
-  return { ...(weights ? { weights } : {}), ...(threads ? { threads } : {}) };
 }
 
 /** Flags of the commands that write text. */
@@ -68,7 +63,6 @@ export function draftOption(most: number): Option {
     .default(most);
 }
 
-/** The flag of the commands that write text with a local model. */
 /** The flag of the commands that score text. */
 export function bosOption(): Option {
   return new Option(
@@ -79,6 +73,7 @@ export function bosOption(): Option {
     .default("tokenizer");
 }
 
+/** The flag of the commands that write text with a local model. */
 export function rulesOption(): Option {
   return new Option(
     "--rules <list>",
@@ -116,9 +111,8 @@ export function samplingOf(flags: SamplingFlags): SamplingOptions & { maxTokens:
   return { ...(given as typeof all), ...(flags.stop.length ? { stop: flags.stop } : {}) };
 }
 
-/** Options of an embedded model from parsed flags. */
-export function modelOptions(flags: ModelFlags): EmbeddedModelOptions {
+/** How a model is opened, from parsed flags. */
+export function modelOptions(flags: ModelFlags): ModelOptions {
   const { adapter, template, weights, threads, batch } = flags;
-  const all = { adapter, template, weights, threads, maxBatch: batch };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return { adapter, template, weights, threads, batchSize: batch };
 }

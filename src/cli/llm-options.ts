@@ -1,9 +1,9 @@
-import { setMaxListeners } from "node:events";
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { InterruptedError } from "../errors.js";
-import { type ResolvedModel, type ResolveOptions, resolveLanguageModel } from "../llm/resolve.js";
-import { describeUsage, type Price } from "../llm/usage.js";
+import { type Model, type ModelOptions, openModel } from "../api/model.js";
+import { describeUsage, type Price, type Usage } from "../llm/usage.js";
+import type { LocalFlags } from "./generation-flags.js";
+import { interruptible } from "./interrupt.js";
 import { type GlobalOptions, parseCount, parseNumber, say } from "./output.js";
 
 /** Flags of every command that asks a language model. */
@@ -42,40 +42,32 @@ function parsePrice(text: string): Price {
   return { prompt: prompt!, output: output! };
 }
 
-/** What `resolveLanguageModel` takes, from flags over a recipe's values. */
-export function resolveOptions(flags: LlmFlags, globals: GlobalOptions, under: ResolveOptions = {}): ResolveOptions {
-  const { timeout, ...rest } = flags;
-  const given = { ...rest, timeoutSeconds: timeout, device: globals.device };
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...under, ...set, say: (line) => say(line, globals) };
+/** How a model is opened, from flags. */
+export function llmModelOptions(flags: LlmFlags & LocalFlags, globals: GlobalOptions): ModelOptions {
+  const { adapter, concurrency, retries, timeout, maxRequests, maxTokens, apiKeyEnv, price, api } = flags;
+  const { weights, threads } = flags;
+  const server = { concurrency, retries, timeoutSeconds: timeout, maxRequests, maxTokens, apiKeyEnv, price, api };
+  return { adapter, device: globals.device, weights, threads, server };
 }
 
 /** Opens a model for the length of `work`; SIGINT and SIGTERM stop it between answers, with finished ones kept. */
 export async function withModel<T>(
-  reference: string,
-  options: ResolveOptions,
-  work: (model: ResolvedModel, signal: AbortSignal) => Promise<T>,
+  model: string,
+  options: ModelOptions,
+  globals: GlobalOptions,
+  work: (model: Model, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal); // one listener for each request under way
-  const stop = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143); // a second signal does not wait
-    controller.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  try {
-    const model = await resolveLanguageModel(reference, { ...options, signal: controller.signal });
+  return interruptible(async (signal) => {
+    const opened = await openModel({ model, ...options, signal, onProgress: ({ message }) => say(message, globals) });
     try {
-      return await work(model, controller.signal);
+      return await work(opened, signal);
     } finally {
-      await model.dispose?.();
+      await opened.dispose();
     }
-  } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
+  });
 }
 
 /** One line about requests, failed attempts, tokens and cost, for models that count them. */
-export function sayUsage(model: ResolvedModel, globals: GlobalOptions): void {
-  if (model.usage) say(describeUsage(model.usage), globals);
+export function sayUsage(usage: Usage | undefined, globals: GlobalOptions): void {
+  if (usage) say(describeUsage(usage), globals);
 }

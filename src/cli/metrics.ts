@@ -45,7 +45,8 @@ export function metricsCommand(): Command {
 
 async function scoreText(options: TextOptions, self: Command): Promise<void> {
   const globals = globalOptions(self);
-  const bert = bertScoreOptions(options, globals);
+  const asked = bertScoreOptions(options);
+  const bert = asked && { ...asked, deviceName: globals.device, say: (line: string) => say(line, globals) };
   const predictions: string[] = [];
   const references: string[][] = [];
   for await (const numbered of readRows(options.predictions)) {

@@ -10,6 +10,7 @@ import { type PushFile, pushToHub } from "../hub/push.js";
 import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { versions } from "../train/identity.js";
 import { RunFolder, type RunRecord } from "../train/run-folder.js";
+import { interruptible } from "./interrupt.js";
 import { globalOptions, printJson, say } from "./output.js";
 
 interface PushFlags {
@@ -30,19 +31,13 @@ export function pushCommand(): Command {
       const global = globalOptions(command);
       const name = /^hf:(.+)$/.exec(repository)?.[1];
       if (name === undefined) throw new UsageError(`${repository}: write hf:ORG/NAME`);
-      const stop = new AbortController();
-      const interrupt = (): void => stop.abort();
-      process.once("SIGINT", interrupt);
       const temporary = mkdtempSync(join(tmpdir(), "evoke-push-"));
       try {
         const files = await runFiles(run, name, temporary);
-        const result = await pushToHub(name, files, {
-          private: !flags.public,
-          title: flags.message,
-          dryRun: flags.dryRun,
-          signal: stop.signal,
-          say: (line) => say(line, global),
-        });
+        const { public: isPublic, message: title, dryRun } = flags;
+        const result = await interruptible((signal) =>
+          pushToHub(name, files, { private: !isPublic, title, dryRun, signal, say: (line) => say(line, global) }),
+        );
         if (global.json) return printJson({ ...result, dryRun: flags.dryRun });
         const what = flags.dryRun ? "would send" : "sent";
         for (const path of result.sent) say(`${what} ${path}`, global);
@@ -50,7 +45,6 @@ export function pushCommand(): Command {
           `${result.url}: ${what} ${result.sent.length} files, ${result.unchanged.length} were there\n`,
         );
       } finally {
-        process.removeListener("SIGINT", interrupt);
         rmSync(temporary, { recursive: true, force: true });
       }
     });

@@ -35,13 +35,13 @@ export function quickstartCommand(): Command {
       const set = flags.set.map((text) => `recipe.${text}`);
       if (flags.model !== undefined) set.push(`models.base=${JSON.stringify(flags.model)}`);
       if (flags.maxTokens !== undefined) set.push(`evaluations.heldout.max_new_tokens=${flags.maxTokens}`);
-      const { opened, outcome } = await runFile(
+      const result = await runFile(
         EXPERIMENT,
         { set, out: flags.out, smoke: flags.model === MINI, dryRun: false },
         global,
       );
-      if (!outcome) return;
-      await tell(opened, outcome, global);
-      say(`chat:   evoke chat ${relative(".", `${opened.out}/rt`)}`, global);
+      if (!result) return;
+      await tell(result, global);
+      say(`chat:   evoke chat ${relative(".", `${result.folder}/rt`)}`, global);
     });
 }

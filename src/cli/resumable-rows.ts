@@ -1,8 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { UsageError } from "../errors.js";
 import { type JsonRow, readJsonl, writeJsonl } from "../files/jsonl.js";
-import { type JournaledModel, withJournal } from "../llm/journal.js";
-import type { LanguageModel } from "../llm/language-model.js";
 
 /** A row of the input with its line, for messages. */
 export interface InputRow {
@@ -25,23 +23,11 @@ export function textField({ row, where }: InputRow, name: string): string {
   return value;
 }
 
-/**
- * Works on rows with answers kept in `OUT.partial` as they come, so that a stopped command, started again, goes on
- * where it was; OUT appears whole at the end, in the order of the input.
- */
-export async function withPartial(
-  model: LanguageModel,
-  out: string,
-  work: (model: JournaledModel) => Promise<JsonRow[]>,
-): Promise<void> {
-  const partial = `${out}.partial`;
-  const journaled = withJournal(model, partial);
-  let rows: JsonRow[];
-  try {
-    rows = await work(journaled);
-  } finally {
-    journaled.close();
-  }
+/** Where finished answers are kept until all are: a stopped command, started again, goes on from there. */
+export const partialOf = (out: string): string => `${out}.partial`;
+
+/** Writes all rows in one step, in the order of the input; the finished answers beside it have done their work. */
+export function writeWhole(out: string, rows: JsonRow[]): void {
   writeJsonl(out, rows);
-  if (existsSync(partial)) rmSync(partial, { recursive: true });
+  if (existsSync(partialOf(out))) rmSync(partialOf(out), { recursive: true });
 }

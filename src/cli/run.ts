@@ -1,14 +1,10 @@
-import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
 import { Command } from "commander";
-import { InterruptedError } from "../errors.js";
-import type { OpenExperiment } from "../experiment/open.js";
-import type { RunOutcome } from "../experiment/run.js";
-import type { Step } from "../experiment/step.js";
-import { CLEAR_LINE, createProgress } from "../progress/progress.js";
+import type { ExperimentEvent, ExperimentProgressEvent, ExperimentResult } from "../api/run-experiment.js";
+import { CLEAR_LINE, createProgress, type Progress } from "../progress/progress.js";
 import { writeControl } from "../progress/terminal.js";
-import { evokeVersion } from "../version.js";
+import { interruptible } from "./interrupt.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
 
 export interface RunFlags {
@@ -47,96 +43,74 @@ export function runCommand(): Command {
     .option("--threads <n>", "processor threads", parseCount)
     .action(async (file: string, flags: RunFlags, command: Command) => {
       const global = globalOptions(command);
-      const { opened, outcome } = await runFile(file, flags, global);
-      if (!outcome) return;
-      await tell(opened, outcome, global);
+      const result = await runFile(file, flags, global);
+      if (result) await tell(result, global);
     });
 }
 
-/** Opens and runs an experiment as the flags say; no outcome after a dry run. */
+/** Runs an experiment as the flags say, or shows its plan; no result after a dry run. */
 export async function runFile(
   file: string,
   flags: RunFlags,
   global: GlobalOptions,
-): Promise<{ opened: OpenExperiment; outcome?: RunOutcome }> {
+): Promise<ExperimentResult | undefined> {
+  const { out, smoke, only, force, discard, threads } = flags;
+  const set = [...flags.set, ...(global.seed === undefined ? [] : [`seeds=[${global.seed}]`])];
+  return interruptible(
+    async (signal) => {
+      if (flags.dryRun) {
+        await showPlan(file, { set, out, smoke, only: only ?? [] }, global, signal);
+        return undefined;
+      }
+      const { runExperiment } = await import("../api/run-experiment.js");
+      const shown = experimentProgress(global);
+      return runExperiment({
+        ...{ file, set, out, smoke, only, force, discard, threads, signal },
+        device: global.device,
+        dataDir: global.dataDir,
+        command: (folder) => commandLine(file, flags, global, folder),
+        onProgress: shown.onProgress,
+      }).finally(shown.finish);
+    },
+    (name) => say(`${name}: saving; run again to go on`, global),
+  );
+}
+
+async function showPlan(
+  file: string,
+  { set, out, smoke, only }: { set: string[]; out?: string; smoke: boolean; only: string[] },
+  global: GlobalOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const { openExperiment } = await import("../experiment/open.js");
-  const stop = listenForStop(global);
+  const { describePlan, planEstimates } = await import("../experiment/estimate.js");
+  const { selectSteps } = await import("../experiment/select.js");
   const lines = (line: string): void => say(line, global);
-  try {
-    const sets = [...flags.set, ...(global.seed === undefined ? [] : [`seeds=[${global.seed}]`])];
-    const opened = await openExperiment({
-      file,
-      sets,
-      smoke: flags.smoke,
-      out: flags.out,
-      dataDir: global.dataDir,
-      dryRun: flags.dryRun,
-      say: lines,
-      signal: stop.signal,
-    });
-    if (flags.dryRun) {
-      const { describePlan, planEstimates } = await import("../experiment/estimate.js");
-      const { selectSteps } = await import("../experiment/select.js");
-      const plan = await planEstimates(opened, selectSteps(opened.steps, flags.only ?? []));
-      if (global.json) printJson(plan);
-      else process.stdout.write(describePlan(opened, plan));
-      return { opened };
-    }
-    const { runExperiment } = await import("../experiment/run.js");
-    const outcome = await runExperiment(opened, {
-      file,
-      command: commandLine(file, flags, global, opened.out),
-      dataDir: global.dataDir,
-      device: global.device,
-      threads: flags.threads,
-      only: flags.only,
-      force: flags.force,
-      discard: flags.discard,
-      versions: { evoke: evokeVersion(), node: process.versions.node },
-      signal: stop.signal,
-      say: lines,
-      progress: (step) => stepProgress(step, global),
-    });
-    return { opened, outcome };
-  } finally {
-    stop.release();
-  }
+  const { dataDir } = global;
+  const opened = await openExperiment({ file, sets: set, smoke, out, dataDir, dryRun: true, say: lines, signal });
+  const plan = await planEstimates(opened, selectSteps(opened.steps, only));
+  if (global.json) printJson(plan);
+  else process.stdout.write(describePlan(opened, plan));
 }
 
 /** The result: with --json the record and the report's scores, else the report's tables. */
-export async function tell(opened: OpenExperiment, outcome: RunOutcome, global: GlobalOptions): Promise<void> {
-  const { out } = opened;
+export async function tell(result: ExperimentResult, global: GlobalOptions): Promise<void> {
+  const { folder: out, idle, done, record } = result;
   const path = (name: string): string => relative(".", `${out}/${name}`) || name;
-  if (outcome.idle) say(`nothing to do: all ${outcome.record.steps.length} steps are done`, global);
+  if (idle) say(`nothing to do: all ${record.steps.length} steps are done`, global);
   if (global.json) {
     const report = JSON.parse(readFileSync(`${out}/report.json`, "utf8")) as Record<string, unknown>;
-    printJson({ out, done: outcome.done, record: outcome.record, report });
-  } else if (!outcome.idle) {
+    printJson({ out, done, record, report });
+  } else if (!idle) {
     const { experimentTerminal } = await import("../report/experiment/text.js");
     const report = JSON.parse(readFileSync(`${out}/report.json`, "utf8"));
     process.stdout.write(experimentTerminal(report, { width: process.stdout.columns ?? 100 }));
   }
-  if (outcome.record.report) say(`report: ${path(outcome.record.report.html)}`, global);
-}
-
-/** The first signal lets what runs save its state; the second ends the process at once. */
-function listenForStop(global: GlobalOptions): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal); // every request under way listens; that is no leak
-  const handler = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
-    say(`${signal}: saving; run again to go on`, global);
-    controller.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
-  };
-  process.on("SIGINT", handler).on("SIGTERM", handler);
-  return {
-    signal: controller.signal,
-    release: () => void process.off("SIGINT", handler).off("SIGTERM", handler),
-  };
+  if (record.report) say(`report: ${path(record.report.html)}`, global);
 }
 
 /** Local work has the terminal's one moving line; steps that wait for servers write plain lines beside it. */
-function stepProgress(step: Step, global: GlobalOptions) {
+function experimentProgress(global: GlobalOptions): { onProgress(event: ExperimentEvent): void; finish(): void } {
   const plain = {
     isTTY: false,
     write(text: string) {
@@ -144,15 +118,33 @@ function stepProgress(step: Step, global: GlobalOptions) {
       process.stderr.write(text);
     },
   };
-  return (label: string, total: number, unit = "rows") => {
-    const line = createProgress({
-      label: `${step.id}: ${label}`,
-      total,
-      unit,
-      quiet: global.quiet,
-      ...(step.lane === "remote" ? { stream: plain } : {}),
-    });
-    return (done?: number, note?: string): void => (done === undefined ? line.finish() : line.update(done, note));
+  const lines = new Map<string, Progress>();
+  const lineOf = ({ step, lane, label, total, unit, done }: ExperimentProgressEvent): Progress => {
+    const key = `${step}: ${label}`;
+    const known = lines.get(key);
+    if (known && done > 0) return known;
+    known?.finish();
+    const stream = lane === "remote" ? { stream: plain } : {};
+    const line = createProgress({ label: key, total, unit, startAt: done, quiet: global.quiet, ...stream });
+    lines.set(key, line);
+    return line;
+  };
+  const finishStep = (id: string): void => {
+    for (const [key, line] of lines) {
+      if (!key.startsWith(`${id}: `)) continue;
+      line.finish();
+      lines.delete(key);
+    }
+  };
+  return {
+    onProgress(event) {
+      if (event.type === "notice") say(event.message, global);
+      else if (event.type === "step") finishStep(event.id);
+      else lineOf(event).update(event.done, event.note);
+    },
+    finish: () => {
+      for (const line of lines.values()) line.finish();
+    },
   };
 }
 

@@ -1,20 +1,17 @@
 import { Command } from "commander";
-import { FailureError, UsageError } from "../errors.js";
-import type { ScoreResult } from "../llm/language-model.js";
-import { createProgress } from "../progress/progress.js";
+import { score } from "../api/score.js";
+import { FailureError } from "../errors.js";
 import { addModelFlags, bosOption, type ModelFlags, modelOptions } from "./generation-flags.js";
 import { sayUsage, withModel } from "./llm-options.js";
 import { globalOptions, printJson, say } from "./output.js";
-import { readInput, textField, withPartial } from "./resumable-rows.js";
+import { partialOf, readInput, textField, writeWhole } from "./resumable-rows.js";
+import { showEvents } from "./show-events.js";
 
 interface ScoreFlags extends ModelFlags {
   in: string;
   out: string;
   bos: "tokenizer" | "none";
 }
-
-/** Pairs scored between two looks at the clock and the signals. */
-const CHUNK = 256;
 
 /** `evoke score`: log-probabilities of continuations. */
 export function scoreCommand(): Command {
@@ -33,31 +30,22 @@ export function scoreCommand(): Command {
         continuation: textField(row, "continuation"),
         ...(flags.bos === "none" ? { bos: "none" as const } : {}),
       }));
-      const options = { ...modelOptions(flags), device: globals.device, say: (line: string) => say(line, globals) };
-      await withModel(reference, options, async (model, signal) => {
-        if (!model.score) throw new UsageError(`${reference}: this model does not score text`);
+      await withModel(reference, { ...modelOptions(flags), device: globals.device }, globals, async (model, signal) => {
+        const shown = showEvents(globals);
+        const journal = partialOf(flags.out);
+        const scored = await score({ model, pairs, journal, signal, onProgress: shown.onProgress }).finally(
+          shown.finish,
+        );
         const failed: string[] = [];
-        const progress = createProgress({ label: "scoring", total: rows.length, unit: "rows", quiet: globals.quiet });
-        try {
-          await withPartial(model, flags.out, async (journaled) => {
-            const scored: ScoreResult[] = [];
-            for (let at = 0; at < pairs.length; at += CHUNK) {
-              signal.throwIfAborted();
-              scored.push(...(await journaled.score!(pairs.slice(at, at + CHUNK))));
-              progress.update(scored.length);
-            }
-            return rows.map(({ row, where }, i) => {
-              const { logprob, tokens, isGreedy, problem } = scored[i]!;
-              if (problem === undefined) return { ...row, logprob, tokens, is_greedy: isGreedy };
-              failed.push(`${where}: ${problem}`);
-              return { ...row, logprob: null, tokens: null, is_greedy: null, problem };
-            });
-          });
-        } finally {
-          progress.finish();
-        }
+        const out = rows.map(({ row, where }, i) => {
+          const { logprob, tokens, isGreedy, problem } = scored[i]!;
+          if (problem === undefined) return { ...row, logprob, tokens, is_greedy: isGreedy };
+          failed.push(`${where}: ${problem}`);
+          return { ...row, logprob: null, tokens: null, is_greedy: null, problem };
+        });
+        writeWhole(flags.out, out);
         const { length } = rows;
-        sayUsage(model, globals);
+        sayUsage(model.usage, globals);
         if (globals.json)
           printJson({ out: flags.out, rows: length, failed: failed.length, usage: model.usage ?? null });
         else say(`${flags.out}: ${length - failed.length} rows scored`, globals);

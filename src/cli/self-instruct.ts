@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
 import { Command } from "commander";
+import type { SelfInstructEvent } from "../api/self-instruct.js";
 import { UsageError } from "../errors.js";
 import { writeJsonl } from "../files/jsonl.js";
-import type { ResolvedModel, ResolveOptions } from "../llm/resolve.js";
 import { createProgress, type Progress } from "../progress/progress.js";
-import type { SelfInstructRecipe } from "../self-instruct/recipe.js";
 import type { RunReport } from "../self-instruct/run.js";
 import type { Stage } from "../self-instruct/stages.js";
-import { skipInvalid } from "./data-prepare.js";
-import { addLocalFlags, type LocalFlags, localOptions } from "./generation-flags.js";
-import { addLlmOptions, type LlmFlags, resolveOptions, sayUsage, withModel } from "./llm-options.js";
+import { sayInvalid, skipInvalid } from "./data-prepare.js";
+import { addLocalFlags, type LocalFlags } from "./generation-flags.js";
+import { interruptible } from "./interrupt.js";
+import { addLlmOptions, type LlmFlags, llmModelOptions, sayUsage } from "./llm-options.js";
 import { type GlobalOptions, globalOptions, parseCount, printJson, say } from "./output.js";
+import { trainProgress } from "./train.js";
 
 interface RunFlags extends LlmFlags, LocalFlags {
   set: string[];
@@ -111,108 +111,76 @@ async function runStages(
   flags: RunFlags,
   globals: GlobalOptions,
 ): Promise<void> {
-  const { loadSelfInstructRecipe } = await import("../self-instruct/recipe.js");
-  const { runSelfInstruct } = await import("../self-instruct/run.js");
-  const sets = [...flags.set];
-  if (flags.model !== undefined) sets.push(`model=${JSON.stringify(flags.model)}`);
-  if (globals.seed !== undefined) sets.push(`seed=${globals.seed}`);
-  if (flags.numInstructions !== undefined && stages[0] === "bootstrap")
-    sets.push(`num_instructions=${flags.numInstructions}`);
-  if (flags.numInstructions !== undefined && stages[0] === "prepare")
-    sets.push(`prepare.num_instructions=${flags.numInstructions}`);
-  if (flags.includeSeedTasks !== undefined) sets.push(`prepare.include_seed_tasks=${flags.includeSeedTasks}`);
-  if (flags.originalPrompts) sets.push("original_prompts=true");
+  const { selfInstruct } = await import("../api/self-instruct.js");
+  const set = [...flags.set];
+  if (globals.seed !== undefined) set.push(`seed=${globals.seed}`);
+  const count = flags.numInstructions;
+  if (count !== undefined && stages[0] === "bootstrap") set.push(`num_instructions=${count}`);
+  if (count !== undefined && stages[0] === "prepare") set.push(`prepare.num_instructions=${count}`);
+  if (flags.includeSeedTasks !== undefined) set.push(`prepare.include_seed_tasks=${flags.includeSeedTasks}`);
+  if (flags.originalPrompts) set.push("original_prompts=true");
   if (flags.generationTasksOnly && flags.classificationTasksOnly)
     throw new UsageError("--generation-tasks-only and --classification-tasks-only exclude each other");
-  const recipe = loadSelfInstructRecipe(path, sets);
-  const folder = flags.out ?? recipe.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
-  const seedTasks = await locateSeeds(recipe.seed_tasks, globals);
-  const skipped = skipInvalid(flags.skipInvalid === true);
-  let progress: Progress | undefined;
-  let current: Stage | undefined;
-  const options = {
-    folder,
-    seedTasks,
-    stages,
-    source: { dataDir: globals.dataDir, say: (line: string) => say(line, globals) },
-    onInvalid: skipped.onInvalid,
-    instanceFiles: existing(flags.instanceFiles),
-    classificationFiles: existing(flags.classificationTypeFiles),
-    firstInstructions: stages[0] === "classify" || stages[0] === "instances" ? flags.numInstructions : undefined,
-    tasksOnly: tasksOnly(flags),
-    onProgress: (stage: Stage, done: number, total: number): void => {
-      if (stage !== current) {
-        progress?.finish();
-        progress = createProgress({ label: stage, total, quiet: globals.quiet });
-        current = stage;
-      }
-      progress?.update(Math.min(done, total));
-    },
-  };
-  let used: ResolvedModel | undefined;
-  let report: RunReport;
-  try {
-    report = stages.some((stage) => stage !== "prepare")
-      ? await withModel(
-          recipe.model,
-          { ...resolveOptions(flags, globals, fromRecipe(recipe)), ...localOptions(flags) },
-          (model, signal) => {
-            used = model;
-            return runSelfInstruct(recipe, { ...options, model, signal });
-          },
-        )
-      : await runSelfInstruct(recipe, options);
-  } finally {
-    progress?.finish();
-    if (used) sayUsage(used, globals);
-  }
-  skipped.report();
+  const shown = stageProgress(globals);
+  const { folder, report, invalid, usage, local, trained } = await interruptible((signal) =>
+    selfInstruct({
+      ...{ recipe: path, set, stages, model: flags.model, out: flags.out, skipInvalid: flags.skipInvalid, signal },
+      modelOptions: llmModelOptions(flags, globals),
+      instanceFiles: flags.instanceFiles,
+      classificationFiles: flags.classificationTypeFiles,
+      firstInstructions: stages[0] === "classify" || stages[0] === "instances" ? count : undefined,
+      tasksOnly: tasksOnly(flags),
+      dataDir: globals.dataDir,
+      device: globals.device,
+      onProgress: shown.onProgress,
+    }),
+  ).finally(shown.finish);
+  sayUsage(usage, globals);
+  sayInvalid(invalid);
   await tell(report, folder, globals);
-  const trained = recipe.train && stages === ALL ? await train(recipe.train, folder, globals) : undefined;
-  const { localRecord } = await import("../llm/local-record.js");
-  const record = used ? localRecord(used) : {};
+  const train = trained && { run: trained.folder, steps: trained.steps, loss: trained.loss };
+  if (train) say(`trained: ${train.run} (${train.steps} steps, loss ${train.loss?.toFixed(4)})`, globals);
   if (globals.json)
     printJson({
       out: folder,
       ...report,
-      ...record,
-      usage: used?.usage ?? null,
-      invalid: skipped.count(),
-      ...(trained && { train: trained }),
+      ...local,
+      usage: usage ?? null,
+      invalid: invalid.length,
+      ...(train && { train }),
     });
 }
 
-function existing(paths: string[] | undefined): string[] | undefined {
-  for (const path of paths ?? []) if (!existsSync(path)) throw new UsageError(`${path}: no such file`);
-  return paths;
+/** A line for each stage, then those of the training. */
+function stageProgress(globals: GlobalOptions): { onProgress(event: SelfInstructEvent): void; finish(): void } {
+  const training = trainProgress(globals);
+  let line: Progress | undefined;
+  let current: Stage | undefined;
+  return {
+    onProgress(event) {
+      if (event.type === "notice") return say(event.message, globals);
+      if (event.type === "train") {
+        line?.finish();
+        return training.onProgress(event.event);
+      }
+      const { stage, done, total } = event;
+      if (stage !== current) {
+        line?.finish();
+        line = createProgress({ label: stage, total, quiet: globals.quiet });
+        current = stage;
+      }
+      line?.update(done);
+    },
+    finish() {
+      line?.finish();
+      training.finish();
+    },
+  };
 }
 
 function tasksOnly(flags: RunFlags): "generation" | "classification" | undefined {
   if (flags.generationTasksOnly) return "generation";
   return flags.classificationTasksOnly ? "classification" : undefined;
-}
-
-function fromRecipe({ llm, adapter, weights }: SelfInstructRecipe): ResolveOptions {
-  const { timeout, max_requests, max_tokens, api_key_env, ...rest } = llm;
-  const given = {
-    ...rest,
-    weights,
-    adapter,
-    timeoutSeconds: timeout,
-    maxRequests: max_requests,
-    maxTokens: max_tokens,
-    apiKeyEnv: api_key_env,
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-async function locateSeeds(reference: string, globals: GlobalOptions): Promise<string> {
-  if (existsSync(reference)) return reference;
-  const { findSource } = await import("../data/sources.js");
-  if (!findSource(reference)) throw new UsageError(`${reference}: no such file of seed tasks`);
-  const { locateData } = await import("../data/source-files.js");
-  const { files } = await locateData(reference, { dataDir: globals.dataDir, say: (line) => say(line, globals) });
-  return files[0]!;
 }
 
 async function tell(
@@ -235,24 +203,6 @@ async function tell(
   if (calls.reused > 0) say(`${calls.reused} calls answered from the journal, ${calls.made} made`, globals);
 }
 
-/** Runs the recipe's training on the fine-tuning file, going on with a run that stopped. */
-async function train(
-  recipePath: string,
-  folder: string,
-  globals: GlobalOptions,
-): Promise<{ run: string; steps: number; loss?: number }> {
-  const { loadRecipe } = await import("../recipe/load.js");
-  const { trainRun } = await import("../train/run.js");
-  const out = join(folder, "train");
-  const sets = [`data.path=${JSON.stringify(join(folder, "finetuning.jsonl"))}`];
-  if (globals.device !== "auto") sets.push(`device=${globals.device}`);
-  const recipe = await loadRecipe(recipePath, sets);
-  const resume = existsSync(join(out, "run.json"));
-  const record = await trainRun(recipe, { out, resume, say: (line) => say(line, globals) });
-  say(`trained: ${out} (${record.progress.step} steps, loss ${record.loss?.toFixed(4)})`, globals);
-  return { run: out, steps: record.progress.step, loss: record.loss };
-}
-
 function parseCommand(): Command {
   return new Command("parse")
     .description("Read the instances out of raw transcripts.")
@@ -265,7 +215,7 @@ function parseCommand(): Command {
       if (flags.out === undefined) throw new UsageError("required option '--out <file>' not specified");
       const globals = globalOptions(self);
       const { parseInstanceFiles, readClassification } = await import("../self-instruct/parse-file.js");
-      existing(flags.classification);
+      for (const file of flags.classification) if (!existsSync(file)) throw new UsageError(`${file}: no such file`);
       const skipped = skipInvalid(flags.skipInvalid === true);
       const classification = await readClassification(flags.classification);
       const tasks = await parseInstanceFiles(flags.instances, classification, skipped.onInvalid);

@@ -1,15 +1,12 @@
-import { statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { InterruptedError, UsageError } from "../errors.js";
+import { serve } from "../api/serve.js";
+import { UsageError } from "../errors.js";
 import type { DecodePrecision } from "../generate/decode-graph.js";
-import { Generator } from "../generate/generator.js";
 import { PROMPT_TEMPLATES, type PromptTemplate } from "../generate/prompt.js";
 import type { Rule } from "../generate/rules.js";
-import { generatorBackend } from "../serve/generator-backend.js";
 import { checkRules } from "../serve/guard.js";
-import { startServer } from "../serve/server.js";
-import { listenForStop } from "../train/signals.js";
 import { draftOption, rulesOption } from "./generation-flags.js";
+import { aborted, interruptible } from "./interrupt.js";
 import { type GlobalOptions, globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface ServeFlags {
@@ -74,46 +71,24 @@ export function serveCommand(): Command {
       const global = globalOptions(command);
       if (flags.engine === "vllm") return serveWithVllm(reference, flags, more, global);
       refuseVllmFlags(flags, more);
-      const { host, port, allowOrigin: origins, maxBatch, maxQueue, adaptersFrom, draft, weights, template } = flags;
-      if (adaptersFrom !== undefined && !statSync(adaptersFrom, { throwIfNoEntry: false })?.isDirectory())
-        throw new UsageError(`--adapters-from ${adaptersFrom}: no such folder`);
+      const { adapter: adapters, name, host, port, allowOrigin: origins, maxBatch, maxQueue, adaptersFrom } = flags;
+      const { draft: draftTokens, weights, template, rules } = flags;
       const token = flags.token || undefined; // an empty variable is none
-      const log = (line: string): void => say(line, global);
-      checkRules({ host, token, origins });
-      const opening = new AbortController();
-      let stopped: () => void = () => {};
-      const stop = new Promise<void>((resolve) => (stopped = resolve));
-      const signals = listenForStop((name) => {
-        say(`${name}: finishing the running answers; once more ends at once`, global);
-        opening.abort(new InterruptedError(name as "SIGINT" | "SIGTERM"));
-        stopped();
-      });
-      try {
-        const generator = await Generator.open(reference, {
-          device: global.device,
-          weights,
-          adapters: [...new Set(Object.values(flags.adapter))],
-          maxBatch,
-          draftTokens: draft,
-          template,
-          rules: flags.rules,
-          say: log,
-          signal: opening.signal,
-        });
-        // Compiles the graphs, so that the first client does not wait for that.
-        await generator.generate({ prompt: "", maxTokens: 2, adapter: null }, { signal: opening.signal });
-        const backend = generatorBackend(generator, { name: flags.name, adapters: flags.adapter, maxBatch });
-        const server = await startServer(backend, { host, port, token, origins, maxQueue, adaptersFrom, log });
-        const models = backend.models.map(({ id }) => id);
-        if (global.json) printJson({ url: server.url, models });
-        else process.stdout.write(`${server.url}/v1 serves ${models.join(", ")}\n`);
-        await stop;
-        await server.close(flags.drain * 1000);
-        await generator.dispose();
-        throw new InterruptedError(signals.signal!);
-      } finally {
-        signals.release();
-      }
+      await interruptible(
+        async (signal) => {
+          const server = await serve({
+            ...{ model: reference, adapters, name, host, port, token, origins, maxBatch, maxQueue, adaptersFrom },
+            ...{ draftTokens, weights, template, rules, device: global.device, signal },
+            onProgress: ({ message }) => say(message, global),
+          });
+          if (global.json) printJson({ url: server.url, models: server.models });
+          else process.stdout.write(`${server.url}/v1 serves ${server.models.join(", ")}\n`);
+          await aborted(signal);
+          await server.close(flags.drain * 1000);
+          throw signal.reason;
+        },
+        (signal) => say(`${signal}: finishing the running answers; once more ends at once`, global),
+      );
     });
 }
 
@@ -127,7 +102,7 @@ async function serveWithVllm(reference: string, flags: ServeFlags, more: string[
   const log = (line: string): void => say(line, global);
   const command = await vllmCommand(reference, { ...flags, adapters, origins, token, more, say: log });
   for (const note of command.notes) log(note);
-  if (!print) return runVllm(command);
+  if (!print) return interruptible((signal) => runVllm(command, signal));
   if (global.json) printJson({ command: ["vllm", ...command.args], models: command.models });
   else process.stdout.write(`${shellLine(command)}\n`);
 }

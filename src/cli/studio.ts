@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
-import { InterruptedError } from "../errors.js";
 import { checkRules } from "../serve/guard.js";
 import { startStudio } from "../serve/studio/studio-server.js";
-import { listenForStop } from "../train/signals.js";
+import { aborted, interruptible } from "./interrupt.js";
 import { globalOptions, parseCount, parsePort, printJson, say } from "./output.js";
 
 interface StudioFlags {
@@ -37,35 +36,30 @@ export function studioCommand(): Command {
       const { host, port, allowOrigin: origins, threads } = flags;
       const token = flags.token || undefined; // an empty variable is none
       checkRules({ host, token, origins });
-      let stopped: () => void = () => {};
-      const stop = new Promise<void>((resolve) => (stopped = resolve));
-      const signals = listenForStop((name) => {
-        say(`${name}: asking running trainings to save and stop; once more ends at once`, global);
-        stopped();
-      });
-      try {
-        const studio = await startStudio({
-          runs,
-          files: [...flags.files, packageFile("examples")],
-          models: [...new Set([...flags.model, "bundled:mini"])],
-          program: [process.execPath, ...process.execArgv, process.argv[1]!],
-          version: (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version,
-          pages: packageFile("dist/web"),
-          device: global.device,
-          ...(threads ? { threads } : {}),
-          host,
-          port,
-          token,
-          origins,
-          say: (line) => say(line, global),
-        });
-        if (global.json) printJson({ url: studio.url });
-        else process.stdout.write(`${studio.url}/ shows ${runs}\n`);
-        await stop;
-        await studio.close();
-        throw new InterruptedError(signals.signal!);
-      } finally {
-        signals.release();
-      }
+      await interruptible(
+        async (signal) => {
+          const studio = await startStudio({
+            runs,
+            files: [...flags.files, packageFile("examples")],
+            models: [...new Set([...flags.model, "bundled:mini"])],
+            program: [process.execPath, ...process.execArgv, process.argv[1]!],
+            version: (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version,
+            pages: packageFile("dist/web"),
+            device: global.device,
+            ...(threads ? { threads } : {}),
+            host,
+            port,
+            token,
+            origins,
+            say: (line) => say(line, global),
+          });
+          if (global.json) printJson({ url: studio.url });
+          else process.stdout.write(`${studio.url}/ shows ${runs}\n`);
+          await aborted(signal);
+          await studio.close();
+          throw signal.reason;
+        },
+        (name) => say(`${name}: asking running trainings to save and stop; once more ends at once`, global),
+      );
     });
 }

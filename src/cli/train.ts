@@ -1,11 +1,16 @@
-import { basename, join } from "node:path";
 import { Command } from "commander";
-import { clusterTrainRun } from "../cluster/ray/train.js";
-import { UsageError } from "../errors.js";
+import { type TrainEvent, type TrainPlanEvent, type TrainStepEvent, train } from "../api/train.js";
 import { createProgress, type Progress } from "../progress/progress.js";
-import { loadRecipe } from "../recipe/load.js";
-import { trainRun } from "../train/run.js";
-import { globalOptions, printJson, say } from "./output.js";
+import { interruptible } from "./interrupt.js";
+import { type GlobalOptions, globalOptions, printJson, say } from "./output.js";
+
+interface TrainFlags {
+  set: string[];
+  out?: string;
+  on?: string;
+  resume: boolean;
+  fresh: boolean;
+}
 
 export function trainCommand(): Command {
   return new Command("train")
@@ -19,58 +24,53 @@ export function trainCommand(): Command {
     )
     .option("--fresh", "on a cluster: a job of its own, also where one of the same recipe ran", false)
     .option("--resume", "continue the run in the folder from its last checkpoint", false)
-    .action(
-      async (
-        path: string,
-        flags: { set: string[]; out?: string; on?: string; resume: boolean; fresh: boolean },
-        command: Command,
-      ) => {
-        const global = globalOptions(command);
-        const sets = flags.set.slice();
-        if (global.seed !== undefined) sets.push(`seed=${global.seed}`);
-        if (global.device !== "auto") sets.push(`device=${global.device}`);
-        const recipe = await loadRecipe(path, sets);
-        const out = flags.out ?? recipe.out ?? join("runs", basename(path).replace(/\.ya?ml$/, ""));
-        let progress: Progress | undefined;
-        let perStep = 0;
-        try {
-          const on = flags.on === "local" ? undefined : (flags.on ?? recipe.cluster?.address);
-          if (on === undefined && flags.fresh)
-            throw new UsageError("--fresh is for jobs on a cluster; add --on ADDRESS");
-          const train = on === undefined ? trainRun : clusterTrainRun;
-          const record = await train(recipe, {
-            on,
-            out,
-            resume: flags.resume,
-            fresh: flags.fresh,
-            say: (line) => say(line, global),
-            onPlan: ({ steps, done, examples, tokensPerEpoch }) => {
-              const batch = recipe.batch.micro * recipe.batch.accumulation;
-              perStep = (tokensPerEpoch / examples) * Math.min(batch, examples);
-              progress = createProgress({
-                label: `${recipe.method} ${recipe.mode}`,
-                total: Math.round(steps * perStep),
-                unit: "tokens",
-                startAt: Math.round(done * perStep),
-                quiet: global.quiet,
-              });
-            },
-            onStep: ({ step, loss, lr }) =>
-              progress?.update(
-                Math.round(step * perStep),
-                `step ${step} · loss ${loss.toFixed(4)} · lr ${lr.toExponential(1)}`,
-              ),
-          });
-          progress?.finish();
-          const { status, progress: reached, loss } = record;
-          if (global.json) printJson({ run: out, status, steps: reached.step, loss });
-          else process.stdout.write(`${status}: ${out} (${reached.step} steps, loss ${loss?.toFixed(4)})\n`);
-        } catch (error) {
-          progress?.finish();
-          throw error;
-        }
-      },
-    );
+    .action(async (recipe: string, flags: TrainFlags, command: Command) => {
+      const global = globalOptions(command);
+      const { out, on, resume, fresh } = flags;
+      const set = flags.set.slice();
+      if (global.seed !== undefined) set.push(`seed=${global.seed}`);
+      if (global.device !== "auto") set.push(`device=${global.device}`);
+      const shown = trainProgress(global);
+      try {
+        const result = await interruptible(
+          (signal) => train({ recipe, set, out, on, resume, fresh, signal, onProgress: shown.onProgress }),
+          (name) => say(`${name}: saving; once more to quit at once`, global),
+        );
+        shown.finish();
+        const { folder, steps, loss } = result;
+        if (global.json) printJson({ run: folder, status: "done", steps, loss });
+        else process.stdout.write(`done: ${folder} (${steps} steps, loss ${loss?.toFixed(4)})\n`);
+      } finally {
+        shown.finish();
+      }
+    });
+}
+
+/** Steps, epoch, tokens a second and loss on one line. */
+export function trainProgress(global: Pick<GlobalOptions, "quiet">): {
+  onProgress(event: TrainEvent): void;
+  finish(): void;
+} {
+  let line: Progress | undefined;
+  let plan: TrainPlanEvent | undefined;
+  const note = ({ epoch, loss, learningRate, tokensPerSecond }: TrainStepEvent): string => {
+    const { steps, examples, batchSize } = plan!;
+    const epochs = (steps * batchSize) / examples;
+    const rate = `${Math.round(tokensPerSecond)} tokens/s`;
+    return `epoch ${epoch.toFixed(2)} of ${epochs.toFixed(2)} · ${rate} · loss ${loss.toFixed(4)} · lr ${learningRate.toExponential(1)}`;
+  };
+  return {
+    onProgress(event) {
+      if (event.type === "notice") say(event.message, global);
+      else if (event.type === "step") line?.update(event.step, note(event));
+      else {
+        plan = event;
+        const { method, mode, steps: total, done: startAt } = event;
+        line = createProgress({ label: `${method} ${mode}`, total, unit: "steps", startAt, quiet: global.quiet });
+      }
+    },
+    finish: () => line?.finish(),
+  };
 }
 
 function collect(value: string, previous: string[]): string[] {

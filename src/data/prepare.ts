@@ -25,6 +25,7 @@ export interface PrepareOptions {
   seed?: number;
   columns?: Columns;
   onInvalid?: OnInvalidRow;
+  signal?: AbortSignal;
 }
 
 export interface Prepared {
@@ -54,6 +55,7 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
   };
   for (const file of data.files) {
     for await (const { row, line } of readRows(file, onInvalid && leaveOut)) {
+      if (read % 1024 === 0) options.signal?.throwIfAborted();
       const index = read++;
       const shaped = shapeRow(row, options.columns);
       if (shaped === "multi-turn") multiTurn++;

@@ -46,7 +46,7 @@ export async function scoreInBlocks(
       const key = sha256(JSON.stringify(["score-block", model.id, requests.map(identity)]));
       let scores = journal.get(key, isScores(requests.length));
       if (!scores) {
-        scores = (await model.score(requests)) as Score[];
+        scores = (await model.score(requests, { signal: options.signal })) as Score[];
         if (scores.length !== requests.length)
           throw new FailureError(`${model.id}: returned ${scores.length} scores for ${requests.length} requests`);
         if (scores.every(({ problem }) => problem === undefined)) journal.add(key, scores);

@@ -28,6 +28,13 @@ export interface RunExperimentOptions {
   signal: AbortSignal;
   say: (line: string) => void;
   progress: (step: Step) => StepContext["progress"];
+  /** Told every change of a step, with the steps done by this call and those it has to do. */
+  onStep?: (step: StepChange, error?: string) => void;
+}
+
+export interface StepChange extends Pick<StepRecord, "id" | "title" | "status" | "lane"> {
+  done: number;
+  total: number;
 }
 
 export interface RunOutcome {
@@ -111,6 +118,8 @@ async function runLocked(
           say(`${counted()} ${step.id}: done in ${seconds} s${entry.open ? `, ${openText(entry.open)}` : ""}`);
         if (now === "failed") say(`${step.id}: failed: ${entry.error}`);
         save();
+        const { id, title, lane } = step;
+        options.onStep?.({ id, title, lane, status: now, done: finished, total: todo.size }, entry.error);
       },
     },
   );

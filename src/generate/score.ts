@@ -50,7 +50,7 @@ export class Scorer {
     let done = pairs.length - asked.length;
     for (const { row, sequences } of planRows(asked.map((i) => encoded[i]!.input))) {
       signal?.throwIfAborted();
-      const hidden = await this.model.hidden(row, { adapter });
+      const hidden = await this.model.hidden(row, { adapter, signal });
       const positions: number[] = [];
       const targets: number[] = [];
       const owners: number[] = [];

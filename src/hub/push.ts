@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { commit, createRepo, HubApiError } from "@huggingface/hub";
-import { FailureError, InterruptedError, UsageError } from "../errors.js";
+import { FailureError, UsageError } from "../errors.js";
 import { describeRepo, type HubFile, HubUnreachable, hubFetch, hubSettings, parseHubRepo } from "./hub-api.js";
 
 /** A file for the repository: one on disk, or text. */
@@ -128,7 +128,7 @@ const REFUSALS: Record<number, string> = {
 };
 
 function explain(name: string, error: unknown, endpoint: string, signal?: AbortSignal): unknown {
-  if (signal?.aborted) return new InterruptedError("SIGINT");
+  if (signal?.aborted) return signal.reason;
   if (error instanceof HubApiError) {
     const why = REFUSALS[error.statusCode] ?? (error.statusCode >= 500 ? "push again later" : error.message);
     return new FailureError(`hf:${name}: the Hub answers ${error.statusCode}: ${why}`);

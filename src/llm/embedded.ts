@@ -71,8 +71,8 @@ export class EmbeddedModel implements LanguageModel {
     };
   }
 
-  async score(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
-    return this.generator.score(pairs);
+  async score(pairs: ScoreRequest[], { signal }: { signal?: AbortSignal } = {}): Promise<ScoreResult[]> {
+    return this.generator.score(pairs, { signal });
   }
 
   /** Frees the compiled graphs. */

@@ -54,7 +54,7 @@ class Journal implements JournaledModel {
   ) {
     this.id = model.id;
     setMaxListeners(0, this.broken.signal);
-    if (model.score) this.score = (pairs) => this.scoreAll(pairs);
+    if (model.score) this.score = (pairs, options) => this.scoreAll(pairs, options);
   }
 
   isFinished(request: GenerateRequest): boolean {
@@ -156,7 +156,7 @@ class Journal implements JournaledModel {
     }
   }
 
-  private async scoreAll(pairs: ScoreRequest[]): Promise<ScoreResult[]> {
+  private async scoreAll(pairs: ScoreRequest[], options?: { signal?: AbortSignal }): Promise<ScoreResult[]> {
     this.file.check();
     const keys = pairs.map((pair) => sha256(canonicalJson(["score", this.id, pair])));
     const missing = new Map<string, ScoreRequest>();
@@ -166,7 +166,7 @@ class Journal implements JournaledModel {
     // Of a call that was cut short all pairs are scored again where a part of them would come out with other last bits.
     const all = missing.size > 0 && this.model.scoresTogether;
     const asked = all ? new Map(keys.map((key, i) => [key, pairs[i]!])) : missing;
-    const results = asked.size > 0 ? await this.model.score!([...asked.values()]) : [];
+    const results = asked.size > 0 ? await this.model.score!([...asked.values()], options) : [];
     const made = new Map([...asked.keys()].map((key, i) => [key, results[i]!]));
     for (const [key, result] of made) {
       if (result.problem !== undefined || !missing.has(key)) continue;

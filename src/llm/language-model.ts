@@ -53,7 +53,7 @@ export interface LanguageModel {
   readonly id: string;
   /** Answers in the order of the requests. One failed request is an Error in its place and stops no other. */
   generate(requests: GenerateRequest[], options?: GenerateOptions): Promise<(GenerateResult | Error)[]>;
-  score?(pairs: ScoreRequest[]): Promise<ScoreResult[]>;
+  score?(pairs: ScoreRequest[], options?: { signal?: AbortSignal }): Promise<ScoreResult[]>;
   /** Pairs scored in one call share computation, so that their scores depend on each other in the last bits. */
   readonly scoresTogether?: boolean;
 }

@@ -10,6 +10,7 @@ import { writeSafetensors } from "../checkpoint/safetensors-write.js";
 import { fsyncFolder, writeFileDurably } from "../files/atomic-write.js";
 import { readRegularFile } from "../files/regular-file.js";
 import { sha256OfFile } from "../files/sha256.js";
+import type { StepMetrics } from "./run-folder.js";
 
 /** Where a run stands, next to its tensors. */
 export interface TrainingState {
@@ -24,6 +25,8 @@ export interface TrainingState {
   bestValidation?: { loss: number; step: number };
   /** Validations in a row without improvement. */
   stale: number;
+  /** Figures of the last update when the run was stopped within its validation, which is then made on resuming. */
+  unvalidated?: StepMetrics;
   /** Hash of everything that must be the same for this checkpoint to continue the run. */
   identity: string;
 }

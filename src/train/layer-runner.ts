@@ -27,6 +27,8 @@ export interface LayerRunnerOptions {
   compiledTokens: number;
   /** Tokens up to which a row's block is one graph. */
   oneGraphTokens: number;
+  /** Looked at before each block. */
+  signal?: AbortSignal;
 }
 
 /** What a forward pass leaves for the backward pass over the same row. */
@@ -117,6 +119,7 @@ export class LayerRunner {
 
   /** Decoded weights are on the device as long as their block is at work. */
   private async withWeights(work: (weights: TensorScope) => Promise<void>): Promise<void> {
+    this.options.signal?.throwIfAborted();
     const weights = new TensorScope(this.device);
     try {
       await work(weights);

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
-import { FailureError, InterruptedError, UsageError } from "../errors.js";
-import { acquireRunLock } from "../files/run-lock.js";
+import { FailureError, UsageError } from "../errors.js";
+import { acquireRunLock, type RunLock } from "../files/run-lock.js";
 import { type DecoderWeights, loadDecoderWeights } from "../model/weights.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { OutOfMemoryError } from "../runtime/device.js";
@@ -15,7 +15,6 @@ import { AdamW } from "./optimiser.js";
 import { saveResult } from "./result.js";
 import { RunFolder, type RunRecord, type StepMetrics } from "./run-folder.js";
 import { prepareRun, type RunSetup, startingAdapter } from "./setup.js";
-import { listenForStop, type StopRequest } from "./signals.js";
 import { Trainer, type TrainerOptions, type TrainingResult } from "./trainer.js";
 import { TrainingModel } from "./training-model.js";
 
@@ -23,6 +22,8 @@ export interface TrainRunOptions {
   /** Run folder. */
   out: string;
   resume: boolean;
+  /** Aborted: the state is saved, and the call throws the signal's reason. */
+  signal?: AbortSignal;
   /** A line worth telling the user. */
   say(line: string): void;
   /** Told the plan before the first step, and each step. */
@@ -30,17 +31,19 @@ export interface TrainRunOptions {
   onStep?(metrics: StepMetrics): void;
 }
 
-/** Runs a recipe. Throws UsageError, FailureError or InterruptedError; the run folder tells the state in all cases. */
+/** Runs a recipe. Throws UsageError, FailureError or the signal's reason; the run folder tells the state in all cases. */
 export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions): Promise<RunRecord> {
-  const { out, say } = options;
+  const { out, say, signal } = options;
+  signal?.throwIfAborted();
   const folder = new RunFolder(out);
   if (folder.exists() && !options.resume)
     throw new UsageError(`${out}: already holds a run; use --resume to continue it, or another --out`);
   const before = folder.exists() ? folder.record() : undefined;
-  const setup = await prepareRun(recipe, before, say);
-  const lock = acquireRunLock(out);
-  const stop = listenForStop((signal) => say(`${signal}: finishing the step and saving; once more to quit at once`));
+  const setup = await prepareRun(recipe, before, { say, signal });
+  let lock: RunLock | undefined;
   try {
+    signal?.throwIfAborted();
+    lock = acquireRunLock(out);
     if (before) {
       checkSameRun(before, setup.identity, out);
       const { progress, status, stoppedEarly } = before;
@@ -49,11 +52,10 @@ export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions)
         return before;
       }
     }
-    return await execute(setup, folder, before, stop, options);
+    return await execute(setup, folder, before, options);
   } finally {
     setup.checkpoint.close();
-    stop.release();
-    lock.release();
+    lock?.release();
   }
 }
 
@@ -62,10 +64,10 @@ async function execute(
   setup: RunSetup,
   folder: RunFolder,
   before: RunRecord | undefined,
-  stop: StopRequest,
   options: TrainRunOptions,
 ): Promise<RunRecord> {
   const { recipe, record, train, length } = setup;
+  const { signal } = options;
   folder.create(recipe);
   folder.write(record);
   for (const row of setup.skipped) folder.log(`left out: ${row}`);
@@ -77,14 +79,15 @@ async function execute(
     weights = loadDecoderWeights(setup.checkpoint, { precision, doubleQuant: recipe.quantization.double_quant });
     const { keptLayers, compiledTokens } = plan;
     const adapter = await startingAdapter(setup, weights);
-    model = await TrainingModel.create(device, weights, { adapter, keptLayers, compiledTokens });
-    const result = await runTrainer(setup, folder, before, model, weights, stop, options);
+    model = await TrainingModel.create(device, weights, { adapter, keptLayers, compiledTokens, signal });
+    const result = await runTrainer(setup, folder, before, model, weights, options);
     await finish(setup, folder, model, weights, result);
     return record;
   } catch (error) {
-    record.status = error instanceof InterruptedError ? "interrupted" : "failed";
-    const reported = explained(error);
-    record.message = (reported as Error).message;
+    const stopped = signal?.aborted && error === signal.reason;
+    record.status = stopped ? "interrupted" : "failed";
+    const reported = stopped ? error : explained(error);
+    record.message = reported instanceof Error ? reported.message : String(reported);
     throw reported;
   } finally {
     folder.write(record);
@@ -99,7 +102,6 @@ async function runTrainer(
   before: RunRecord | undefined,
   model: TrainingModel,
   weights: DecoderWeights,
-  stop: StopRequest,
   options: TrainRunOptions,
 ): Promise<TrainingResult> {
   const { recipe, record, device, train, validation, length, plan, config, identity } = setup;
@@ -110,14 +112,21 @@ async function runTrainer(
     weightDecay: recipe.optimizer.weight_decay,
   });
   let metricLog: MetricLog | undefined;
-  const trainer = new Trainer(model, optimiser, train, validation, trainerOptions(setup), folder.checkpoints(), {
-    step: (metrics) => {
-      metricLog?.step(metrics);
-      options.onStep?.(metrics);
+  const trainer = new Trainer(
+    model,
+    optimiser,
+    train,
+    validation,
+    trainerOptions(setup, options.signal),
+    folder.checkpoints(),
+    {
+      step: (metrics) => {
+        metricLog?.step(metrics);
+        options.onStep?.(metrics);
+      },
+      best: () => saveResult(setup, model, weights, bestFolder(folder)),
     },
-    best: () => saveResult(setup, model, weights, bestFolder(folder)),
-    stopping: () => stop.signal,
-  });
+  );
   let done = 0;
   const from = before && openNewestCheckpoint(folder.checkpoints(), identity.id, say);
   if (from) {
@@ -140,7 +149,7 @@ async function runTrainer(
   }
 }
 
-function trainerOptions({ recipe, plan, length, identity }: RunSetup): TrainerOptions {
+function trainerOptions({ recipe, plan, length, identity }: RunSetup, signal?: AbortSignal): TrainerOptions {
   const { early_stop } = recipe;
   return {
     learningRate: recipe.optimizer.lr,
@@ -158,6 +167,7 @@ function trainerOptions({ recipe, plan, length, identity }: RunSetup): TrainerOp
     checkpointEvery: recipe.checkpoint.every_steps,
     keepCheckpoints: recipe.checkpoint.keep,
     identity: identity.id,
+    signal,
   };
 }
 

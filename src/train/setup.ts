@@ -54,13 +54,13 @@ const precisionOf: Record<TrainingRecipe["quantization"]["type"], Precision> = {
 export async function prepareRun(
   given: TrainingRecipe,
   before: RunRecord | undefined,
-  say: (line: string) => void,
+  { say, signal }: { say: (line: string) => void; signal?: AbortSignal },
 ): Promise<RunSetup> {
-  const adapter = given.adapter && (await resolveAdapter(given.adapter, { say }));
+  const adapter = given.adapter && (await resolveAdapter(given.adapter, { say, signal }));
   const recipe: TrainingRecipe = adapter ? { ...given, adapter } : given;
   const started = before?.started ?? new Date().toISOString();
   // A resumed run keeps the commit of a model on the Hub.
-  const modelPath = await resolveModel(before?.modelSource ?? recipe.model, { say });
+  const modelPath = await resolveModel(before?.modelSource ?? recipe.model, { say, signal });
   // A resumed run keeps its date: templates may write it.
   const templateTime = before?.templateTime ?? localTime(new Date(started));
   const tokenizer = await loadTokenizer(modelPath, { templateTime });
@@ -69,7 +69,8 @@ export async function prepareRun(
     const config = decoderConfig(checkpoint.config, checkpoint.source);
     const examples = await loadTrainingExamples(recipe, tokenizer, say, config.vocabSize);
     const { train, validation, truncated, dropped, validationTruncated, validationDropped } = examples;
-    const identity = await runIdentity({ recipe, model: { path: modelPath }, train, validation }, { say });
+    const identity = await runIdentity({ recipe, model: { path: modelPath }, train, validation }, { say, signal });
+    signal?.throwIfAborted();
     const shape = recipe.method === "full" ? undefined : trainedShape(config, recipe);
     const lengths = train.map(({ tokens }) => tokens.length);
     checkLengths([...lengths, ...validation.map(({ tokens }) => tokens.length)], config, say);

@@ -1,7 +1,7 @@
 /** The training loop. */
 import { planEpoch } from "../data/batch-plan.js";
 import type { TrainingExample } from "../data/encode.js";
-import { FailureError, InterruptedError } from "../errors.js";
+import { FailureError } from "../errors.js";
 import { type LoadedCheckpoint, type NamedTensor, saveCheckpoint, type TrainingState } from "./checkpoint-folder.js";
 import { balancedRows, type TrainingRow, trainingRow } from "./examples.js";
 import type { AdamW } from "./optimiser.js";
@@ -27,6 +27,8 @@ export interface TrainerOptions {
   checkpointEvery: number;
   keepCheckpoints: number;
   identity: string;
+  /** Aborted: what is done is saved and the run throws the reason; an update under way is made again on resuming. */
+  signal?: AbortSignal;
 }
 
 /** What the trainer tells as it goes. */
@@ -34,7 +36,6 @@ export interface TrainerEvents {
   step(metrics: StepMetrics): void;
   /** A validation improved on all before it. */
   best(loss: number, step: number): Promise<void>;
-  stopping(): "SIGINT" | "SIGTERM" | undefined;
 }
 
 export interface TrainingResult {
@@ -45,6 +46,8 @@ export interface TrainingResult {
 
 export class Trainer {
   private state: TrainingState;
+  /** The newest state on the disk has all that this one has. */
+  private saved = true;
 
   constructor(
     private readonly model: TrainingModel,
@@ -79,50 +82,81 @@ export class Trainer {
   }
 
   async run(): Promise<TrainingResult> {
+    try {
+      return await this.loop();
+    } catch (error) {
+      const { signal } = this.options;
+      if (signal?.aborted && error === signal.reason && !this.saved) await this.save();
+      throw error;
+    }
+  }
+
+  private async loop(): Promise<TrainingResult> {
     const { options, state } = this;
     let loss = Number.NaN;
     // A run that was killed after its last validation has stopped already.
     let stoppedEarly = this.hasStopped();
+    if (state.unvalidated) {
+      loss = state.unvalidated.loss;
+      stoppedEarly = await this.finishStep(state.unvalidated);
+    }
     while (state.step < options.steps && !stoppedEarly) {
       const plan = this.epochPlan(state.epoch);
-      while (state.stepInEpoch < plan.length && state.step < options.steps) {
-        const began = performance.now();
-        const rows = this.rowsOf(plan[state.stepInEpoch]!);
-        const { stepLoss, norm, lr } = await this.step(rows);
-        loss = stepLoss;
-        state.step++;
-        state.stepInEpoch++;
-        const tokens = rows.reduce((sum, { row }) => sum + row.used, 0);
-        state.tokens += tokens;
-        state.targetTokens += rows.reduce((sum, { targets }) => sum + targets, 0);
-        const epochEnds = state.stepInEpoch === plan.length;
-        const metrics: StepMetrics = {
-          step: state.step,
-          epoch: state.epoch + state.stepInEpoch / plan.length,
-          loss,
-          lr,
-          grad_norm: norm,
-          tokens: state.tokens,
-          tokens_per_s: tokens / ((performance.now() - began) / 1000),
-          rss_bytes: process.memoryUsage.rss(),
-        };
-        if (this.validation.length && this.validationDue(epochEnds)) {
-          metrics.validation_loss = await this.validate();
-          stoppedEarly = await this.judge(metrics.validation_loss);
-        }
-        if (epochEnds) {
-          state.epoch++;
-          state.stepInEpoch = 0;
-        }
-        this.events.step(metrics);
-        const signal = this.events.stopping();
-        const ends = state.step === options.steps || stoppedEarly;
-        if (signal || ends || state.step % options.checkpointEvery === 0) await this.save();
-        if (signal && !ends) throw new InterruptedError(signal);
-        if (epochEnds || stoppedEarly) break;
+      while (state.stepInEpoch < plan.length && state.step < options.steps && !stoppedEarly) {
+        const metrics = await this.update(plan);
+        loss = metrics.loss;
+        stoppedEarly = await this.finishStep(metrics);
+        if (state.stepInEpoch === 0) break; // the epoch is over
       }
     }
     return { state, loss, stoppedEarly };
+  }
+
+  /** One update of the values, with its figures. */
+  private async update(plan: readonly number[][]): Promise<StepMetrics> {
+    const { state } = this;
+    const began = performance.now();
+    const rows = this.rowsOf(plan[state.stepInEpoch]!);
+    const { stepLoss: loss, norm, lr } = await this.step(rows);
+    this.saved = false;
+    state.step++;
+    state.stepInEpoch++;
+    const tokens = rows.reduce((sum, { row }) => sum + row.used, 0);
+    state.tokens += tokens;
+    state.targetTokens += rows.reduce((sum, { targets }) => sum + targets, 0);
+    const epochEnds = state.stepInEpoch === plan.length;
+    const metrics = {
+      step: state.step,
+      epoch: state.epoch + state.stepInEpoch / plan.length,
+      loss,
+      lr,
+      grad_norm: norm,
+      tokens: state.tokens,
+      tokens_per_s: tokens / ((performance.now() - began) / 1000),
+      rss_bytes: process.memoryUsage.rss(),
+    };
+    if (epochEnds) {
+      state.epoch++;
+      state.stepInEpoch = 0;
+    }
+    return metrics;
+  }
+
+  /** What follows an update: validation, its figures told, a checkpoint where one is due. @returns whether to stop early. */
+  private async finishStep(metrics: StepMetrics): Promise<boolean> {
+    const { options, state } = this;
+    let stoppedEarly = false;
+    if (this.validation.length && this.validationDue(state.stepInEpoch === 0)) {
+      state.unvalidated = metrics; // an abort in here is saved with it
+      metrics.validation_loss = await this.validate();
+      stoppedEarly = await this.judge(metrics.validation_loss);
+    }
+    delete state.unvalidated;
+    this.events.step(metrics);
+    const ends = state.step === options.steps || stoppedEarly;
+    if (ends || state.step % options.checkpointEvery === 0) await this.save();
+    if (!ends) options.signal?.throwIfAborted();
+    return stoppedEarly;
   }
 
   /** The examples of each update of an epoch. */
@@ -226,5 +260,6 @@ export class Trainer {
           tensors.push({ name: `${id}/${parameter.name}.${part}`, dims: parameter.dims, data });
         }
     saveCheckpoint(this.checkpoints, this.state, tensors, this.options.keepCheckpoints);
+    this.saved = true;
   }
 }

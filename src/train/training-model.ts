@@ -25,6 +25,8 @@ export interface TrainingModelOptions {
   compiledTokens?: number;
   /** Tokens up to which a row's block is one graph; longer rows take attention block by block. Default 2048. */
   oneGraphTokens?: number;
+  /** Aborted: a pass under way throws the reason before its next block. */
+  signal?: AbortSignal;
 }
 
 export class TrainingModel {
@@ -54,6 +56,7 @@ export class TrainingModel {
       keptLayers,
       compiledTokens,
       oneGraphTokens,
+      signal: options.signal,
     });
     this.evaluation = new BlockForward(weights.config, device, oneGraphTokens);
     this.head = new LossHead(this.model, adapter ? undefined : groups[groups.length - 1]);
@@ -97,13 +100,15 @@ export class TrainingModel {
     return this.inScope(async (scope) => {
       const inputs = await this.model.rowInputs(row);
       let x = await scope.upload("float32", await this.embed(row), [row.tokens.length, hiddenSize]);
-      for (let layer = 0; layer < layers; layer++)
+      for (let layer = 0; layer < layers; layer++) {
+        this.options.signal?.throwIfAborted();
         x = await this.inScope(async (weights) => {
           const feeds = { ...(await this.runner.weightFeeds(layer, weights)), x };
           const { y } = await this.evaluation.run(scope, inputs, layer, feeds, `y ${layer % 2}`, { adapter });
           scope.free(x);
           return y;
         });
+      }
       return { loss: await this.head.loss({ batch, hidden: x, normaliser: 1 }), targets };
     });
   }

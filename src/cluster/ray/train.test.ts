@@ -372,11 +372,12 @@ describe("a run on a cluster", () => {
   });
 
   it("leaves the job running on a signal", async () => {
+    const stop = new AbortController();
     head.onSubmit = (_id, job) => {
       new PlayedJob(job).start().steps(1, 2);
-      whenRead(() => process.emit("SIGINT", "SIGINT"));
+      whenRead(() => stop.abort(new InterruptedError("SIGINT")));
     };
-    await expect(train()).rejects.toThrow(InterruptedError);
+    await expect(train({ signal: stop.signal })).rejects.toThrow(InterruptedError);
     expect([...head.jobs.values()][0]!.status).toBe("RUNNING");
     expect(record()).toMatchObject({ status: "running", message: "interrupted by SIGINT; the job goes on" });
   });

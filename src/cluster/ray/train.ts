@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { EvokeError, FailureError, InterruptedError, UsageError } from "../../errors.js";
+import { EvokeError, FailureError, UsageError } from "../../errors.js";
 import { acquireRunLock } from "../../files/run-lock.js";
 import { sha256OfFile } from "../../files/sha256.js";
 import { type ClusterSettings, clusterSchema } from "../../recipe/cluster.js";
@@ -11,7 +11,6 @@ import { localTime } from "../../tokenizer/template-date.js";
 import { checkSameRun, versions } from "../../train/identity.js";
 import type { TrainRunOptions } from "../../train/run.js";
 import { RunFolder, type RunRecord } from "../../train/run-folder.js";
-import { listenForStop } from "../../train/signals.js";
 import { addressWarnings, parseAddress } from "./address.js";
 import { RayClient } from "./client.js";
 import { toldSettings } from "./field-effects.js";
@@ -46,11 +45,12 @@ function openCluster(cluster: ClusterSettings, options: { say(line: string): voi
  * joined; one that failed or was stopped is submitted again with `resume`, and goes on from its last checkpoint where
  * `cluster.storage` keeps checkpoints. With `fresh` it gets a name that no other run joins.
  *
- * A signal ends the waiting, not the job. Throws UsageError, FailureError or InterruptedError; the run folder tells the
- * state in all cases.
+ * Aborting `signal` ends the waiting, not the job. Throws UsageError, FailureError or the reason of the abort; the run folder
+ * tells the state in all cases.
  */
 export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRunOptions): Promise<RunRecord> {
-  const { out, say } = options;
+  const { out, say, signal } = options;
+  signal?.throwIfAborted();
   const cluster = clusterSchema.parse({ ...recipe.cluster, ...(options.on ? { address: options.on } : {}) });
   const folder = new RunFolder(out);
   const before = folder.exists() ? folder.record() : undefined;
@@ -58,8 +58,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     throw new UsageError(`${out}: already holds a run of this machine; use another --out`);
   if (before && options.fresh)
     throw new UsageError(`${out}: already holds a run, and --fresh begins another; use another --out`);
-  const stopping = new AbortController();
-  const client = openCluster(cluster, { say, signal: stopping.signal });
+  const client = openCluster(cluster, { say, signal });
   const { ray_version } = await client.version(); // first: whether there is a cluster that lets us in
   // An earlier attempt's date is kept: templates may write it.
   const templateTime = before?.templateTime ?? localTime();
@@ -77,10 +76,9 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
   await checkStorage(cluster, prepared.id, say);
   const record = newRecord(recipe, cluster, client, prepared, ray_version, templateTime, before);
   const lock = acquireRunLock(out);
-  const stop = listenForStop((signal) => {
-    say(`${signal}: leaving the job running; the same command joins it again, evoke jobs stop ${out} ends it`);
-    stopping.abort(new InterruptedError(signal as "SIGINT" | "SIGTERM"));
-  });
+  const leave = (): void =>
+    say(`leaving the job running; the same command joins it again, evoke jobs stop ${out} ends it`);
+  signal?.addEventListener("abort", leave, { once: true });
   let view: JobView | undefined;
   let waiting: NodeJS.Timeout | undefined;
   let submitted = false; // until then an earlier attempt's record stands
@@ -98,7 +96,7 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
         onLine: (line) => view!.line(line),
         say,
         patienceMinutes: cluster.patience_minutes,
-        signal: stopping.signal,
+        signal,
         interval: options.interval,
       });
       if (outcome.end === "job") {
@@ -125,13 +123,14 @@ export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRu
     const stopped = error instanceof JobStopped || error instanceof NotFetched;
     if (error instanceof JobFailed) record.status = "failed";
     else if (stopped) record.status = "interrupted";
-    record.message = error instanceof InterruptedError ? `${error.message}; the job goes on` : (error as Error).message;
+    const { message } = error as Error;
+    record.message = signal?.aborted ? `${message}; the job goes on` : message;
     throw error;
   } finally {
     clearTimeout(waiting);
     if (submitted) folder.write(record);
     view?.close();
-    stop.release();
+    signal?.removeEventListener("abort", leave);
     lock.release();
     if (!folder.exists()) removeIfEmpty(out); // nothing was submitted
   }

@@ -102,7 +102,7 @@ describe("the vllm serve command", () => {
 describe("running it", () => {
   it("says what to do where it is not installed", async () => {
     const command = await vllmCommand("bundled:mini", options);
-    await expect(runVllm(command, join(folder, "no-vllm"))).rejects.toThrow(
+    await expect(runVllm(command, new AbortController().signal, join(folder, "no-vllm"))).rejects.toThrow(
       "vllm is not installed here: pip install vllm",
     );
   });
@@ -111,7 +111,7 @@ describe("running it", () => {
     const program = join(folder, "vllm");
     writeFileSync(program, '#!/bin/sh\n[ "$VLLM_API_KEY" = a-secret-key ] && exit 3\nexit 4\n', { mode: 0o755 });
     const command = await vllmCommand("bundled:mini", { ...options, token: "a-secret-key" });
-    await expect(runVllm(command, program)).rejects.toThrow("vllm ended with code 3");
+    await expect(runVllm(command, new AbortController().signal, program)).rejects.toThrow("vllm ended with code 3");
     expect(shellLine(command)).toMatch(/^VLLM_API_KEY="\$EVOKE_TOKEN" vllm serve /);
   });
 });

@@ -14,23 +14,20 @@ function quote(word: string): string {
 }
 
 /**
- * Runs vLLM in the foreground until it ends or a signal stops it.
- * @throws FailureError when it is not installed or ends by itself, InterruptedError after a signal.
+ * Runs vLLM in the foreground until it ends; aborting `signal` sends it the signal that is the reason, or SIGTERM.
+ * @throws FailureError when it is not installed or ends by itself, the reason of the abort after one.
  */
-export async function runVllm({ args, env }: VllmCommand, program = "vllm"): Promise<never> {
+export async function runVllm({ args, env }: VllmCommand, signal: AbortSignal, program = "vllm"): Promise<never> {
   const child = spawn(program, args, { stdio: "inherit", env: { ...process.env, ...env } });
-  let signal: "SIGINT" | "SIGTERM" | undefined;
-  const pass = (name: "SIGINT" | "SIGTERM"): void => {
-    signal ??= name;
-    child.kill(name);
-  };
-  process.on("SIGINT", pass).on("SIGTERM", pass);
+  const stop = (): void =>
+    void child.kill(signal.reason instanceof InterruptedError ? signal.reason.signal : "SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
   try {
     const code = await new Promise<number | null>((done, fail) => {
       child.once("error", fail);
       child.once("close", done);
     });
-    if (signal) throw new InterruptedError(signal);
+    signal.throwIfAborted();
     throw new FailureError(`vllm ended with code ${code}; its own lines above say why`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT")
@@ -39,6 +36,6 @@ export async function runVllm({ args, env }: VllmCommand, program = "vllm"): Pro
       );
     throw error;
   } finally {
-    process.off("SIGINT", pass).off("SIGTERM", pass);
+    signal.removeEventListener("abort", stop);
   }
 }

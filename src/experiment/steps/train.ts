@@ -1,5 +1,4 @@
 import { clusterTrainRun } from "../../cluster/ray/train.js";
-import { InterruptedError } from "../../errors.js";
 import { trainRun } from "../../train/run.js";
 import { RunFolder } from "../../train/run-folder.js";
 import type { TrainJob } from "../step.js";
@@ -25,10 +24,9 @@ export async function runTrain(job: TrainJob, context: StepContext): Promise<Ste
     const record = await train(recipe, {
       out: folder,
       resume: new RunFolder(folder).exists(),
+      signal,
       say: (line) => context.say(line),
       onPlan: ({ steps, done }) => {
-        // A signal that came while data and model were loaded.
-        if (signal.reason instanceof InterruptedError) throw signal.reason;
         progress = context.progress("train", steps, "steps");
         progress(done);
       },
