@@ -184,8 +184,9 @@ describe("a run on a cluster", () => {
     const first = record().cluster!.job;
     const again = join(folder, `run-${runs++}`);
     whenRead(() => {}); // the finished job's output was read once
-    whenRead(() => process.emit("SIGINT", "SIGINT"));
-    await expect(train({ out: again, fresh: true })).rejects.toThrow(InterruptedError);
+    const stop = new AbortController();
+    whenRead(() => stop.abort(new InterruptedError("SIGINT")));
+    await expect(train({ out: again, fresh: true, signal: stop.signal })).rejects.toThrow(InterruptedError);
     const own = [...head.jobs.keys()].at(-1)!;
     expect(own).toMatch(new RegExp(`^${first}-[0-9a-f]{6}$`));
     new PlayedJob(head.jobs.get(own)!).start().steps(1, 6).result(adapter, true).succeed(6);
