@@ -46,6 +46,16 @@ function calls(generator: Generator): (() => Promise<unknown>)[] {
 
 const tokensOf = (result: unknown): unknown => (result as { tokens?: number[] }).tokens ?? result;
 
+/** Numbers 1e-4 apart count as equal. */
+function expectClose(found: unknown, expected: unknown): void {
+  if (typeof expected === "number") expect(Math.abs((found as number) - expected)).toBeLessThan(1e-4);
+  else if (typeof expected !== "object" || expected === null) expect(found).toEqual(expected);
+  else {
+    expect(Object.keys(found as object)).toEqual(Object.keys(expected));
+    for (const [key, value] of Object.entries(expected)) expectClose((found as Record<string, unknown>)[key], value);
+  }
+}
+
 describe("overlapping calls", () => {
   it.each([
     ["float32", "float32"],
@@ -57,7 +67,11 @@ describe("overlapping calls", () => {
     const [alone, together] = await Promise.all([open(precision, options), open(precision, options)]);
     const expected: unknown[] = [];
     for (const call of calls(alone)) expected.push(await call());
-    expect(await Promise.all(calls(together).map((call) => call()))).toEqual(expected);
+    const found = await Promise.all(calls(together).map((call) => call()));
+    expect(found.map(tokensOf)).toEqual(expected.map(tokensOf));
+    // On processors without AVX-512 the runtime's product for 4-bit weights sums one row in another order than several.
+    if (weights === "int4") expectClose(found, expected);
+    else expect(found).toEqual(expected);
     await alone.dispose();
     await together.dispose();
   });
