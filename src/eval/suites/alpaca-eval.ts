@@ -2,17 +2,22 @@ import { locatePinnedFile } from "../../data/pinned-file.js";
 import type { GenerateRequest, GenerateResult } from "../../llm/language-model.js";
 import { areOutputsSwitched } from "../../metrics/alpaca-preference.js";
 import type { Message } from "../../tokenizer/chat-template.js";
-import { answerConfig, writeAnswers } from "../answers.js";
+import { answerConfig, type WrittenAnswer, writeAnswers } from "../answers.js";
 import { EVAL_FILES } from "../eval-files.js";
 import { shellWord } from "../hand-over.js";
-import { loadJudgePrompt } from "../judge-prompt.js";
+import { type JudgePrompt, loadJudgePrompt } from "../judge-prompt.js";
 import { askJudge, type Judged, judgingCounts } from "../judging.js";
 import { originalAlpacaPrompt } from "../originals.js";
 import { pairAnswers, readAnswerFiles } from "../paired-answers.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, meanMetric, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
-import { type Annotation, difficultyInstructions, reportAnnotations } from "./alpaca-annotations.js";
+import {
+  type Annotation,
+  type AnnotationReport,
+  difficultyInstructions,
+  reportAnnotations,
+} from "./alpaca-annotations.js";
 import { writeAlpacaInputs, writeAnnotations } from "./alpaca-files.js";
 import { type Preference, readPreference } from "./alpaca-verdict.js";
 
@@ -36,10 +41,7 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
   }));
   const instructions = rows.map(({ instruction }) => instruction);
   const answers = await writeAnswers(context, instructions, { label: "alpaca_eval", maxTokens: MAX_NEW_TOKENS });
-  const outputs = rows.flatMap(({ instruction, dataset }, i) => {
-    const { output } = answers[i]!;
-    return output === undefined ? [] : [{ instruction, dataset, output }];
-  });
+  const outputs = answers.flatMap(({ output }, i) => (output === undefined ? [] : [{ ...rows[i]!, output }]));
   const script = writeAlpacaInputs(context, outputs);
 
   const characters = meanMetric(outputs.map(({ output }) => [...output].length));
@@ -67,17 +69,9 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     context.originalPrompts && context.judgePrompt === undefined
       ? await originalAlpacaPrompt(context.source)
       : loadJudgePrompt("alpaca-eval", ["instruction", "output_1", "output_2"], context.judgePrompt);
-  const comparisons = instructions.map((instruction, i): Comparison => {
-    const output = answers[i]!.output;
-    const other = reference.outputs[i];
-    if (output === undefined) return { problem: answers[i]!.problem ?? "no answer" };
-    if (other === undefined) return { problem: "the reference has no answer to it" };
-    // As in the original, equal outputs are a draw and no question to the judge.
-    if (output === other) return { other, isDraw: true };
-    const switched = areOutputsSwitched(instruction);
-    const [output_1, output_2] = switched ? [output, other] : [other, output];
-    return { switched, other, request: judgeRequest(context, prompt.messages({ instruction, output_1, output_2 })) };
-  });
+  const comparisons = instructions.map((instruction, i) =>
+    comparisonOf(context, prompt, instruction, answers[i]!, reference.outputs[i]),
+  );
   const asked = comparisons.filter(({ request }) => request);
   const requests = asked.map(({ request }) => request!);
   const judged = await askJudge(context, context.judge, "alpaca_eval: judging", requests, (reply, i) =>
@@ -88,46 +82,14 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     ...sampleBase(instructions[i]!, answers[i]!, i),
     ...verdictOf(comparison, judgedOf.get(comparison)),
   })) as Sample[];
-  const fromText = judged.filter(({ verdict }) => verdict?.isFromText).length;
-  if (fromText > 0)
-    context.say(
-      `alpaca_eval: ${fromText} of ${judged.length} preferences are whole (1 or 2), read from the judge's text: it gave no log-probability of the letters`,
-    );
-  const annotations = samples.flatMap((sample, i): Annotation[] => {
-    const { other } = comparisons[i]!;
-    if (other === undefined) return [];
-    return [
-      {
-        instruction: instructions[i]!,
-        output_1: other,
-        output_2: String(sample.output),
-        generator_2: context.generator,
-        preference: (sample.preference as number | undefined) ?? null,
-      },
-    ];
-  });
+  const fromText = sayFromText(context, judged);
+  const annotations = annotationsOf(context, instructions, samples, comparisons);
   writeAnnotations(
     context,
     annotations.map((row) => ({ ...row, generator_1: reference.name, annotator: context.judgeName })),
   );
   const report = reportAnnotations(annotations, { difficulty: context.difficulty, instructions: official });
   const { winRate: wins, lengthControlled } = report;
-  const metrics: Record<string, MetricValue> = {
-    win_rate: plainMetric(wins.winRate, wins.standardError),
-    ...(lengthControlled
-      ? {
-          lc_win_rate: {
-            ...plainMetric(
-              lengthControlled.winRate,
-              lengthControlled.difficulty === "none" ? Number.NaN : lengthControlled.standardError,
-            ),
-            how: report.how,
-          },
-        }
-      : {}),
-    discrete_win_rate: plainMetric(wins.discreteWinRate),
-    characters,
-  };
   const details = {
     empty,
     wins: wins.wins,
@@ -149,8 +111,10 @@ export async function runAlpacaEval(context: SuiteContext): Promise<SuiteOutput>
     reference_file: reference.file,
     judge_seed: context.seed ?? 0,
   };
+  const missing = samples.length - wins.n + invalid;
+  const metrics = { ...winMetrics(report), characters };
   return {
-    results: { alpaca_eval: { n: wins.n, missing: samples.length - wins.n + invalid, metrics, details, config } },
+    results: { alpaca_eval: { n: wins.n, missing, metrics, details, config } },
     samples: { alpaca_eval: samples },
   };
 }
@@ -162,6 +126,64 @@ interface Comparison {
   /** The reference's output. */
   other?: string;
   request?: GenerateRequest;
+}
+
+function comparisonOf(
+  context: SuiteContext,
+  prompt: JudgePrompt,
+  instruction: string,
+  { output, problem }: WrittenAnswer,
+  other: string | undefined,
+): Comparison {
+  if (output === undefined) return { problem: problem ?? "no answer" };
+  if (other === undefined) return { problem: "the reference has no answer to it" };
+  // As in the original, equal outputs are a draw and no question to the judge.
+  if (output === other) return { other, isDraw: true };
+  const switched = areOutputsSwitched(instruction);
+  const [output_1, output_2] = switched ? [output, other] : [other, output];
+  return { switched, other, request: judgeRequest(context, prompt.messages({ instruction, output_1, output_2 })) };
+}
+
+/** Rows of the public format: all whose reference has an answer. */
+function annotationsOf(
+  { generator }: SuiteContext,
+  instructions: readonly string[],
+  samples: readonly Sample[],
+  comparisons: readonly Comparison[],
+): Annotation[] {
+  return samples.flatMap(({ output, preference }, i) => {
+    const { other } = comparisons[i]!;
+    if (other === undefined) return [];
+    return [
+      {
+        instruction: instructions[i]!,
+        output_1: other,
+        output_2: String(output),
+        generator_2: generator,
+        preference: (preference as number | undefined) ?? null,
+      },
+    ];
+  });
+}
+
+/** How many preferences are whole for want of log-probabilities; told, as they are coarser. */
+function sayFromText({ say }: SuiteContext, judged: readonly Judged<Preference>[]): number {
+  const count = judged.filter(({ verdict }) => verdict?.isFromText).length;
+  if (count > 0)
+    say(
+      `alpaca_eval: ${count} of ${judged.length} preferences are whole (1 or 2), read from the judge's text: it gave no log-probability of the letters`,
+    );
+  return count;
+}
+
+function winMetrics({ winRate: wins, lengthControlled, how }: AnnotationReport): Record<string, MetricValue> {
+  const metrics: Record<string, MetricValue> = { win_rate: plainMetric(wins.winRate, wins.standardError) };
+  if (lengthControlled) {
+    const { winRate, standardError, difficulty } = lengthControlled;
+    metrics.lc_win_rate = { ...plainMetric(winRate, difficulty === "none" ? Number.NaN : standardError), how };
+  }
+  metrics.discrete_win_rate = plainMetric(wins.discreteWinRate);
+  return metrics;
 }
 
 const judgeRequest = ({ judgeMaxNewTokens, seed = 0 }: SuiteContext, messages: Message[]): GenerateRequest => ({
