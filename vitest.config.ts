@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const shared = {
   testTimeout: 300_000,
   hookTimeout: 300_000,
-  expect: { poll: { timeout: 60_000 } },
+  expect: { poll: { timeout: 200_000 } },
   pool: "forks" as const,
 };
 

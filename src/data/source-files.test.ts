@@ -123,7 +123,7 @@ describe("locateData", () => {
       files["datasets/yahma/alpaca-cleaned/resolve/main/alpaca_data_cleaned.json"],
     );
     expect(readdirSync(dirname(found[0]!))).toHaveLength(1);
-  }, 20_000);
+  });
 
   it("says what to do about a gated set, a missing set and a missing split", async () => {
     const options = { dataDir: newFolder(), mirror: url, env: {} };

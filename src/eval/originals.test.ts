@@ -105,7 +105,7 @@ describe("fetching what an original repository holds", () => {
     expect(readdirSync(join(folder, "originals"))).toEqual(["prompt.txt"]);
   });
 
-  it("says where a file can be put when nothing answers", { timeout: 30_000 }, async () => {
+  it("says where a file can be put when nothing answers", async () => {
     const unreachable = { ...options, env: { EVOKE_GITHUB_MIRROR: "http://127.0.0.1:9" } };
     await expect(locatePinnedFile(file("prompt2.txt", CONTENT), unreachable)).rejects.toThrow(
       /tried 4 times\); put the file at .*prompt2\.txt, or name a mirror in EVOKE_GITHUB_MIRROR/,

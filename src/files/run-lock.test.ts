@@ -57,9 +57,7 @@ describe("acquireRunLock", () => {
     // The shell's child has ended, and sleep, which took the shell's place, never collects it.
     const parent = spawn("sh", ["-c", "sleep 1 & echo $!; exec sleep 600"], { stdio: ["ignore", "pipe", "ignore"] });
     const pid = Number(await new Promise((resolve) => parent.stdout.once("data", resolve)));
-    await expect
-      .poll(() => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]![0], { timeout: 30_000 })
-      .toBe("Z");
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]![0]).toBe("Z");
     const start = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19];
     writeFileSync(lockPath(), JSON.stringify({ pid, host: hostname(), start }));
     acquireRunLock(folder).release();

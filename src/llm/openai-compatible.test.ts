@@ -184,7 +184,8 @@ describe("OpenAiCompatibleModel", () => {
     const controller = new AbortController();
     const model = new OpenAiCompatibleModel(`openai:m@${server.url}`, quick);
     const work = model.generate(prompts(3), { signal: controller.signal });
-    setTimeout(() => controller.abort(new Error("stop it")), 30);
+    await expect.poll(() => server.received.length).toBe(3);
+    controller.abort(new Error("stop it"));
     expect(texts(await work)).toEqual(["stop it", "stop it", "stop it"]);
   });
 

@@ -163,7 +163,7 @@ describe("runSelfInstruct", () => {
       expect(new Set(answered.values())).toEqual(new Set([1]));
       rmSync(folder, { recursive: true });
     }
-  }, 120_000);
+  });
 
   it("recovers from an instruction file cut anywhere", async () => {
     const folder = newFolder();

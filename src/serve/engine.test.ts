@@ -163,7 +163,7 @@ describe.skipIf(!smollm2)("SmolLM2 behind the server (set EVOKE_TEST_SMOLLM2 to 
     for (const colour of colours) alone.set(colour, await ask(colour));
     const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => ask(colours[i % 4]!)));
     for (const [i, answer] of answers.entries()) expect(answer).toBe(alone.get(colours[i % 4]!));
-  }, 300_000);
+  });
 });
 
 describe("the name of a model", () => {

@@ -219,7 +219,7 @@ describe("connections", () => {
     socket.write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`);
     socket.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
     socket.pause();
-    await expect.poll(() => backend.aborted, { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => backend.aborted).toBe(1);
     expect((await ask(port, "/metrics")).text).toMatch(/evoke_connections_unread_total [1-9]/);
     socket.resume();
     await closed;

@@ -67,8 +67,7 @@ describe("a cluster from the command line", () => {
   it("lists, prints and stops jobs, by name or by run folder", async () => {
     head.onSubmit = (_id, job) => new PlayedJob(job).print("hello").start().steps(1, 1);
     const run = evoke(["train", recipe, "--on", head.address, "--out", out("d")]);
-    for (let i = 0; i < 300 && !existsSync(join(out("d"), "metrics.jsonl")); i++)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => existsSync(join(out("d"), "metrics.jsonl"))).toBe(true);
     const [id] = [...head.jobs.keys()];
     const list = await evoke(["jobs", "list", "--on", head.address]);
     expect(list.stdout).toMatch(new RegExp(`^job +status.*\\n${id} +running`));

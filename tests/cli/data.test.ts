@@ -115,7 +115,7 @@ describe("evoke data", () => {
     expect((await evoke(args)).code).toBe(0);
     expect(server.received.length).toBe(sent);
     await server.stop();
-  }, 120_000);
+  });
 
   it("exits 1 with a clear line when the refiner's server always fails or is not there", async () => {
     const server = await HostileServer.start({ failRate: 1, kinds: ["500"] });

@@ -139,7 +139,7 @@ describe("evoke eval", () => {
     expect(results.mmlu).toMatchObject({ n: 2, missing: 0 });
   });
 
-  it("compares the user tasks with published models in a table and a page", { timeout: 200_000 }, async () => {
+  it("compares the user tasks with published models in a table and a page", async () => {
     const out = join(folder, "tasks");
     const args = ["user_tasks", "--model", "bundled:mini", "--max-new-tokens", "4", "--out", out];
     const { code, stdout, stderr } = await evaluate(...args, "--json");
@@ -152,7 +152,7 @@ describe("evoke eval", () => {
     expect(page.match(/<svg/g)!.length).toBe(4);
   });
 
-  it("compares two runs", { timeout: 200_000 }, async () => {
+  it("compares two runs", async () => {
     const a = join(folder, "all");
     const { code, stdout, stderr } = await evoke(["eval", "compare", a, a, "--samples", "200", "--json"]);
     expect(code, stderr).toBe(0);
@@ -169,7 +169,7 @@ describe("evoke eval", () => {
     expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/: holds no samples of an evaluation\n$/)]);
   });
 
-  it("says in one line what is wrong", { timeout: 200_000 }, async () => {
+  it("says in one line what is wrong", async () => {
     const mini = ["--model", "bundled:mini", "--out", join(folder, "bad")];
     const cases: [string[], number, RegExp][] = [
       [["arc_hard", ...mini], 2, /arc_hard: no such suite; there are arc_easy/],

@@ -156,7 +156,7 @@ describe("evoke completion", () => {
       done
       zpty -d shell`;
     const zsh = (...lines: string[]): string[] =>
-      execFileSync("zsh", ["-f", "-c", program, "zsh", ...lines], { encoding: "utf8", timeout: 50_000 })
+      execFileSync("zsh", ["-f", "-c", program, "zsh", ...lines], { encoding: "utf8", timeout: 250_000 })
         .trim()
         .split("\n")
         .map((line) => line.trim());

@@ -25,9 +25,10 @@ export class RayHead {
   offersLines = true;
   /** Status that answers every request instead. */
   broken?: number;
-  /** Work to do after each reading of a job's output that was not empty, and after each request that was cut: one each. */
+  /** Work to do after each reading of a job's output that was not empty, each request that was cut, each answered by `broken`. */
   readonly afterLogs: (() => void)[] = [];
   readonly afterCut: (() => void)[] = [];
+  readonly afterBroken: (() => void)[] = [];
   /** Called with each new job. */
   onSubmit: (id: string, job: HeadJob) => void = () => {};
   private session = 1;
@@ -81,7 +82,11 @@ export class RayHead {
     const json = (value: unknown): void => {
       response.writeHead(200, { "Content-Type": "application/json; charset=utf-8" }).end(JSON.stringify(value));
     };
-    if (this.broken) return text(this.broken, "Server got itself in trouble");
+    if (this.broken) {
+      text(this.broken, "Server got itself in trouble");
+      this.afterBroken.shift()?.();
+      return;
+    }
     if (this.token !== undefined) {
       const given = request.headers.authorization;
       if (given === undefined) return text(401, "Unauthorized: Missing authentication token");

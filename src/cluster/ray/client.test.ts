@@ -16,7 +16,7 @@ const submission = {
 
 beforeEach(async () => {
   head = await RayHead.start();
-  client = new RayClient(parseAddress(head.address), { idle: 5000, retries: [50, 300] });
+  client = new RayClient(parseAddress(head.address), { idle: 100_000, retries: [50, 300] });
 });
 afterEach(() => head.close());
 
@@ -75,10 +75,10 @@ describe("RayClient", () => {
 
   it("tries again when a connection breaks or the server stumbles", async () => {
     head.cut = true;
-    setTimeout(() => (head.cut = false), 200);
+    head.afterCut.push(() => (head.cut = false));
     expect((await client.version()).ray_version).toBe("2.60.0");
     head.broken = 503;
-    setTimeout(() => (head.broken = undefined), 200);
+    head.afterBroken.push(() => (head.broken = undefined));
     expect(await client.list()).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe("RayClient", () => {
     head.cut = true;
     const stop = new AbortController();
     const request = new RayClient(parseAddress(head.address), { signal: stop.signal }).version();
-    setTimeout(() => stop.abort(new Error("enough")), 50);
+    head.afterCut.push(() => stop.abort(new Error("enough")));
     await expect(request).rejects.toThrow("enough");
   });
 });

@@ -232,7 +232,7 @@ describe("a run on a cluster", () => {
     expect((await train()).status).toBe("done");
     expect(steps()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(submissions()).toBe(1);
-  }, 30_000);
+  });
 
   it("submits again what a restarted head has lost, and goes on from the checkpoint", async () => {
     head.onSubmit = (_id, job) => {

@@ -19,7 +19,7 @@ describe("trainings", () => {
       const answer = await post(port, "/api/train", { name: "mine", recipe: "own/it.yaml", settings });
       expect(answer).toMatchObject({ status: 200, text: '{"id":"mine"}' });
       const seen = await events<StudioEvent>(`${url}/api/events`, (event) => event.type === "catalogue");
-      await expect.poll(() => existsSync(argsFile), { timeout: 20_000 }).toBe(true);
+      await expect.poll(() => existsSync(argsFile)).toBe(true);
       expect(seen[0]).toMatchObject({
         catalogue: { runs: [{ id: "mine", state: "starting", mode: "rt", model: tiny, cancellable: true }] },
       });
