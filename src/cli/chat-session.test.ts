@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.js";
 import type { Message } from "../tokenizer/chat-template.js";
+import { chatCommand } from "./chat.js";
 import { type ChatModel, ChatSession } from "./chat-session.js";
 
 let asked: Message[][];
@@ -27,7 +28,7 @@ function echo(name: string): ChatModel {
   };
 }
 
-function session(system?: string): ChatSession {
+function session(system?: string, debug?: boolean): ChatSession {
   return new ChatSession({
     model: echo("first"),
     open: async (reference) => {
@@ -36,6 +37,7 @@ function session(system?: string): ChatSession {
     },
     write: (text) => (written += text),
     system,
+    debug,
   });
 }
 
@@ -95,8 +97,43 @@ describe("a chat", () => {
     written = "";
     await chat.line("/debug");
     expect(written).toBe(
-      '[user] hi\n[assistant] HI⏎\n(20 tokens)\n{"role":"user","content":"hi"}\n{"role":"assistant","content":"HI"}\n',
+      '[user] hi⏎\n(10 tokens)\n{"role":"user","content":"hi"}\n{"role":"assistant","content":"HI"}\n',
     );
+  });
+
+  it("shows the prompt of each answer when asked to from the start", async () => {
+    const chat = session("be loud", true);
+    await chat.line("/debug");
+    expect(written).toBe("(nothing said yet)\n");
+    written = "";
+    await chat.line("a");
+    await chat.line("b");
+    expect(written).toMatch(/^A\n\[system\] be loud\n\[user\] a⏎\n\(20 tokens\)\n/);
+    expect(written).toContain("B\n[system] be loud\n[user] a\n[assistant] A\n[user] b⏎\n(40 tokens)\n");
+  });
+
+  it("says of a server's model that it renders the prompt itself, and shows the dialogue", async () => {
+    const { count: _, ...hidden } = { ...echo("server"), render: () => undefined };
+    const chat = new ChatSession({ model: hidden, open: async () => hidden, write: (text) => (written += text) });
+    await chat.line("a");
+    written = "";
+    await chat.line("/debug");
+    expect(written).toMatch(/^\(a server's model: it renders the prompt itself\)\n\{"role":"user","content":"a"\}\n/);
+  });
+
+  it("takes exit and clear as commands only where they are all of a message", async () => {
+    const chat = session();
+    for (const text of ["exit the shop", "Clear", "how do I exit", "quit"]) expect(await chat.line(text)).toBe(true);
+    expect(asked).toHaveLength(4);
+    await chat.line(" clear ");
+    await chat.line("again");
+    expect(asked[4]).toEqual([{ role: "user", content: "again" }]);
+    expect(await chat.line("  exit")).toBe(false);
+  });
+
+  it("answers in at most 2,048 tokens unless told otherwise", () => {
+    const option = chatCommand().options.find(({ long }) => long === "--max-tokens");
+    expect(option?.defaultValue).toBe(2048);
   });
 
   it("changes the model in mid-conversation, and keeps the old one when the new one cannot be had", async () => {

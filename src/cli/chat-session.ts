@@ -19,13 +19,15 @@ export interface ChatOptions {
   open(reference: string): Promise<ChatModel>;
   write(text: string): void;
   system?: string;
+  /** Show after every answer what `/debug` shows. */
+  debug?: boolean;
 }
 
 const HELP = `Type a message and press Enter. A line that ends with \\ goes on in the next one.
   /clear           forget the conversation (or: clear)
   /system [TEXT]   set the system message (no text: remove it) and forget the conversation
   /model [MODEL]   show the model, or go on with another one
-  /debug           show the exact text that the model reads, its number of tokens, and the dialogue
+  /debug           show the exact text that the model read last, its number of tokens, and the dialogue
   /help            this list
   /quit            leave (or: exit)
 Ctrl-C stops an answer; pressed twice, it leaves.
@@ -132,11 +134,13 @@ export class ChatSession {
 
   private debugText(): string {
     const messages = this.conversation();
-    if (messages.length === 0) return "(nothing said yet)\n";
-    const text = this.model.render(messages);
+    if (this.messages.length === 0) return "(nothing said yet)\n";
+    // An answer is no part of the prompt that it was written to.
+    const prompt = messages.slice(0, messages.findLastIndex(({ role }) => role === "user") + 1);
+    const text = this.model.render(prompt);
     const dialogue = messages.map(({ role, content }) => `${JSON.stringify({ role, content })}\n`).join("");
     if (text === undefined) return `(a server's model: it renders the prompt itself)\n${dialogue}`;
-    const tokens = this.model.count?.(messages);
+    const tokens = this.model.count?.(prompt);
     return `${text}⏎\n${tokens === undefined ? "" : `(${tokens} tokens)\n`}${dialogue}`;
   }
 
@@ -169,5 +173,6 @@ export class ChatSession {
     }
     this.messages.push({ role: "assistant", content: text });
     write("\n");
+    if (this.options.debug) write(this.debugText());
   }
 }

@@ -16,7 +16,7 @@ import {
 } from "./generation-flags.js";
 import { type GlobalOptions, globalOptions, say } from "./output.js";
 
-type ChatFlags = ModelFlags & SamplingFlags & { system?: string; draft: number };
+type ChatFlags = ModelFlags & SamplingFlags & { system?: string; debug?: boolean; draft: number };
 
 /** `evoke chat`: a conversation at the terminal. */
 export function chatCommand(): Command {
@@ -24,6 +24,7 @@ export function chatCommand(): Command {
     .description("Talk to a model. /help inside lists what can be done.")
     .argument("<model>", "model, run folder, or openai:NAME@BASE_URL")
     .option("--system <text>", "system message")
+    .option("--debug", "show after each answer its prompt, the prompt's number of tokens, and the dialogue")
     .addOption(draftOption(8));
   return addSamplingFlags(addModelFlags(command), 2048).action(
     async (reference: string, flags: ChatFlags, self: Command) => {
@@ -32,7 +33,7 @@ export function chatCommand(): Command {
         openModel(name, name === reference ? flags : { ...flags, adapter: undefined }, globals);
       const model = await open(reference);
       say(`${model.name}; /help lists what can be done, /quit leaves`, globals);
-      await converse(model, open, flags.system);
+      await converse(model, open, flags);
     },
   );
 }
@@ -74,14 +75,18 @@ async function openModel(reference: string, flags: ChatFlags, globals: GlobalOpt
   };
 }
 
-async function converse(model: ChatModel, open: (name: string) => Promise<ChatModel>, system?: string): Promise<void> {
+async function converse(
+  model: ChatModel,
+  open: (name: string) => Promise<ChatModel>,
+  { system, debug }: Pick<ChatFlags, "system" | "debug">,
+): Promise<void> {
   const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
   const lines = createInterface({
     input: process.stdin,
     output: terminal ? controlStream(process.stdout) : undefined,
     terminal,
   });
-  const session = new ChatSession({ model, open, system, write: (text) => void process.stdout.write(text) });
+  const session = new ChatSession({ model, open, system, debug, write: (text) => void process.stdout.write(text) });
   let interrupts = 0;
   const interrupt = (): void => {
     interrupts++;

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -100,4 +102,29 @@ describe("sampleInOrder", () => {
     expect(sampleInOrder(items, 10, 1)).not.toEqual(sampleInOrder(items, 10, 2));
     expect(sampleInOrder(items, 10, 1)).toEqual(sampleInOrder(items, 10, 1));
   });
+});
+
+it("takes GPT-3's end marker off Self-Instruct's fine-tuning file, and blanks around prompt and completion", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "evoke-finetuning-"));
+  try {
+    const rows = [
+      { prompt: "Name a colour. Output:", completion: " Red.<|endoftext|>" },
+      { prompt: "Task: Sort.\n\nb, a\n\n", completion: "a, b<|endoftext|>" },
+      { prompt: "What ends a text?\n", completion: "<|endoftext|> does.<|endoftext|>" },
+    ];
+    const file = join(dataDir, "gpt3_finetuning_data.jsonl");
+    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const prepared = await prepareRows(await locateData("self-instruct-gpt3", { dataDir, fetchMissing: false }));
+    expect(prepared.rows.map(({ prompt, completion }) => [prompt, completion])).toEqual([
+      ["Name a colour. Output:", "Red."],
+      ["Task: Sort.\n\nb, a", "a, b"],
+      ["What ends a text?", "<|endoftext|> does."],
+    ]);
+    expect(prepared.rows[0]!.source).toBe("self-instruct-finetuning");
+    expect(prepared.extent).toMatchObject({ rows: 3, whole: 82612 });
+    const asFile = await prepareRows(await locateData(file));
+    expect(asFile.rows[0]!.completion).toBe(" Red.<|endoftext|>"); // a file of one's own is taken as it is
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
 });

@@ -1,8 +1,9 @@
 import { UsageError } from "../errors.js";
 import { MersenneTwister } from "../random/mersenne.js";
 import { type DataExtent, extentOf } from "./extent.js";
+import { strip } from "./python-text.js";
 import { readRows } from "./read-rows.js";
-import { type Columns, shapeRow } from "./row-shapes.js";
+import { type Columns, type Pair, shapeRow } from "./row-shapes.js";
 import type { LocatedData } from "./source-files.js";
 import type { OnInvalidRow } from "./source-row.js";
 
@@ -60,7 +61,8 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
       const shaped = shapeRow(row, options.columns);
       if (shaped === "multi-turn") multiTurn++;
       else if (rows.length >= limit) continue;
-      else if (Array.isArray(shaped)) for (const pair of shaped) rows.push({ ...pair, source: data.name, index });
+      else if (Array.isArray(shaped))
+        for (const pair of shaped) rows.push({ ...unmarked(pair, data.source?.endMarker), source: data.name, index });
       else {
         const message = `${file}:${line}: ${shaped.problem}`;
         if (!onInvalid) throw new UsageError(message);
@@ -78,6 +80,13 @@ export async function prepareRows(data: LocatedData, options: PrepareOptions = {
     );
   const extent = extentOf(data, read);
   return { rows: kept, read, multiTurn, ...(extent ? { extent } : {}) };
+}
+
+/** Training ends a response with the model's own token; one in words would be learnt as text. */
+function unmarked({ prompt, completion }: Pair, marker: string | undefined): Pair {
+  if (marker === undefined) return { prompt, completion };
+  const text = strip(completion);
+  return { prompt: strip(prompt), completion: strip(text.endsWith(marker) ? text.slice(0, -marker.length) : text) };
 }
 
 /**

@@ -20,6 +20,8 @@ export interface DataSource {
   local: readonly (string | LocalCopy)[];
   /** Keep only the first this many single-turn rows. */
   firstSingleTurn?: number;
+  /** Text that ends every completion for one kind of model: taken off, with the blanks around the completion. */
+  endMarker?: string;
 }
 
 const SELF_INSTRUCT = "https://raw.githubusercontent.com/yizhongw/self-instruct/main";
@@ -71,6 +73,22 @@ export const DATA_SOURCES: readonly DataSource[] = [
       "self_instruct/all_instances_82K.jsonl",
       "all_instances_82K.jsonl",
     ],
+  },
+  {
+    name: "self-instruct-finetuning",
+    aliases: ["self-instruct-gpt3"],
+    title:
+      "Self-Instruct: the fine-tuning file as released, the 82,000 instances and the 175 seed tasks in GPT-3's form",
+    licence: "Apache 2.0",
+    rows: 82612,
+    remote: { url: `${SELF_INSTRUCT}/data/finetuning/self_instruct_221203/gpt3_finetuning_data.jsonl` },
+    local: [
+      "self-instruct-finetuning/gpt3_finetuning_data.jsonl",
+      "self_instruct/gpt3_finetuning_data.jsonl",
+      "originals/self-instruct/data/finetuning/self_instruct_221203/gpt3_finetuning_data.jsonl",
+      "gpt3_finetuning_data.jsonl",
+    ],
+    endMarker: "<|endoftext|>",
   },
   {
     name: "self-instruct-seeds",

@@ -7,7 +7,7 @@ import type { TrainingRecipe } from "../recipe/schema.js";
 import { promptFiles } from "../self-instruct/prompts.js";
 import type { Inputs } from "./inputs.js";
 import type { StepKind } from "./record.js";
-import type { Job, SelfInstructJob } from "./step.js";
+import type { Job, ModelRef, SelfInstructJob } from "./step.js";
 
 /**
  * Raised when a kind of step would give another result for the same inputs: its finished steps are then done again. Not the
@@ -23,9 +23,17 @@ const VERSIONS: Readonly<Record<StepKind, number>> = {
   eval: 3,
 };
 
-/** Evaluations in a model's own template had a BOS too many with some tokenizers; all others stay as they were. */
-const versionOf = (job: Job): number =>
-  job.kind === "eval" && job.template === "model" ? VERSIONS.eval + 1 : VERSIONS[job.kind];
+/**
+ * Evaluations in a model's own template had a BOS too many with some tokenizers, and those of runs scored choices without the run's
+ * template; all others stay as they were.
+ */
+function versionOf(job: Job): number {
+  const isOther =
+    job.kind === "eval" && (job.template === "model" || (isRun(job.model) && !job.template && !job.prompt));
+  return isOther ? VERSIONS.eval + 1 : VERSIONS[job.kind];
+}
+
+const isRun = (model: ModelRef | undefined): boolean => model !== undefined && "run" in model;
 
 export interface KeyContext {
   inputs: Inputs;

@@ -205,6 +205,7 @@ function asking(evaluation: Evaluation, { prompt, template, rules }: PlannedArm)
       : { prompt: /[\\/]/.test(prompt) ? { file: prompt } : prompt }),
     rules,
     shots: evaluation.shots,
+    ...(evaluation.bos === "none" ? { bos: "none" } : {}),
     drawn: evaluation.k,
     maxNewTokens: evaluation.max_new_tokens,
   };

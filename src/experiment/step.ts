@@ -87,6 +87,8 @@ export interface EvalJob {
   rules?: Rule[];
   limit?: number;
   shots?: number;
+  /** Scored choices: nothing stands before a context; absent: what the tokenizer puts there. */
+  bos?: "none";
   /** response_ranking: responses drawn for each instruction. */
   drawn?: number;
   /** Seed of the evaluation's own draws; absent for 0. */

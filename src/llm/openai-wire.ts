@@ -87,13 +87,24 @@ function readChoice(choice: unknown): Choice {
 function readText(choice: Json): string {
   if (typeof choice.text === "string") return choice.text;
   if (isObject(choice.message)) {
-    const { content } = choice.message;
+    const { content, refusal, reasoning_content, reasoning } = choice.message;
     if (typeof content === "string") return content;
-    if (typeof choice.message.refusal === "string") return choice.message.refusal;
-    if (content === null && choice.finish_reason === "content_filter") return "";
+    if (typeof refusal === "string") return refusal;
+    if (Array.isArray(content)) return textParts(content);
+    // Servers that keep thoughts apart have no text to give where the limit came while the model was thinking.
+    const isThinking = choice.finish_reason === "length" || isText(reasoning_content ?? reasoning);
+    if (content === null && (isThinking || choice.finish_reason === "content_filter")) return "";
   }
   throw new BadAnswerError("a choice has no text");
 }
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
+
+/** The text of an answer in parts, without those that are thoughts. */
+const textParts = (parts: readonly unknown[]): string =>
+  parts
+    .map((part) => (isObject(part) && part.type === "text" && typeof part.text === "string" ? part.text : ""))
+    .join("");
 
 function readLogprobs(logprobs: Json): TokenLogprob[] | undefined {
   if (Array.isArray(logprobs.content))

@@ -1,5 +1,7 @@
 import { objectSpans, type ReplyEnd, withoutThoughts } from "./judge-reply.js";
+
 import { readScore } from "./judge-score.js";
+import { scoreLines } from "./score-lines.js";
 
 /** Aspects that the regular prompts are scored on, and the one for the safety prompts. */
 export const REGULAR_ASPECTS = ["helpfulness", "clarity", "factuality", "depth", "engagement"] as const;
@@ -35,23 +37,65 @@ function aspectJudgement(reason: unknown, value: unknown): AspectJudgement {
 }
 
 /**
- * Reads a judgement that is already an object (`parsed_result` of the original tool's files).
+ * Reads a judgement that is already an object (`parsed_result` of the original tool's files): the aspects' objects, or their scores,
+ * in it or below it ("scores", "arguments"), or a list of objects that each name their aspect.
  *
  * @param expected the aspects asked for; with just one, an object without an aspect's name is taken as that one.
  */
-export function readJudgement(value: unknown, expected: readonly Aspect[] = ALL_ASPECTS): Judgement | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
+export function readJudgement(
+  value: unknown,
+  expected: readonly Aspect[] = ALL_ASPECTS,
+  depth = 0,
+): Judgement | undefined {
+  if (typeof value === "string" && /^\s*[{[]/.test(value)) return readJudgement(parsed(value), expected, depth);
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return undefined;
+  if (Array.isArray(value)) return readList(value, expected, depth);
+  const entries = Object.entries(value);
+  const named = lowerKeys(value);
+  const score = scoreOf(named);
+  const name = NAME_KEYS.map((key) => named[key]).find((each) => typeof each === "string") as string | undefined;
+  const own = name === undefined ? undefined : aspectOf(name);
+  if (own && score !== undefined && expected.includes(own)) return { [own]: aspectJudgement(named.reason, score) };
   const judgement: Judgement = {};
-  for (const [key, entry] of Object.entries(value)) {
+  for (const [key, entry] of entries) {
     const aspect = aspectOf(key);
     if (!aspect || !expected.includes(aspect) || judgement[aspect]) continue;
-    const isObject = typeof entry === "object" && entry !== null;
-    const fields: Record<string, unknown> = isObject ? (entry as Record<string, unknown>) : { score: entry };
-    if (fields.score === undefined) continue;
-    judgement[aspect] = aspectJudgement(fields.reason, fields.score);
+    const isObject = typeof entry === "object" && entry !== null && !Array.isArray(entry);
+    const fields = isObject ? lowerKeys(entry as object) : { score: entry as unknown };
+    const given = scoreOf(fields);
+    if (given !== undefined) judgement[aspect] = aspectJudgement(fields.reason, given);
   }
   if (Object.keys(judgement).length > 0) return judgement;
-  return expected.length === 1 && "score" in value ? readJudgement({ [expected[0]!]: value }, expected) : undefined;
+  if (expected.length === 1 && score !== undefined) return { [expected[0]!]: aspectJudgement(named.reason, score) };
+  const below = entries.flatMap(([key, entry]) =>
+    REASONS.test(key) ? [] : (readJudgement(entry, expected, depth + 1) ?? []),
+  );
+  return below.find((each) => expected.every((aspect) => each[aspect])) ?? below[0];
+}
+
+const MAX_DEPTH = 4;
+/** Keys under which judges say which aspect an object of a list is about. */
+const NAME_KEYS = ["aspect", "criterion", "criteria", "dimension", "category", "metric", "name"];
+/** Keys of texts about the aspects, and of numbers that are no scores. */
+const REASONS = /reason|explan|comment|rationale|justif|confidence|weight|schema|example/i;
+
+const lowerKeys = (value: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).map(([key, entry]) => [key.toLowerCase(), entry]));
+const scoreOf = ({ score, rating }: Record<string, unknown>): unknown => (score === undefined ? rating : score);
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Objects that each name their aspect; one that is named twice makes the list no judgement. */
+function readList(list: readonly unknown[], expected: readonly Aspect[], depth: number): Judgement | undefined {
+  const all = list.flatMap((each) => Object.entries(readJudgement(each, expected, depth + 1) ?? {}));
+  const isOnce = new Set(all.map(([aspect]) => aspect)).size === all.length;
+  return all.length > 0 && isOnce ? Object.fromEntries(all) : undefined;
 }
 
 /**
@@ -68,7 +112,7 @@ export function parseJudgement(
   expected: readonly Aspect[] = ALL_ASPECTS,
   end: ReplyEnd = "stop",
 ): Judgement | undefined {
-  const text = withoutThoughts(reply).replaceAll("```", "");
+  const text = straightened(withoutThoughts(reply).replaceAll("```", ""));
   const { closed, open } = objectSpans(text);
   const judgement = lastObjects(
     closed.map((span) => text.slice(span.start, span.end)),
@@ -83,7 +127,22 @@ export function parseJudgement(
     const scanned = scanJudgement(rest, expected);
     return isWhole(scanned) || !judgement ? scanned : undefined;
   }
-  return judgement ?? scanJudgement(text, expected);
+  return judgement ?? scanJudgement(text, expected) ?? readLines(text, expected);
+}
+
+/** Where all quotes are curly they are those of JSON. */
+const straightened = (text: string): string => (text.includes('"') ? text : text.replace(/[“”„]/g, '"'));
+
+/** Aspects in lines of prose, lists, tables or YAML: a judgement only where each one has its score. */
+function readLines(text: string, expected: readonly Aspect[]): Judgement | undefined {
+  const judgement: Judgement = {};
+  for (const [name, said] of scoreLines(text)) {
+    const aspect = aspectOf(name);
+    if (!aspect || !expected.includes(aspect)) continue;
+    const read = aspectJudgement("", said);
+    if (read.problem !== "unreadable") judgement[aspect] = read;
+  }
+  return expected.every((aspect) => judgement[aspect]) ? judgement : undefined;
 }
 
 /**
@@ -103,7 +162,9 @@ function lastObjects(objects: readonly string[], expected: readonly Aspect[]): J
 }
 
 function readObject(object: string, expected: readonly Aspect[]): Judgement | undefined {
-  for (const text of [object, joinLines(object), mendStrings(object)]) {
+  // JSON that stands in a string has a backslash before every quote.
+  const quoted = /^\{\s*\\"/.test(object) ? [object.replaceAll('\\"', '"')] : [];
+  for (const text of [...quoted, object, joinLines(object), mendStrings(object)]) {
     try {
       const judgement = readJudgement(JSON.parse(text), expected);
       if (judgement) return judgement;
@@ -143,7 +204,7 @@ function scanJudgement(text: string, expected: readonly Aspect[]): Judgement | u
   const judgement: Judgement = {};
   for (const { aspect, body } of pieces) {
     if (!expected.includes(aspect) || judgement[aspect]) continue;
-    const score = [...body.matchAll(/["']score["']\s{0,9}:\s{0,9}["']?([^"',}\n]{0,40})/gi)].at(-1);
+    const score = [...body.matchAll(/["'](?:score|rating)["']\s{0,9}:\s{0,9}["']?([^"',}\n]{0,40})/gi)].at(-1);
     if (!score) continue;
     const reason = /["']reason["']\s{0,9}:/i.exec(body);
     const from = reason ? reason.index + reason[0].length : body.length;

@@ -118,7 +118,15 @@ const evaluationSchema = z.strictObject({
   chat_template: z
     .enum(["tulu", "model", "none"])
     .optional()
-    .describe("How conversations become text. Default: what each suite and model chooses."),
+    .describe(
+      "How conversations become text. Default: as a tuned arm was trained, also where choices are scored; plain text for other arms' choices. none turns it off.",
+    ),
+  bos: z
+    .enum(["tokenizer", "none"])
+    .optional()
+    .describe(
+      "Scored choices: what stands before a context. tokenizer, the default: what its tokenizer puts there; none: nothing, as lm-evaluation-harness 0.4.5.",
+    ),
   weights: weightsSchema
     .optional()
     .describe("Weights of local models. Default: float32, which keeps their own precision; int8 writes faster."),

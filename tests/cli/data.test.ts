@@ -163,6 +163,21 @@ describe("evoke data", () => {
     expect(readFileSync(at("report.md"), "utf8")).toContain("| instances | 2 |");
   });
 
+  it("writes page, Markdown and figures into the folder that is named, which need not be there yet", async () => {
+    const rows = [{ prompt: "Write a poem.", completion: "Drops.", source: "s", index: 0 }];
+    const file = write("folder-rows.jsonl", rows);
+    for (const out of [at("new/report"), at("ends.with.dots/"), folder]) {
+      const told = await evoke(["data", "report", file, "--out", out, "--json"]);
+      expect(told.code, told.stderr).toBe(0);
+      const written = JSON.parse(readFileSync(join(out, "report.json"), "utf8")) as { counts: object };
+      expect(written.counts).toMatchObject({ instructions: 1, instances: 1 });
+      const { out: page, markdown, ...figures } = JSON.parse(told.stdout) as Record<string, unknown>;
+      expect([page, markdown]).toEqual([join(out, "report.html"), join(out, "report.md")]);
+      expect(figures).toEqual(written);
+      for (const path of [page, markdown]) expect(readFileSync(String(path), "utf8")).toContain("folder-rows.jsonl");
+    }
+  });
+
   it("exits 2 on bad usage", async () => {
     for (const args of [
       ["prepare", "lima"],

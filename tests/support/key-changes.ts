@@ -126,6 +126,7 @@ export const EXPERIMENT_CHANGES: Readonly<Record<string, Change[]>> = {
       ...to("evaluations.core.seed=3"),
     ],
     chat_template: to("evaluations.asked.chat_template=model", /asked$/),
+    bos: [...to("evaluations.core.bos=none", /core$/), ...to("evaluations.core.bos=tokenizer")],
     max_new_tokens: to("evaluations.asked.max_new_tokens=7", /asked$/),
     weights: to("evaluations.asked.weights=int8", /asked$/),
     judge: to("evaluations.plain.judge=other", /^eval\.base\.plain$/),

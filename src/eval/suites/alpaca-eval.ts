@@ -214,7 +214,7 @@ function verdictOf({ problem, isDraw, switched, other }: Comparison, judged?: Ju
 }
 
 function whyUnread({ text, finishReason }: GenerateResult): string {
-  if (/^\s*<[a-z|]/i.test(text) && finishReason === "length")
+  if (/^\s*(?:<[a-z|]|$)/i.test(text) && finishReason === "length")
     return "the judge was still thinking; allow it more with --judge-max-new-tokens";
   return 'the judge names neither "m" nor "M"';
 }

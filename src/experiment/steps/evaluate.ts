@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../../errors.js";
-import { chatRendering } from "../../eval/chat-rendering.js";
+import { chatRendering, runTemplate } from "../../eval/chat-rendering.js";
 import { originalPromptFile } from "../../eval/originals.js";
 import { BUILT_IN_PROMPTS, loadPromptFile, type PromptFile } from "../../eval/prompt-file.js";
 import { resultNotes } from "../../eval/provenance.js";
@@ -60,6 +60,9 @@ async function evaluate(
   // Suites tell at length how to judge with other tools; that belongs into no experiment's progress.
   const say = (line: string): void => void (job.kind === "eval" && context.say(line));
   try {
+    const prompt = await promptOf(job, context);
+    // A run is asked as it was trained, also where choices are scored.
+    const template = job.template ?? (prompt ? undefined : await runTemplate(model));
     const suites: SuiteContext = {
       model: journaled(model, "journal.jsonl"),
       judge: journaled(judge, "journal-judge.jsonl"),
@@ -69,11 +72,12 @@ async function evaluate(
       record: await resultRecord({ model, judge, modelName: job.model && context.modelOf(job.model) }),
       limit: job.limit,
       shots: job.shots,
+      bos: job.bos,
       drawn: job.drawn,
       seed: job.seed,
-      template: job.template,
-      ...(model ? await chatRendering(model, job.template) : {}),
-      prompt: await promptOf(job, context),
+      template,
+      ...(model ? await chatRendering(model, template) : {}),
+      prompt,
       source: { dataDir, mirror, say: (line) => context.say(line), signal },
       files: Object.fromEntries(Object.entries(job.rows).map(([suite, ref]) => [suite, context.fileOf(ref)])),
       outputs: job.answers && [context.fileOf(job.answers)],
