@@ -177,6 +177,9 @@ smoke:
     expect(complaint("models: { base: bundled:mini }\narms:\n  it: { mode: ti }\n")).toBe(
       'e.yaml:3: arms.it.mode: expected one of it, rt, text, got "ti"',
     );
+    expect(complaint("models: { base: bundled:mini }\narms:\n  it: { recipe: {} }\n")).toMatch(
+      /^e\.yaml:3: unknown key "recipe" in arms\.it: it belongs at the top level; valid keys here: title, .*, set, /,
+    );
     expect(complaint("models: { base: bundled:mini }\narms:\n  a b: {}\n")).toMatch(/^e\.yaml:3: arms/);
     expect(complaint("arms: { base: {} }\n")).toBe(
       'e.yaml: missing key "models" (expected a block of "key: value" lines)',

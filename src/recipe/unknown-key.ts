@@ -75,7 +75,7 @@ export function unknownKeyMessage(key: string, parent: readonly string[], schema
       here.map((name) => [name, name]),
     ) ?? nearest(key, [...familiar.map(([name, path]) => [name, shown(path)] as const), ...elsewhere]);
   const start = `unknown key ${JSON.stringify(key)}${prefix ? ` in ${parent.join(".")}` : ""}`;
-  return suggestion
-    ? `${start}; did you mean "${suggestion}"?`
-    : `${start}; valid keys here: ${here.length ? here.join(", ") : "none"}`;
+  const valid = `valid keys here: ${here.length ? here.join(", ") : "none"}`;
+  if (suggestion === undefined) return `${start}; ${valid}`;
+  return suggestion === key ? `${start}: it belongs at the top level; ${valid}` : `${start}; did you mean "${suggestion}"?`;
 }
