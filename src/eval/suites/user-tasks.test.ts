@@ -46,4 +46,16 @@ describe.skipIf(!existsSync(dataDir))("user_tasks (skipped without the shared da
     const parts = Object.values(models.fake!.applications);
     expect(parts.reduce((sum, { n }) => sum + n, 0)).toBe(252);
   });
+
+  it("keeps a model that is called like a published one apart from it", async () => {
+    const { result } = await run("user_tasks", { answer: () => "" }, undefined, {
+      source: { dataDir },
+      generator: "text-davinci-003",
+    });
+    const { own, models } = result.details as { own: string; models: Record<string, ModelScores> };
+    expect(own).toBe("text-davinci-003 (this run)");
+    expect(Object.keys(models)).toHaveLength(9);
+    expect(models[own]!.bleu).toBe(0);
+    expect(models["text-davinci-003"]!.bleu).toBeGreaterThan(1);
+  });
 });
