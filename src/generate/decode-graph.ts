@@ -50,8 +50,11 @@ export const decodeName = {
   factor: (layer: number, name: string): string => `layer${layer}.${name}`,
 };
 
-/** Bytes of weights in one session: beyond this a model is cut into several, so that packing them needs less memory. */
-const SEGMENT_BYTES = 1.5e9;
+/**
+ * Bytes of weights in one session, about: a model is cut into several, so that packing them needs less memory and the event
+ * loop gets its turn within a step too (a run does not give way).
+ */
+const SEGMENT_BYTES = 80e6;
 
 /** Bytes of weights that a step reads. */
 export function stepBytes(config: DecoderConfig, precision: DecodePrecision): number {
