@@ -16,7 +16,7 @@ import { KvCache } from "../kv-cache.js";
 import type { StepDecoder } from "../step-decoder.js";
 import { dispatcherText } from "./operations.js";
 import { SoloDecoder, soloFits } from "./solo-decoder.js";
-import { blocking, SoloMemory } from "./solo-memory.js";
+import { blocking, SoloMemory, STATE } from "./solo-memory.js";
 import { SOLO_WASM } from "./solo-wasm.js";
 
 const device = await Device.open({ threads: 1 });
@@ -200,6 +200,23 @@ describe("steps of one sequence without a graph", () => {
     expect(left).toHaveBeenCalledTimes(2);
     expect(cache.lengths).toEqual([3]);
     expect(largestDifference([await other.step(expected, [2])], [after])).toBeLessThan(0.1);
+    await solo.dispose();
+  });
+
+  it("does not wait for a thread that failed before this one came to the barrier", async () => {
+    const weights = fixtureWeights("llama");
+    const other = new Decoder(weights, device, "float32");
+    const solo = new SoloDecoder(weights, 2, other);
+    const cache = emptyCache(weights);
+    await solo.step(cache, [1]);
+    // What a failing thread leaves behind.
+    const { memory } = await (solo as unknown as { opening: Promise<{ memory: SoloMemory }> }).opening;
+    const state = memory.words(0, STATE.programs);
+    Atomics.store(state, STATE.stop, 1);
+    Atomics.add(state, STATE.barrier, 1);
+    const left = vi.spyOn(other, "step");
+    await solo.step(cache, [2]);
+    expect(left).toHaveBeenCalledTimes(1);
     await solo.dispose();
   });
 
