@@ -77,5 +77,7 @@ export function unknownKeyMessage(key: string, parent: readonly string[], schema
   const start = `unknown key ${JSON.stringify(key)}${prefix ? ` in ${parent.join(".")}` : ""}`;
   const valid = `valid keys here: ${here.length ? here.join(", ") : "none"}`;
   if (suggestion === undefined) return `${start}; ${valid}`;
-  return suggestion === key ? `${start}: it belongs at the top level; ${valid}` : `${start}; did you mean "${suggestion}"?`;
+  return suggestion === key
+    ? `${start}: it belongs at the top level; ${valid}`
+    : `${start}; did you mean "${suggestion}"?`;
 }
