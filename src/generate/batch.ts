@@ -64,14 +64,15 @@ export class Batch {
 
   /** Lets answers to a prompt in, and draws their first tokens. */
   open(job: Job, sequences: readonly Sequence[], read: ReadPrompt): void {
-    const { length } = read;
     for (const sequence of sequences) {
       job.advance(sequence, read.logits.slice());
+      // Made and remembered once the first token is out, also where the answer ends with it.
+      const { cache, length } = read;
       if (job.over) return;
       if (sequence.finishReason !== undefined) continue;
       const group = this.groupFor(length + 1);
       group.cache.reserve(group.cache.slots + 1, Math.max(length + 1, ...group.cache.lengths));
-      group.cache.adopt(read.cache, 0, length);
+      group.cache.adopt(cache, 0, length);
       group.answers.push({ sequence, job });
     }
     this.regroup();
