@@ -54,6 +54,9 @@ const threads = Number(values.threads);
 
 const prompt = (count: number): number[] => Array.from({ length: count }, (_, i) => 1000 + ((i * 7919) % 20000));
 
+/** Timers of 10 ms that fired during the steps, as a share of those due; by batch. */
+const timers: Record<number, number> = {};
+
 /** Tokens a second of decoding steps over `batch` sequences. */
 async function decodeRate(decoder: StepDecoder, weights: DecoderWeights, batch: number): Promise<number> {
   const cache = new KvCache(weights.config);
@@ -61,9 +64,14 @@ async function decodeRate(decoder: StepDecoder, weights: DecoderWeights, batch: 
   for (let i = 0; i < batch; i++) cache.add(PAST);
   const tokens = prompt(batch);
   for (let i = 0; i < 2; i++) await decoder.step(cache, tokens);
+  let fired = 0;
+  const timer = setInterval(() => fired++, 10);
   const started = performance.now();
   for (let i = 0; i < STEPS; i++) await decoder.step(cache, tokens);
-  return (batch * STEPS * 1000) / (performance.now() - started);
+  const took = performance.now() - started;
+  clearInterval(timer);
+  timers[batch] = Math.max(timers[batch] ?? 0, (fired * 10) / took);
+  return (batch * STEPS * 1000) / took;
 }
 
 async function prefillRate(model: PackedModel): Promise<number> {
@@ -162,8 +170,10 @@ ratio("guessed / llama.cpp Q8_0", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 a
 ratio("guessed / llama.cpp guessed", `answers, ${DRAFT} guessed`, "llama.cpp Q8_0 answers, guessed");
 ratio("batch 16 / llama.cpp Q8_0", "decode 16", "llama.cpp Q8_0 decode 1");
 ratio("prefill / llama.cpp F32", "prefill", "llama.cpp F32 prefill");
-if (values.json) console.log(JSON.stringify({ threads, weights: values.weights, tokens_per_s: best, ratios }));
+if (values.json) console.log(JSON.stringify({ threads, weights: values.weights, tokens_per_s: best, ratios, timers }));
 else {
   for (const [name, rate] of Object.entries(best)) console.log(`${name.padEnd(26)} ${rate.toFixed(1)} tokens/s`);
+  for (const [batch, share] of Object.entries(timers))
+    console.log(`${`timers while writing ${batch}`.padEnd(26)} ${(100 * share).toFixed(0)} %`);
   for (const [name, value] of Object.entries(ratios)) console.log(`${name.padEnd(26)} ${value.toFixed(2)}×`);
 }
