@@ -3,11 +3,11 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync } from "node:fs";
 import { arch, cpus, freemem, platform, release, totalmem } from "node:os";
 import { promisify } from "node:util";
-import * as ort from "onnxruntime-node";
-import { evokeCache } from "../hub/cache-folder.js";
+import { evokeCache } from "../files/evoke-cache.js";
 import { hubSettings } from "../hub/hub-api.js";
 import { resolveModel } from "../hub/resolve-model.js";
 import { Device, type DeviceName } from "../runtime/device.js";
+import { runtimeVersion, supportedDevices } from "../runtime/onnxruntime.js";
 
 export interface Finding {
   name: string;
@@ -45,8 +45,7 @@ function packageFile(): { version: string; engines: { node: string } } {
 }
 
 function evokeVersion(): Finding {
-  const versions = ort.env.versions as { node?: string; common?: string };
-  const found = `${packageFile().version}, ONNX Runtime ${versions.node ?? versions.common ?? "unknown"}`;
+  const found = `${packageFile().version}, ONNX Runtime ${runtimeVersion()}`;
   return { name: "evoke", status: "ok", found };
 }
 
@@ -96,12 +95,12 @@ function disk(): Finding {
 const ADVICE: Record<DeviceName, string> = {
   cpu: "reinstall evoke for this platform",
   webgpu: "fine without a graphics card; with one, update its driver",
-  cuda: "fine without an NVIDIA card; with one, install CUDA and the CUDA libraries of onnxruntime-node",
+  cuda: "fine without an NVIDIA card; with one, install CUDA 12 and, beside evoke, onnxruntime-node of the same version",
 };
 
 async function devices(): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const offered = ort.listSupportedBackends().map(({ name }) => name);
+  const offered = supportedDevices();
   for (const device of ["cpu", "webgpu", "cuda"] satisfies DeviceName[]) {
     const name = `device ${device}`;
     if (!offered.includes(device)) {

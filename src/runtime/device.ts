@@ -1,12 +1,12 @@
 /** Opens the place where graphs run: ONNX Runtime on the CPU, on WebGPU (Vulkan, Metal or D3D12), or on CUDA. */
 import { availableParallelism } from "node:os";
-import * as ort from "onnxruntime-node";
 import { UsageError } from "../errors.js";
 import { Graph, ops } from "../graph/index.js";
 import type { Device as DeviceContract, DeviceName } from "./backend.js";
 import { GpuDevice } from "./gpu.js";
 import { HostDevice } from "./host.js";
 import { firstLine } from "./onnx-session.js";
+import { silenceRuntime, supportedDevices } from "./onnxruntime.js";
 import { hostTensor } from "./tensor.js";
 
 export type { AdamWOptions, Parameter, StepSizes } from "./adamw.js";
@@ -34,9 +34,9 @@ export const Device = {
   /** Opens a device after running a small product on it. @throws UsageError if the named device does not work here. */
   async open({ device: wanted = "cpu", threads = availableParallelism(), trace }: DeviceOptions = {}): Promise<Device> {
     // Who names no provider need not read why one does not load. Counts before the process's first session only.
-    if (wanted === "auto" || wanted === "cpu") ort.env.logLevel = "fatal";
+    if (wanted === "auto" || wanted === "cpu") silenceRuntime();
     if (wanted === "cpu") return new HostDevice(threads, trace);
-    const supported = ort.listSupportedBackends().map((backend) => backend.name);
+    const supported = supportedDevices();
     const candidates: DeviceName[] = wanted === "auto" ? ["cuda", "webgpu"] : [wanted];
     let reason = `this build of ONNX Runtime offers ${supported.join(", ")}`;
     for (const name of candidates) {

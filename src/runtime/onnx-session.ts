@@ -1,8 +1,8 @@
 /** ONNX Runtime's sessions: what both devices make of a graph. */
-import * as ort from "onnxruntime-node";
 import { FailureError } from "../errors.js";
 import { type Graph, type LoweringOptions, toOnnx } from "../graph/index.js";
 import type { CompileOptions, DeviceName } from "./backend.js";
+import { Session } from "./onnxruntime.js";
 
 export interface SessionSettings {
   provider: DeviceName;
@@ -19,10 +19,10 @@ export async function createSession(
   graph: Graph,
   settings: SessionSettings,
   options: CompileOptions,
-): Promise<ort.InferenceSession> {
+): Promise<Session> {
   const model = toOnnx(graph, settings.lowering);
   try {
-    return await ort.InferenceSession.create(model.bytes, {
+    return await Session.create(model.bytes, {
       executionProviders: [settings.provider],
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
@@ -53,7 +53,7 @@ export function fixedShapes(graph: Graph): Map<string, readonly number[]> {
   return shapes;
 }
 
-export async function endSession(session: ort.InferenceSession, trace: string | undefined): Promise<void> {
+export async function endSession(session: Session, trace: string | undefined): Promise<void> {
   if (trace !== undefined) session.endProfiling();
   await session.release();
 }

@@ -1,12 +1,13 @@
 /** What a run is made of: what must be the same for a checkpoint to continue it, and the versions that made it. */
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
 import type { TrainingExample } from "../data/encode.js";
 import { UsageError } from "../errors.js";
 import { canonicalJson } from "../files/canonical-json.js";
 import { sha256 } from "../files/sha256.js";
 import { type IdentityOptions, identifyContent } from "../hub/content-identity.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
+import { runtimeVersion } from "../runtime/onnxruntime.js";
+import { evokeVersion } from "../version.js";
 
 /**
  * By name: settings of the recipe as JSON (`lora.r`), and hashes of contents (`model/model.safetensors`, `adapter/…`,
@@ -108,8 +109,5 @@ export function checkSameRun(
 
 /** Versions of evoke and what it runs on. */
 export function versions(): Record<string, string> {
-  const require = createRequire(import.meta.url);
-  const own = require("../../package.json") as { version: string };
-  const ort = require("onnxruntime-node/package.json") as { version: string };
-  return { evoke: own.version, "onnxruntime-node": ort.version, node: process.versions.node };
+  return { evoke: evokeVersion(), "onnxruntime-node": runtimeVersion(), node: process.versions.node };
 }

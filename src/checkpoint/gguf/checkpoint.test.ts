@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { evokeCache } from "../../hub/cache-folder.js";
+import { evokeCache } from "../../files/evoke-cache.js";
 import { decoderConfig } from "../../model/architectures/index.js";
 import { openCheckpoint } from "../open.js";
 
