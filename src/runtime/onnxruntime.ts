@@ -1,7 +1,6 @@
 /** ONNX Runtime's binding for Node.js: loaded when the first session or question needs it, never by an import. */
 import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";
-import type * as Common from "onnxruntime-common";
 import { UsageError } from "../errors.js";
 import { bindingPath } from "./library/find.js";
 
@@ -9,11 +8,48 @@ export { runtimeVersion } from "./library/find.js";
 
 const require = createRequire(import.meta.url);
 // As the binding's own package loads it, so that tensors of both are of one class.
-const common = require("onnxruntime-common") as typeof Common;
+const common = require("onnxruntime-common") as { Tensor: TensorConstructor };
+
+export type TypedArray = Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Uint16Array;
+
+/**
+ * A tensor over host memory or a device's. What evoke uses of ONNX Runtime's class, whose own declarations name types of
+ * browsers.
+ */
+export interface Tensor {
+  /** Element type, by ONNX Runtime's name. */
+  readonly type: string;
+  readonly dims: readonly number[];
+  /** Number of elements. */
+  readonly size: number;
+  /** Elements in row-major order; of a tensor on the host only. */
+  readonly data: TypedArray;
+  readonly location: "none" | "cpu" | "cpu-pinned" | "texture" | "gpu-buffer" | "ml-tensor";
+  /** Frees a device's memory. */
+  dispose(): void;
+}
+
+type TensorConstructor = new (type: string, data: TypedArray, dims: readonly number[]) => Tensor;
 
 export const Tensor = common.Tensor;
-export type Tensor = Common.Tensor;
-export type SessionOptions = Common.InferenceSession.SessionOptions;
+
+/** ONNX Runtime's options of a session, by its names. */
+export interface SessionOptions {
+  executionProviders: readonly string[];
+  /** CPU threads within an operation, and for operations side by side. */
+  intraOpNumThreads: number;
+  interOpNumThreads: number;
+  graphOptimizationLevel: "all";
+  /** 0 (all) to 4 (fatal). */
+  logSeverityLevel: number;
+  enableMemPattern: boolean;
+  enableProfiling?: boolean;
+  profileFilePrefix?: string;
+  externalData?: readonly { path: string; data: Uint8Array }[];
+  preferredOutputLocation?: "gpu-buffer";
+  /** Further settings by their dotted names, as nested objects. */
+  extra: object;
+}
 
 type Values = Readonly<Record<string, Tensor>>;
 type Fetches = Readonly<Record<string, Tensor | null>>;

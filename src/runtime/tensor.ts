@@ -1,13 +1,12 @@
 /** Tensors as ONNX Runtime takes them, over host memory or on a device. */
 import { type DType, elementCount } from "../graph/index.js";
-import { Tensor } from "./onnxruntime.js";
+import { Tensor, type TypedArray } from "./onnxruntime.js";
 
-export type { Tensor };
-export type TypedArray = Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Uint16Array;
+export type { Tensor, TypedArray };
 
 /** A tensor over host memory, without a copy. */
 export function hostTensor(dtype: DType, data: TypedArray, dims: readonly number[]): Tensor {
-  return new Tensor(dtype as "float32", data as Float32Array, dims as number[]);
+  return new Tensor(dtype, data, dims);
 }
 
 /** Zeros in host memory, as a tensor. */

