@@ -116,7 +116,7 @@ export interface ResultTable {
 
 /** What the errors in tables are. */
 export const ERRORS =
-  "± one standard error: of rows, and with several seeds of seeds as well (apart in the list of all figures)";
+  "± one standard error, over the rows; with several seeds over rows and seeds (each by itself in the list of all figures)";
 
 /** What a reader must know of single figures, each line once. */
 export function howNotes(scores: readonly (Score | undefined)[]): string[] {
