@@ -46,8 +46,8 @@ export default defineConfig({
       {
         test: {
           ...shared,
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          testTimeout: 3_600_000,
+          hookTimeout: 3_600_000,
           name: "servers",
           include: ["tests/servers/partners/**/*.test.ts"],
           globalSetup: ["tests/build.ts"],

@@ -69,7 +69,8 @@ def missing(modules: list[str]) -> list[str]:
 def check(job: dict[str, Any]) -> None:
     """Raises RuntimeError for what would fail later: packages, access to the storage."""
     quantised = job["recipe"]["quantization"]["type"] != "none"
-    lacking = ray.get(missing.remote([*NEEDED, *(["bitsandbytes"] if quantised else [])]))
+    trackers = [tracker for tracker in job["recipe"]["report_to"] if tracker != "tensorboard"]  # named as their packages
+    lacking = ray.get(missing.remote([*NEEDED, *(["bitsandbytes"] if quantised else []), *trackers]))
     if lacking:
         raise RuntimeError(f"the cluster lacks {', '.join(lacking)}; set cluster.pip: default, or install them there")
     check_storage(job["storage"], job["id"])

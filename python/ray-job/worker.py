@@ -106,7 +106,9 @@ def settings(job: dict[str, Any], dtype: torch.dtype, accumulation: int, output:
         save_strategy="steps" if checkpoints else "no",
         save_steps=recipe["checkpoint"]["every_steps"],
         save_total_limit=recipe["checkpoint"]["keep"],
-        report_to="none",
+        # TensorBoard's files are evoke's own work, in the run folder; written here they would vanish with the worker.
+        report_to=[tracker for tracker in recipe["report_to"] if tracker != "tensorboard"] or "none",
+        run_name=job["id"],
         disable_tqdm=True,
         ddp_find_unused_parameters=False,
     )

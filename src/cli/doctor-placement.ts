@@ -1,9 +1,10 @@
 /** `evoke doctor --model … --recipe …`: where to train, as lines or as one JSON document. */
 import { advise, type Place } from "../cluster/placement/advise.js";
-import { localGpus, parseClusterShape } from "../cluster/placement/gpus.js";
+import { type ClusterShape, localGpus, parseClusterShape } from "../cluster/placement/gpus.js";
 import { ASSUMED_ROWS, processorRate, recipeWork } from "../cluster/placement/workload.js";
 import { formatSeconds } from "../progress/progress.js";
 import { loadRecipe, parseRecipe } from "../recipe/load.js";
+import { isAddress, liveShape } from "./doctor-cluster.js";
 import { type GlobalOptions, printJson, say } from "./output.js";
 
 export interface PlacementFlags {
@@ -15,7 +16,7 @@ export interface PlacementFlags {
 
 export async function printPlacement(flags: PlacementFlags, global: GlobalOptions): Promise<void> {
   const { model, recipe: path, set } = flags;
-  const cluster = flags.cluster === undefined ? undefined : parseClusterShape(flags.cluster);
+  const cluster = flags.cluster === undefined ? undefined : await clusterShape(flags.cluster, global);
   const recipe = path
     ? await loadRecipe(path, [...set, ...(model === undefined ? [] : [`model=${model}`])])
     : parseRecipe({ preset: "paper-qlora", model: model!, data: { path: "assumed" } });
@@ -42,6 +43,11 @@ export async function printPlacement(flags: PlacementFlags, global: GlobalOption
     advice.use === undefined ? advice.reason : `use: ${advice.use} (${advice.reason})`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+async function clusterShape(text: string, global: GlobalOptions): Promise<ClusterShape> {
+  if (!isAddress(text)) return parseClusterShape(text);
+  return liveShape(text, (line) => say(line, global));
 }
 
 function line({ place, what, fits, needBytes, haveBytes, seconds }: Place): string {

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.js";
 import { writeControl } from "../progress/terminal.js";
 import type { Finding } from "./doctor-checks.js";
 import type { PlacementFlags } from "./doctor-placement.js";
-import { globalOptions, printJson, useColour } from "./output.js";
+import { globalOptions, printJson, say, useColour } from "./output.js";
 
 /** `evoke doctor`: whether this machine can run evoke, and what would help. Exit 1 when something must be mended. */
 export function doctorCommand(): Command {
@@ -13,18 +13,25 @@ export function doctorCommand(): Command {
     .option("--model <model>", "estimate memory and time of training this model, and say where to do it")
     .option("--recipe <file>", "the training to estimate; default: paper-qlora over 1,000 assumed rows")
     .option("--set <key=value>", "with --recipe: override a field (repeatable)", collect, [])
-    .option("--cluster <shape>", "also estimate a cluster: [NODESx]GPUSxTYPE[-MEMORYGB], such as 2x8xH100")
+    .option(
+      "--cluster <shape>",
+      "a live cluster, ray://HOST:8265, or with a training to estimate its shape: [NODESx]GPUSxTYPE[-MEMORYGB], such as 2x8xH100",
+    )
     .action(async (flags: PlacementFlags & { offline: boolean }, command: Command) => {
       const { offline, model, recipe, cluster } = flags;
       if (model !== undefined || recipe !== undefined) {
         const { printPlacement } = await import("./doctor-placement.js");
         return printPlacement(flags, globalOptions(command));
       }
-      if (cluster !== undefined || flags.set.length)
-        throw new UsageError("--cluster and --set need a training to estimate: add --model or --recipe");
-      const { json, dataDir } = globalOptions(command);
+      const { clusterFinding, isAddress } = await import("./doctor-cluster.js");
+      const head = cluster !== undefined && isAddress(cluster) ? cluster : undefined;
+      if (cluster !== head || flags.set.length)
+        throw new UsageError("a cluster's shape and --set need a training to estimate: add --model or --recipe");
+      const global = globalOptions(command);
+      const { json, dataDir } = global;
       const { examine } = await import("./doctor-checks.js");
       const findings = await examine({ offline, dataDir });
+      if (head !== undefined) findings.push(await clusterFinding(head, (line) => say(line, global)));
       const ok = findings.every(({ status }) => status !== "fail");
       if (json) printJson({ ok, checks: findings });
       else for (const finding of findings) printFinding(finding);

@@ -15,9 +15,11 @@ interface JobsFlags {
   tokenEnv: string;
 }
 
-/** `evoke jobs list|logs|stop|delete`: what runs on a Ray cluster. */
+/** `evoke jobs list|logs|stop|delete`: what runs on a Ray cluster; `fetch`: the result of an exported recipe. */
 export function jobsCommand(): Command {
-  const jobs = new Command("jobs").description("See, stop and delete training jobs on a Ray cluster.");
+  const jobs = new Command("jobs").description(
+    "See, stop and delete training jobs on a Ray cluster; fetch what another trainer made.",
+  );
   const sub = (name: string, description: string): Command =>
     jobs
       .command(name)
@@ -90,7 +92,26 @@ export function jobsCommand(): Command {
       if (global.json) printJson({ job: id, deleted });
       else process.stdout.write(deleted ? `${id}: deleted\n` : `${id}: was gone already\n`);
     });
+  addFetch(jobs);
   return jobs;
+}
+
+function addFetch(jobs: Command): void {
+  jobs
+    .command("fetch")
+    .description("make a run folder of what TRL or Axolotl made of an exported recipe")
+    .argument("<place>", "the exported folder after its training: a path, s3://BUCKET/PREFIX or hf:ORG/NAME[@REV]")
+    .requiredOption("--out <dir>", "the run folder to make")
+    .action(async (place: string, { out }: { out: string }, command: Command) => {
+      const global = globalOptions(command);
+      const { fetchRun } = await import("../cluster/export/fetch-run.js");
+      const record = await fetchRun(place, out, (line) => say(line, global));
+      if (global.json) printJson(record);
+      else {
+        const loss = record.loss === undefined ? "" : `, loss ${record.loss.toFixed(4)}`;
+        process.stdout.write(`${out}: ${record.progress.step} steps${loss}, trained by ${record.device.name}\n`);
+      }
+    });
 }
 
 /** The cluster and the job meant: a run folder knows both. */

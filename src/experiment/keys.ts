@@ -85,6 +85,7 @@ function effective(job: Job): object {
  */
 const WITHOUT_EFFECT = [
   "out",
+  "report_to",
   "checkpoint",
   "memory",
   "device",
@@ -109,7 +110,14 @@ function trainingSettings(recipe: TrainingRecipe): object {
 /** What of a cluster changes the arithmetic. */
 function clusterSettings({ workers, gpus_per_worker, precision, model, pip, runtime_env }: ClusterSettings): object {
   const other = model?.startsWith("hf:") ? { model: { model } } : {};
-  return { workers, isGpu: gpus_per_worker > 0, precision, pip, runtime_env, ...other };
+  return {
+    workers,
+    isGpu: gpus_per_worker === undefined ? "default" : gpus_per_worker > 0,
+    precision,
+    pip,
+    runtime_env,
+    ...other,
+  };
 }
 
 function selfInstructSettings(job: SelfInstructJob): object {

@@ -18,7 +18,13 @@ export const clusterSchema = z.strictObject({
     .default("RAY_AUTH_TOKEN")
     .describe("Environment variable that holds the bearer token of the cluster; no token is sent when it is empty."),
   workers: positiveInteger.default(1).describe("Training processes, over which each optimiser step is shared out."),
-  gpus_per_worker: z.number().min(0).default(0).describe("GPUs of a worker; 0 trains on its CPUs."),
+  gpus_per_worker: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      "GPUs of a worker; 0 trains on its CPUs. Default: 1 where the cluster has a GPU for each worker, else 0.",
+    ),
   cpus_per_worker: z.number().positive().default(1).describe("CPUs that Ray reserves for a worker."),
   resources_per_worker: z
     .record(z.string(), z.number().positive())

@@ -130,6 +130,9 @@ const earlyStopSchema = z.strictObject({
     .describe("How much the validation loss must fall to count as an improvement."),
 });
 
+/** Trackers that both TRL and Axolotl know, by TRL's names. */
+const TRACKERS = ["wandb", "mlflow", "tensorboard", "trackio", "comet_ml"] as const;
+
 const checkpointSchema = z.strictObject({
   every_steps: positiveInteger
     .default(50)
@@ -211,6 +214,12 @@ export const trainingRecipeSchema = z.strictObject({
     .optional()
     .describe("Stop when the validation loss no longer falls; needs data.validation. Off when absent."),
   checkpoint: checkpointSchema.prefault({}).describe("Checkpoints for resuming."),
+  report_to: z
+    .array(z.enum(TRACKERS))
+    .default([])
+    .describe(
+      "Trackers that a Ray job and exported recipes report to; keys and addresses are read from the environment there. Runs of this machine always write TensorBoard's files, and report nowhere else.",
+    ),
   seed: z.int().min(0).default(0).describe("Seed of the data order, the dropout and the initial adapter."),
   device: z.enum(["auto", "cpu", "webgpu", "cuda"]).default("auto").describe("Where the arithmetic runs."),
   threads: positiveInteger.optional().describe("CPU threads. Default: as many as the process may use."),

@@ -34,7 +34,7 @@ export interface IdentitySource {
  * run goes on, how it is logged, saved and computed. What the paths lead to is in the identity by content.
  */
 const LEFT_OUT = new Set(
-  ["out", "cluster", "checkpoint", "memory", "device", "threads", "epochs", "max_steps", "model", "adapter", "preset"], // biome-ignore format: a list
+  ["out", "cluster", "checkpoint", "memory", "device", "threads", "epochs", "max_steps", "model", "adapter", "preset", "report_to"], // biome-ignore format: a list
 );
 
 /** Reads all of the base model, and of the adapter to start from; large files once (hub/content-identity.ts). */

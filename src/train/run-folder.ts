@@ -56,7 +56,7 @@ export interface RunRecord {
   stoppedEarly?: boolean;
 }
 
-/** One line of `metrics.jsonl`. */
+/** One line of `metrics.jsonl`. In a run that another trainer made, what it does not tell is 0. */
 export interface StepMetrics {
   step: number;
   epoch: number;

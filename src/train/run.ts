@@ -35,6 +35,9 @@ export interface TrainRunOptions {
 export async function trainRun(recipe: TrainingRecipe, options: TrainRunOptions): Promise<RunRecord> {
   const { out, say, signal } = options;
   signal?.throwIfAborted();
+  const elsewhere = recipe.report_to.filter((tracker) => tracker !== "tensorboard");
+  if (elsewhere.length)
+    say(`report_to: ${elsewhere.join(", ")}: without effect here; only Ray jobs and exports report there`);
   const folder = new RunFolder(out);
   if (folder.exists() && !options.resume)
     throw new UsageError(`${out}: already holds a run; use --resume to continue it, or another --out`);

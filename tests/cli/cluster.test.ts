@@ -105,6 +105,32 @@ describe("a cluster from the command line", () => {
     expect(existsSync(out("none"))).toBe(false);
   });
 
+  it("doctor asks the live head what it has, and estimates its GPUs", async () => {
+    head.nodes = [{ CPU: 8 }, { CPU: 64, GPU: 8, "accelerator_type:H100": 1 }];
+    const asked = await evoke(["doctor", "--offline", "--cluster", head.address]);
+    expect(asked.stdout).toMatch(/ok {4}Ray cluster {6}Ray 2\.60\.0: 2 nodes, 72 CPUs, 8 GPUs \(H100\)\n/);
+    const estimate = ["doctor", "--model", "bundled:mini", "--cluster"];
+    expect((await evoke([...estimate, head.address])).stdout).toMatch(/\ncluster {2}8 × H100/);
+    head.nodes = [{ CPU: 8 }];
+    const { code, stderr } = await evoke([...estimate, head.address]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/1 node, 8 CPUs, no GPU; an estimate needs GPUs of a known type/);
+    const nobody = await evoke(["doctor", "--offline", "--cluster", "ray://127.0.0.1:1"]);
+    expect(nobody.code).toBe(1);
+    expect(nobody.stdout).toMatch(/fail {2}Ray cluster .*cannot be reached/);
+  });
+
+  it("takes a cluster's GPUs unless the recipe refuses them", async () => {
+    head.nodes = [{ CPU: 8, GPU: 2 }];
+    const [taken, refused] = [out("gpu"), out("no-gpu")];
+    const train = ["train", recipe, "--on", head.address];
+    const first = await evoke([...train, "--out", taken]);
+    expect(first.stderr).toMatch(/the cluster has 2 GPUs: each of \d workers? takes one/);
+    await evoke([...train, "--set", "cluster.gpus_per_worker=0", "--out", refused]);
+    const told = [...head.jobs.values()].map(({ request }) => request.metadata as Record<string, string>);
+    expect(told.map((metadata) => metadata["cluster.gpus_per_worker"])).toEqual(["1", "0"]);
+  });
+
   it("asks for the token by the name of its variable", async () => {
     head.token = "right";
     const args = ["jobs", "list", "--on", head.address];

@@ -92,7 +92,10 @@ describe("evoke doctor --model, --recipe", () => {
       ["--model", "bundled:mini", "--cluster", "8xTPU"],
       /^evoke: --cluster 8xTPU: expected \[NODESx\]GPUSxTYPE\[-MEMORYGB\], such as 2x8xH100; types: B300, B200, .*\n$/,
     ],
-    [["--cluster", "8xH100"], /^evoke: --cluster and --set need a training to estimate: add --model or --recipe\n$/],
+    [
+      ["--cluster", "8xH100"],
+      /^evoke: a cluster's shape and --set need a training to estimate: add --model or --recipe\n$/,
+    ],
   ])("refuses %j with one line", async (args, line) => {
     const { code, stderr } = await evoke(["doctor", ...args]);
     expect(code).toBe(2);

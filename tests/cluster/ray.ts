@@ -8,19 +8,27 @@ import { delimiter, dirname, join } from "node:path";
 export const python = process.env.EVOKE_CLUSTER_PYTHON ?? "";
 export const TOKEN = "a-token-for-tests";
 
-/** A real Ray head on this machine, with token authentication, that can be killed and started again. */
+interface RayOptions {
+  /** Nodes, each a raylet with an address of its own on loopback; one worker fits on each of several. Default: one, for two workers. */
+  nodes?: number;
+}
+
+/** A real Ray cluster on this machine, with token authentication, that can be killed and started again. */
 export class LocalRay {
-  readonly dashboard: number;
   private readonly folder = mkdtempSync(join(tmpdir(), "evoke-ray-"));
-  private process?: ChildProcess;
+  private processes: ChildProcess[] = [];
 
-  private constructor(private readonly ports: number[]) {
-    this.dashboard = ports[0]!;
-  }
+  private constructor(
+    readonly dashboard: number,
+    private readonly gcs: number,
+    /** Two of each node. */
+    private readonly agents: number[],
+  ) {}
 
-  static async start(env: NodeJS.ProcessEnv = {}): Promise<LocalRay> {
-    const ray = new LocalRay(await freePorts(4));
-    await ray.up(env);
+  static async start({ nodes = 1 }: RayOptions = {}): Promise<LocalRay> {
+    const [dashboard, gcs, ...agents] = await freePorts(2 + 2 * nodes);
+    const ray = new LocalRay(dashboard!, gcs!, agents);
+    await ray.up();
     return ray;
   }
 
@@ -28,55 +36,93 @@ export class LocalRay {
     return `ray://127.0.0.1:${this.dashboard}`;
   }
 
-  async up(env: NodeJS.ProcessEnv = {}): Promise<void> {
-    const [dashboard, gcs, agent, runtimeEnv] = this.ports;
+  async up(): Promise<void> {
+    const nodes = this.agents.length / 2;
+    const head = [
+      "--head",
+      `--port=${this.gcs}`,
+      `--dashboard-port=${this.dashboard}`,
+      "--dashboard-host=127.0.0.1",
+      `--temp-dir=${this.folder}`,
+    ];
+    for (let node = 0; node < nodes; node++) {
+      const [agent, runtimeEnv] = this.agents.slice(2 * node);
+      const flags = [
+        `--dashboard-agent-listen-port=${agent}`,
+        `--runtime-env-agent-port=${runtimeEnv}`,
+        `--node-ip-address=127.0.0.${node + 1}`,
+        `--num-cpus=${nodes === 1 ? 2 : 1}`,
+        "--object-store-memory=200000000",
+      ];
+      this.spawn([...(node === 0 ? head : [`--address=127.0.0.1:${this.gcs}`]), ...flags]);
+      if (node === 0) await this.answers("/api/version");
+    }
+    await this.hasNodes(nodes);
+  }
+
+  private spawn(flags: string[]): void {
     const bin = dirname(python);
-    const flags = [
-      ["--port", gcs],
-      ["--dashboard-port", dashboard],
-      ["--dashboard-agent-listen-port", agent],
-      ["--runtime-env-agent-port", runtimeEnv],
-      ["--dashboard-host", "127.0.0.1"],
-      ["--node-ip-address", "127.0.0.1"],
-      ["--num-cpus", 2],
-      ["--object-store-memory", 200_000_000],
-      ["--temp-dir", this.folder],
-    ].map(([name, value]) => `${name}=${value}`);
-    this.process = spawn(join(bin, "ray"), ["start", "--head", "--block", "--disable-usage-stats", ...flags], {
+    const child = spawn(join(bin, "ray"), ["start", "--block", "--disable-usage-stats", ...flags], {
       env: {
         ...process.env,
         PATH: `${bin}${delimiter}${process.env.PATH}`,
         RAY_AUTH_MODE: "token",
         RAY_AUTH_TOKEN: TOKEN,
         OMP_NUM_THREADS: "1",
-        ...env,
+        // By this, `kill` finds whatever they start.
+        EVOKE_TEST_RAY: `${this.folder}/`,
       },
       stdio: "ignore",
     });
-    for (let i = 0; i < 240; i++) {
-      const answer = await fetch(`http://127.0.0.1:${dashboard}/api/version`, {
+    this.processes.push(child);
+  }
+
+  private async answers(path: string): Promise<unknown> {
+    for (let i = 0; i < 600; i++) {
+      const answer = await fetch(`http://127.0.0.1:${this.dashboard}${path}`, {
         headers: { Authorization: `Bearer ${TOKEN}` },
       }).catch(() => undefined);
-      if (answer?.ok) return;
+      if (answer?.ok) return await answer.json();
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
     throw new Error("the Ray head does not start");
   }
 
-  /** SIGKILL to everything the head has started: all that runs with its folder on the command line. */
-  async kill(): Promise<void> {
-    for (let round = 0; round < 3; round++) {
-      for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
-        const [line, env] = ["cmdline", "environ"].map((file) => read(`/proc/${entry}/${file}`));
-        if (line!.includes(this.folder) || env!.includes(`${this.folder}/`)) end(Number(entry));
-      }
-      if (this.process?.pid) end(this.process.pid);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+  private async hasNodes(count: number): Promise<void> {
+    for (let i = 0; i < 600; i++) {
+      const list = (await this.answers("/api/v0/nodes")) as { data: { result: { result: { state: string }[] } } };
+      if (list.data.result.result.filter(({ state }) => state === "ALIVE").length === count) return;
+      await new Promise((resolve) => setTimeout(resolve, 500));
     }
+    throw new Error(`the Ray cluster does not come to ${count} nodes`);
   }
 
+  /** SIGKILL to everything that it has started: all that has its folder on the command line or in the environment. */
+  async kill(): Promise<void> {
+    for (let round = 0; round < 3; round++) {
+      for (const pid of this.running()) end(pid);
+      for (const { pid } of this.processes) if (pid) end(pid);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    this.processes = [];
+  }
+
+  /** Processes that it has started and that still run. */
+  running(): number[] {
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+    const isOurs = (pid: string): boolean => {
+      const [line, env] = ["cmdline", "environ"].map((file) => read(`/proc/${pid}/${file}`));
+      return line!.includes(this.folder) || env!.includes(`${this.folder}/`);
+    };
+    return pids.filter(isOurs).map(Number);
+  }
+
+  /** @throws when something of it goes on after its end. */
   async close(): Promise<void> {
     await this.kill();
+    for (let i = 0; i < 100 && this.running().length; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+    const left = this.running().map((pid) => `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+    if (left.length) throw new Error(`Ray left processes behind:\n${left.join("\n")}`);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

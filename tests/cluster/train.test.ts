@@ -1,93 +1,36 @@
 /** Recipes on a real Ray cluster with two workers: the numbers, and what happens when things break. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evoke, type Outcome, repositoryRoot } from "../program.js";
-import { Cable, LocalRay, LocalS3, python, TOKEN } from "./ray.js";
+import { evoke, type Outcome } from "../program.js";
+import { Cable, LocalRay, LocalS3, python } from "./ray.js";
+import { type Distance, env, Runs, type Step } from "./runs.js";
 
-const folder = mkdtempSync(join(tmpdir(), "evoke-cluster-"));
-const storage = join(folder, "storage");
+let runs: Runs;
+let storage: string;
 let ray: LocalRay;
 
-interface Step {
-  step: number;
-  loss: number;
-  grad_norm: number;
-  validation_loss?: number;
-}
-
 beforeAll(async () => {
+  runs = new Runs();
+  storage = join(runs.folder, "storage");
   mkdirSync(storage);
-  cpSync(join(repositoryRoot, "models/mini"), join(folder, "model"), { recursive: true });
-  const rows = Array.from({ length: 48 }, (_, i) => ({
-    prompt: `Count on from ${i}${i % 3 ? "" : ", slowly, please"}.`,
-    completion: Array.from({ length: 1 + (i % 7) }, (_, k) => `Then comes ${i + k}.`).join(" "),
-  }));
-  writeFileSync(join(folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   ray = await LocalRay.start();
 });
 afterAll(async () => {
   await ray?.close();
-  rmSync(folder, { recursive: true, force: true });
+  runs?.remove();
 });
 
-/** A recipe's file; settings are added to a small common one. */
-function recipe(name: string, settings: Record<string, unknown>): string {
-  const path = join(folder, `${name}.yaml`);
-  const common = {
-    model: "./model",
-    data: { path: "rows.jsonl", validation: 0.1 },
-    lora: { r: 8, alpha: 16, dropout: 0 },
-    optimizer: { lr: 1e-3 },
-    schedule: { type: "cosine", warmup_steps: 3 },
-    batch: { micro: 2, accumulation: 4 },
-    max_steps: 20,
-    max_length: 128,
-    validation: { every_steps: 10 },
-    threads: 1,
-  };
-  writeFileSync(path, JSON.stringify({ ...common, ...settings }));
-  return path;
-}
-
-const env = { RAY_AUTH_TOKEN: TOKEN };
-const out = (name: string): string => join(folder, name);
+const recipe = (name: string, settings: Record<string, unknown>): string => runs.recipe(name, settings);
+const out = (name: string): string => runs.out(name);
 const onRay = (path: string, name: string, address = ray.address, more: string[] = []): Promise<Outcome> =>
-  evoke(["train", path, "--on", address, "--out", out(name), ...more], { env });
-const here = (path: string, name: string): Promise<Outcome> =>
-  evoke(["train", path, "--on", "local", "--out", out(name), "--quiet"]);
+  runs.onRay(path, name, address, more);
+const here = (path: string, name: string): Promise<Outcome> => runs.here(path, name);
+const steps = (name: string): Step[] => runs.steps(name);
+const reached = (name: string, step: number): Promise<void> => runs.reached(name, step);
+const distance = (a: string, b: string): Distance => runs.distance(a, b);
 const state = (name: string): { status: string; message?: string; cluster: { job: string } } =>
   JSON.parse(readFileSync(join(out(name), "run.json"), "utf8"));
-
-function steps(name: string): Step[] {
-  const path = join(out(name), "metrics.jsonl");
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as Step);
-}
-
-/** Waits until a run has told a step. */
-async function reached(name: string, step: number): Promise<void> {
-  for (let i = 0; i < 1200 && (steps(name).at(-1)?.step ?? 0) < step; i++)
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  expect(steps(name).at(-1)?.step).toBeGreaterThanOrEqual(step);
-}
-
-/** Largest differences of two runs, step by step. */
-function distance(a: string, b: string): { loss: number; norm: number; validation: number } {
-  const [x, y] = [steps(a), steps(b)];
-  expect(x.map(({ step }) => step)).toEqual(y.map(({ step }) => step));
-  const most = (of: (left: Step, right: Step) => number): number =>
-    Math.max(...x.map((left, i) => Math.abs(of(left, y[i]!) || 0)));
-  const found = {
-    loss: most((l, r) => l.loss - r.loss),
-    norm: most((l, r) => l.grad_norm / r.grad_norm - 1),
-    validation: most((l, r) => (l.validation_loss ?? 0) - (r.validation_loss ?? 0)),
-  };
-  process.stdout.write(`${a} against ${b}: ${JSON.stringify(found)}\n`);
-  return found;
-}
 
 describe.skipIf(!python)("a recipe on Ray", () => {
   it("IT, LoRA, two workers: the local engine's losses; the adapter evaluates here", async () => {
@@ -98,14 +41,17 @@ describe.skipIf(!python)("a recipe on Ray", () => {
     expect(loss).toBeLessThan(1e-3);
     expect(norm).toBeLessThan(1e-2);
     expect(validation).toBeLessThan(1e-3);
-    writeFileSync(join(folder, "pairs.jsonl"), '{"context": "<|assistant|>\\n", "continuation": "Then comes 1."}\n');
+    writeFileSync(
+      join(runs.folder, "pairs.jsonl"),
+      '{"context": "<|assistant|>\\n", "continuation": "Then comes 1."}\n',
+    );
     const scores: number[] = [];
     for (const name of ["it-ray", "it-local"]) {
       const scored = await evoke([
         "score",
         out(name),
         "--in",
-        join(folder, "pairs.jsonl"),
+        join(runs.folder, "pairs.jsonl"),
         "--out",
         `${out(name)}.jsonl`,
       ]);
@@ -165,7 +111,7 @@ describe.skipIf(!python)("a recipe on Ray", () => {
   });
 
   it("tells why a job fails, keeps the state, and says how to go on", async () => {
-    const path = recipe("failing", { method: "lora", cluster: { model: join(folder, "nowhere") } });
+    const path = recipe("failing", { method: "lora", cluster: { model: join(runs.folder, "nowhere") } });
     const { code, stderr } = await onRay(path, "failing", ray.address);
     expect(code).toBe(1);
     expect(stderr.trim().split("\n").at(-1)).toMatch(/^evoke: evoke-\w+ failed after step 0: .*nowhere/);

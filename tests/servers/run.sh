@@ -15,4 +15,4 @@ if ! [ -x "$folder/bin/vllm" ]; then
   sed -i -e 's/^Name: .*/Name: vllm/' -e 's/^Version: .*/Version: 0.32.0+cpu/' \
     "$packages/vllm-0.32.0+cpu.dist-info/METADATA"
 fi
-EVOKE_TEST_SERVERS=1 EVOKE_TEST_VLLM="$folder/bin" exec npx vitest run --project servers
+EVOKE_TEST_SERVERS=1 EVOKE_TEST_VLLM="$folder/bin" exec npx vitest run --project servers --no-file-parallelism

@@ -235,6 +235,7 @@ export const RECIPE_CHANGES: Readonly<Record<string, Change[]>> = {
   seed: to("seeds=[3]", /./),
   device: to("recipe.device=cpu"),
   threads: to("recipe.threads=1"),
+  report_to: to("recipe.report_to=[wandb]"),
   out: to((text) => text), // refused in an experiment
   ...under("cluster", cluster("arms.rt.set.", RT)),
 };

@@ -23,6 +23,8 @@ export class RayHead {
   cut = false;
   /** Whether it has the state API, which gives the last lines of an output. */
   offersLines = true;
+  /** Resources of each node, as the state API lists them; undefined: it does not offer that. */
+  nodes?: Record<string, number>[] = [{ CPU: 2 }];
   /** Status that answers every request instead. */
   broken?: number;
   /** Work to do after each reading of a job's output that was not empty, each request that was cut, each answered by `broken`. */
@@ -111,6 +113,11 @@ export class RayHead {
     if (name !== undefined && request.method === "PUT") {
       this.packages.set(name, body);
       return void response.writeHead(200).end();
+    }
+    if (call === "GET /api/v0/nodes") {
+      if (!this.nodes) return text(404, "404: Not Found");
+      const result = this.nodes.map((resources_total) => ({ state: "ALIVE", resources_total }));
+      return json({ result: true, msg: "", data: { result: { total: result.length, result } } });
     }
     const file = new URL(request.url!, "http://head");
     if (file.pathname === "/api/v0/logs/file") {

@@ -138,6 +138,8 @@ export interface TrainingRecipeInput {
         keep?: number | undefined;
       }
     | undefined;
+  /** Trackers that a Ray job and exported recipes report to; keys and addresses are read from the environment there. Runs of this machine always write TensorBoard's files, and report nowhere else. Default []. */
+  report_to?: readonly ("wandb" | "mlflow" | "tensorboard" | "trackio" | "comet_ml")[] | undefined;
   /** Seed of the data order, the dropout and the initial adapter. Default 0. */
   seed?: number | undefined;
   /** Where the arithmetic runs. Default "auto". */
@@ -155,7 +157,7 @@ export interface TrainingRecipeInput {
         token_env?: string | undefined;
         /** Training processes, over which each optimiser step is shared out. Default 1. */
         workers?: number | undefined;
-        /** GPUs of a worker; 0 trains on its CPUs. Default 0. */
+        /** GPUs of a worker; 0 trains on its CPUs. Default: 1 where the cluster has a GPU for each worker, else 0. */
         gpus_per_worker?: number | undefined;
         /** CPUs that Ray reserves for a worker. Default 1. */
         cpus_per_worker?: number | undefined;

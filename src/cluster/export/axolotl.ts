@@ -2,6 +2,15 @@
 import type { TrainingPlan } from "./training-plan.js";
 import { scheduler } from "./trl.js";
 
+/** Axolotl's switches by the recipe's names of trackers. */
+const TRACKERS = {
+  wandb: "use_wandb",
+  mlflow: "use_mlflow",
+  tensorboard: "use_tensorboard",
+  trackio: "use_trackio",
+  comet_ml: "use_comet",
+} as const;
+
 /** The configuration's keys in the order in which a person reads them. */
 export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
   const { recipe, model, validation, precision } = plan;
@@ -38,6 +47,7 @@ export function axolotlConfig(plan: TrainingPlan): Record<string, unknown> {
     seed: recipe.seed,
     ...evaluation(plan),
     logging_steps: 1,
+    ...Object.fromEntries(recipe.report_to.map((tracker) => [TRACKERS[tracker], true])),
     output_dir: "output",
   };
 }

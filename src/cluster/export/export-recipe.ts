@@ -8,6 +8,7 @@ import { UsageError } from "../../errors.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
 import { jobRequirements } from "../ray/package.js";
 import { axolotlConfig } from "./axolotl.js";
+import { HAND_OVER, handOver } from "./hand-over.js";
 import { jobFiles, START } from "./launch.js";
 import { labelledRow, type PlanOptions, planTraining, type TrainingPlan } from "./training-plan.js";
 import { needsScript, trlConfig, trlScript } from "./trl.js";
@@ -47,6 +48,7 @@ export async function exportRecipe(recipe: TrainingRecipe, options: ExportOption
   const plan = await planTraining(recipe, options);
   const { files, command } = to === "trl" ? trlFiles(plan) : axolotlFiles(plan);
   files["data/train.jsonl"] = lines(plan.train);
+  files[HAND_OVER] = `${JSON.stringify(handOver(plan, to), null, 2)}\n`;
   if (plan.validation.length) files["data/validation.jsonl"] = lines(plan.validation);
   await writeFolder(out, files);
   return {

@@ -9,6 +9,7 @@ import { resolveModel } from "../../hub/resolve-model.js";
 import { modelShape } from "../../model/model-shape.js";
 import { type TrainedSettings, trainedSettings } from "../../peft/trained-adapter.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
+import { localTime } from "../../tokenizer/template-date.js";
 import { loadTokenizer } from "../../tokenizer/tokenizer.js";
 import { plannedSteps } from "../../train/length.js";
 import { checkLaunch, type LaunchPlan, sharedBatch } from "./launch.js";
@@ -32,6 +33,13 @@ export interface TrainingPlan {
   launch?: LaunchPlan;
   train: readonly TrainingExample[];
   validation: readonly TrainingExample[];
+  /** Rows cut at `max_length`, and left out. */
+  truncated: number;
+  dropped: number;
+  /** Where the base model is on this machine. */
+  modelPath: string;
+  /** The date that the chat template was told. */
+  templateTime: string;
 }
 
 export interface PlanOptions {
@@ -55,8 +63,9 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
   if (launch) checkLaunch(launch, recipe);
   const path = await resolveModel(recipe.model, { say, weights: false });
   const adapter = recipe.method === "full" ? undefined : trainedSettings(modelShape(path), recipe);
-  const tokenizer = await loadTokenizer(path);
-  const { train, validation } = await loadTrainingExamples(recipe, tokenizer, say);
+  const templateTime = localTime();
+  const tokenizer = await loadTokenizer(path, { templateTime });
+  const { train, validation, truncated, dropped } = await loadTrainingExamples(recipe, tokenizer, say);
   const { micro, accumulation } = recipe.batch;
   const { steps, perEpoch } = plannedSteps(train.length, micro * accumulation, {
     epochs: recipe.epochs,
@@ -75,6 +84,10 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
     ...(launch ? { launch } : {}),
     train: inOrder(train, recipe),
     validation,
+    truncated,
+    dropped,
+    modelPath: path,
+    templateTime,
   };
 }
 

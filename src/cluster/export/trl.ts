@@ -34,7 +34,7 @@ export function trlConfig(plan: TrainingPlan): Record<string, unknown> {
     seed: recipe.seed,
     ...evaluation(plan),
     logging_steps: 1,
-    report_to: "none",
+    report_to: recipe.report_to.length ? recipe.report_to : "none",
     output_dir: "output",
   };
 }
@@ -139,5 +139,6 @@ ${from ? "" : "    peft_config=get_peft_config(model_args),\n"}${
 })
 trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
 trainer.save_model(training_args.output_dir)
+trainer.save_state()
 `;
 }

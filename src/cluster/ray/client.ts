@@ -8,6 +8,8 @@ import {
   jobListSchema,
   jobSchema,
   logsSchema,
+  nodesSchema,
+  type RayNode,
   type Submission,
   stoppedSchema,
   submittedSchema,
@@ -69,6 +71,12 @@ export class RayClient {
 
   version(): Promise<Version> {
     return this.json("GET", "/api/version", versionSchema);
+  }
+
+  /** The cluster's nodes; undefined when the head does not offer the state API. */
+  async nodes(): Promise<RayNode[] | undefined> {
+    const text = await this.request("GET", "/api/v0/nodes", { missing: true });
+    return text === undefined ? undefined : this.parse(text, nodesSchema).data.result.result;
   }
 
   /** Whether the head holds a package of this name (a .zip); asking keeps it from being removed for some minutes. */

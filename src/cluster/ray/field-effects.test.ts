@@ -89,6 +89,7 @@ const RECIPE_CHANGES: Record<string, Change[]> = {
   "early_stop.min_delta": [[0.1]],
   "checkpoint.every_steps": [[3]],
   "checkpoint.keep": [[4]],
+  report_to: [[["wandb"]]],
   seed: [[5]],
   device: [["cpu"]],
   threads: [[1]],
@@ -109,7 +110,7 @@ async function job(recipe: Record<string, unknown> = {}, cluster: Record<string,
     lora: { r: 2 },
   };
   const parsed = parseRecipe(merge({ ...common, ...parts }, recipe));
-  const settings = clusterSchema.parse({ ...JOB, ...cluster });
+  const settings = { ...JOB, ...clusterSchema.parse({ ...JOB, ...cluster }) };
   const prepared = await prepareJob(parsed, settings, {
     say: (line) => said.push(line),
     env: { OMP_NUM_THREADS: "4", HF_TOKEN: "hf_secret" },

@@ -2,6 +2,7 @@
 import { canonicalJson } from "../../files/canonical-json.js";
 import type { ClusterSettings } from "../../recipe/cluster.js";
 import type { TrainingRecipe } from "../../recipe/schema.js";
+import type { SettledCluster } from "./resources.js";
 
 /**
  * `other`: it can change the result, so it is another job. `told`: the job is joined, and what it runs with is said.
@@ -52,6 +53,7 @@ export const RECIPE_EFFECTS = {
   validation: "other",
   early_stop: "other",
   checkpoint: "told",
+  report_to: "told",
   seed: "other",
   device: "nothing",
   threads: "nothing",
@@ -70,7 +72,7 @@ export function idleSettings({ packing, memory, device, threads }: TrainingRecip
 }
 
 /** What only says how a job runs, by the field's name, as Ray's metadata keeps it: whoever joins it is told of differences. */
-export function toldSettings(recipe: TrainingRecipe, cluster: ClusterSettings): Record<string, string> {
+export function toldSettings(recipe: TrainingRecipe, cluster: SettledCluster): Record<string, string> {
   const { gpus_per_worker, cpus_per_worker, resources_per_worker, retries, env } = cluster;
   const given = {
     "cluster.gpus_per_worker": gpus_per_worker,
@@ -81,6 +83,7 @@ export function toldSettings(recipe: TrainingRecipe, cluster: ClusterSettings): 
     "checkpoint.every_steps": recipe.checkpoint.every_steps,
     "checkpoint.keep": recipe.checkpoint.keep,
     "memory.recompute": recipe.memory.recompute,
+    report_to: recipe.report_to,
   };
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, canonicalJson(value)]));
 }

@@ -17,6 +17,7 @@ import { plannedSteps } from "../../train/length.js";
 import { arithmeticEnvironment, idleSettings } from "./field-effects.js";
 import { type WorkerModel, workerModel } from "./model-source.js";
 import { type JobPackage, jobRequirements, packJob, planRun, programHash } from "./package.js";
+import type { SettledCluster } from "./resources.js";
 import { shareOut } from "./share.js";
 
 /** A recipe made ready for a cluster. */
@@ -51,7 +52,7 @@ export interface PrepareOptions {
 /** @throws UsageError when the recipe asks for what the job cannot do, besides what reading and encoding rows throw. */
 export async function prepareJob(
   given: TrainingRecipe,
-  cluster: ClusterSettings,
+  cluster: SettledCluster,
   { say, templateTime, apart, env = process.env }: PrepareOptions,
 ): Promise<PreparedJob> {
   const folder = given.adapter && (await resolveAdapter(given.adapter, { say }));
@@ -134,7 +135,7 @@ export async function prepareJob(
 
 interface JobSource {
   recipe: TrainingRecipe;
-  cluster: ClusterSettings;
+  cluster: SettledCluster;
   model: WorkerModel;
   train: readonly TrainingExample[];
   validation: readonly TrainingExample[];

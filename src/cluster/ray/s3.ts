@@ -21,6 +21,15 @@ export async function openObject(uri: string, env: NodeJS.ProcessEnv = process.e
   throw new FailureError(`${uri}: the storage answers ${response.status}${code ? ` (${code})` : ""}`);
 }
 
+/** The same for an object that need not be there; undefined when it is not. */
+export async function findObject(uri: string, env: NodeJS.ProcessEnv = process.env): Promise<Response | undefined> {
+  const response = await ask(uri, env);
+  if (response.ok) return response;
+  const code = await errorCode(response);
+  if (response.status === 404 && code !== "NoSuchBucket") return undefined;
+  throw new FailureError(`${uri}: the storage answers ${response.status}${code ? ` (${code})` : ""}`);
+}
+
 /**
  * Asks for an object that need not be there: whether bucket and credentials are good. A storage that hides what is missing
  * from those who may not list (403, AccessDenied) passes.

@@ -118,6 +118,7 @@ describe("a run on a cluster", () => {
         "cluster.resources_per_worker": "{}",
         "cluster.retries": "2",
         "memory.recompute": '"auto"',
+        report_to: "[]",
       },
     });
     const files = unzipSync(head.packages.get(name!)!);

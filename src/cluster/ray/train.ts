@@ -17,6 +17,7 @@ import { toldSettings } from "./field-effects.js";
 import { followJob, type Outcome } from "./follow.js";
 import { JobView } from "./job-view.js";
 import { type PreparedJob, prepareJob } from "./prepare.js";
+import { type SettledCluster, settleGpus } from "./resources.js";
 import { fetchResult, listedResult } from "./result.js";
 import { checkStorage } from "./storage-check.js";
 import { submitJob } from "./submit.js";
@@ -51,15 +52,16 @@ function openCluster(cluster: ClusterSettings, options: { say(line: string): voi
 export async function clusterTrainRun(recipe: TrainingRecipe, options: ClusterRunOptions): Promise<RunRecord> {
   const { out, say, signal } = options;
   signal?.throwIfAborted();
-  const cluster = clusterSchema.parse({ ...recipe.cluster, ...(options.on ? { address: options.on } : {}) });
+  const given = clusterSchema.parse({ ...recipe.cluster, ...(options.on ? { address: options.on } : {}) });
   const folder = new RunFolder(out);
   const before = folder.exists() ? folder.record() : undefined;
   if (before && !before.cluster && !options.resume)
     throw new UsageError(`${out}: already holds a run of this machine; use another --out`);
   if (before && options.fresh)
     throw new UsageError(`${out}: already holds a run, and --fresh begins another; use another --out`);
-  const client = openCluster(cluster, { say, signal });
+  const client = openCluster(given, { say, signal });
   const { ray_version } = await client.version(); // first: whether there is a cluster that lets us in
+  const cluster = await settleGpus(client, given, say, usedGpus(before));
   // An earlier attempt's date is kept: templates may write it.
   const templateTime = before?.templateTime ?? localTime();
   const prepared = await prepareJob(recipe, cluster, {
@@ -141,6 +143,12 @@ function apartOf(before: RunRecord | undefined): string | undefined {
   return /^evoke-[0-9a-f]{16}-([0-9a-f]{6})$/.exec(before?.cluster?.job ?? "")?.[1];
 }
 
+/** Whether a folder's earlier job had GPUs. */
+function usedGpus(before: RunRecord | undefined): boolean | undefined {
+  const used = before?.identityFields?.["cluster.gpus_per_worker > 0"];
+  return used === undefined ? undefined : used === "true";
+}
+
 function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
@@ -153,7 +161,7 @@ function removeIfEmpty(path: string): void {
 const PATIENCE_FOR_WORKERS = 180_000;
 
 /** Ray waits for ever for resources that a cluster does not have. */
-function noWorkers(id: string, { workers, cpus_per_worker, gpus_per_worker }: ClusterSettings): string {
+function noWorkers(id: string, { workers, cpus_per_worker, gpus_per_worker }: SettledCluster): string {
   const each = `${cpus_per_worker} CPU${gpus_per_worker ? ` and ${gpus_per_worker} GPU` : ""}`;
   return `${id}: its workers have not started yet; it asks for ${workers} with ${each} each (evoke jobs logs ${id} shows what Ray says)`;
 }

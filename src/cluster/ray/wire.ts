@@ -28,6 +28,25 @@ export const logsSchema = z.object({ logs: z.string().nullable() });
 export const stoppedSchema = z.object({ stopped: z.boolean() });
 export const deletedSchema = z.object({ deleted: z.boolean() });
 
+/** The state API's list of nodes (`GET /api/v0/nodes`). */
+export const nodesSchema = z.object({
+  data: z.object({
+    result: z.object({
+      result: z.array(
+        z.object({
+          state: z.string(),
+          /** By name, such as CPU, GPU, memory (bytes) and `accelerator_type:H100`. */
+          resources_total: z
+            .record(z.string(), z.number())
+            .nullish()
+            .transform((found) => found ?? {}),
+        }),
+      ),
+    }),
+  }),
+});
+
+export type RayNode = z.output<typeof nodesSchema>["data"]["result"]["result"][number];
 export type JobStatus = z.output<typeof jobStatusSchema>;
 export type Job = z.output<typeof jobSchema>;
 export type Version = z.output<typeof versionSchema>;

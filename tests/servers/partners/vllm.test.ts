@@ -2,48 +2,27 @@
  * vLLM on the CPU beside our own engine: the same scores, the same answers of an adapter, and every part that vLLM plays in
  * the papers. `tests/servers/run.sh` installs it and runs this.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Generator } from "../../../src/generate/generator.js";
-import { evoke, repositoryRoot } from "../../program.js";
+import { repositoryRoot } from "../../program.js";
 import { type ServerProgram, startServerProgram } from "../../support/server-program.js";
+import { rowsOf, run, startVllm, type Vllm } from "./vllm-server.js";
 
-const vllm = process.env.EVOKE_TEST_VLLM;
 /** A Hugging Face folder; the mini model unless told otherwise. */
 const model = process.env.EVOKE_TEST_SERVERS_MODEL ?? join(repositoryRoot, "models", "mini");
 const ROWS = 50;
 
 const folder = mkdtempSync(join(tmpdir(), "evoke-vllm-"));
 const adapter = join(folder, "run");
-let plain: Vllm = { url: "" };
-let withAdapter: Vllm = { url: "" };
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
-async function run(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await evoke(args);
-  expect(code, `${args.join(" ")}\n${stderr}`).toBe(0);
-  return stdout;
-}
-
-function rowsOf(path: string): Record<string, unknown>[] {
-  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
+let plain: Vllm;
+let withAdapter: Vllm;
 
 beforeAll(async () => {
+  if (!process.env.EVOKE_TEST_SERVERS) return;
   const recipe = join(folder, "recipe.yaml");
   const rows = join(repositoryRoot, "examples", "data", "mini-train.jsonl");
   writeFileSync(
@@ -61,50 +40,15 @@ max_length: 128
   );
   await run("train", recipe, "--out", adapter);
   // vLLM 0.32's CPU build dies of an echo with log-probabilities where adapters are enabled (punica_cpu.py), so there are two.
-  [plain, withAdapter] = [await startVllm(), await startVllm("--adapter", `tuned=${adapter}`)];
-}, 900_000);
-
-afterAll(async () => {
-  for (const { child } of [plain, withAdapter]) {
-    if (!child || child.exitCode !== null) continue;
-    const closed = new Promise((resolve) => child.once("close", resolve));
-    child.kill("SIGTERM");
-    await closed;
-  }
-  rmSync(folder, { recursive: true, force: true });
+  plain = await startVllm(model, { maxTokens: 512 });
+  withAdapter = await startVllm(model, { maxTokens: 512, flags: ["--adapter", `tuned=${adapter}`] });
 });
 
-interface Vllm {
-  child?: ChildProcess;
-  url: string;
-}
-
-/** Runs the command that `serve --engine vllm --print` prints, as a shell reads it, and waits until it serves. */
-async function startVllm(...flags: string[]): Promise<Vllm> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}/v1`;
-  const serve = ["serve", "--engine", "vllm", model, "--name", "base", "--template", "tulu", ...flags];
-  const more = ["--dtype", "float32", "--port", String(port), "--print"];
-  const line = await run(...serve, ...more, "--", "--max-model-len", "512", "--enforce-eager");
-  const child = spawn("sh", ["-c", `exec ${line}`], {
-    env: { ...process.env, PATH: `${vllm}${delimiter}${process.env.PATH}`, VLLM_CPU_KVCACHE_SPACE: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-20_000)));
-  let ended = false;
-  child.once("close", (code) => {
-    ended = true;
-    if (code !== 0) console.error(`vLLM ended with ${code}: ${said}`);
-  });
-  while (!ended) {
-    const answer = await fetch(url.replace("/v1", "/health")).catch(() => undefined);
-    if (answer?.ok) return { child, url };
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-  throw new Error("vLLM did not start");
-}
+afterAll(async () => {
+  await plain?.stop();
+  await withAdapter?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
   it.each(["arc_easy", "hellaswag"])("chooses in %s as our own engine does", async (task) => {
