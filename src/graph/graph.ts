@@ -4,7 +4,7 @@
  */
 import { formatShape, type Shape } from "./shape.js";
 
-export type DType = "float32" | "float16" | "int64" | "int32" | "uint8" | "int8" | "bool";
+export type DType = "float32" | "float16" | "int64" | "int32" | "uint32" | "uint8" | "int8" | "bool";
 
 /** An attribute of an operation, typed as ONNX types it. */
 export type Attribute = { int: number } | { float: number } | { ints: readonly number[] } | { string: string };
@@ -51,7 +51,16 @@ export interface NodeSpec {
   attributes?: Record<string, Attribute>;
 }
 
-const BYTES: Record<DType, number> = { float32: 4, float16: 2, int64: 8, int32: 4, uint8: 1, int8: 1, bool: 1 };
+const BYTES: Record<DType, number> = {
+  float32: 4,
+  float16: 2,
+  int64: 8,
+  int32: 4,
+  uint32: 4,
+  uint8: 1,
+  int8: 1,
+  bool: 1,
+};
 
 export function bytesPerElement(dtype: DType): number {
   return BYTES[dtype];
@@ -131,6 +140,8 @@ function encode(dtype: DType, data: readonly number[]): Uint8Array {
       return viewBytes(BigInt64Array.from(data, (x) => BigInt(x)));
     case "int32":
       return viewBytes(Int32Array.from(data));
+    case "uint32":
+      return viewBytes(Uint32Array.from(data));
     case "uint8":
     case "bool":
       return Uint8Array.from(data);

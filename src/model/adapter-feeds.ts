@@ -1,5 +1,5 @@
 /** Feeds of a block graph with an adapter: factors filled up to the graph's ranks, and what the block does not adapt. */
-import { hostTensor, type Tensor } from "../runtime/device.js";
+import { hostTensor, type Tensor, type TensorScope } from "../runtime/device.js";
 import { type Adapter, type AdapterShape, type GraphAdapter, graphAdapter, padded } from "./adapter.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
 import { rowNorms } from "./dora.js";
@@ -8,12 +8,14 @@ import type { DecoderWeights } from "./weights.js";
 
 export class AdapterFeeds {
   readonly graph: GraphAdapter;
-  private readonly fixedFeeds: Record<string, Tensor>[] = [];
-  private readonly zeros = new Map<string, Tensor>();
+  private readonly fixedFeeds: Promise<Record<string, Tensor>>[] = [];
+  private readonly zeros = new Map<string, Promise<Tensor>>();
 
   constructor(
     private readonly weights: DecoderWeights,
     private readonly shape: AdapterShape,
+    /** Owner of what stays on the device. */
+    private readonly scope: TensorScope,
   ) {
     this.graph = graphAdapter(shape);
   }
@@ -22,35 +24,36 @@ export class AdapterFeeds {
    * The scales of a block's adapted layers and, for layers that other blocks adapt and this one does not, factors (and
    * gradient sums, `NAME.acc`) of zeros: their product is zero, whatever the scale.
    */
-  fixed(layer: number): Record<string, Tensor> {
+  fixed(layer: number): Promise<Record<string, Tensor>> {
     return (this.fixedFeeds[layer] ??= this.makeFixed(layer));
   }
 
-  private makeFixed(layer: number): Record<string, Tensor> {
+  private async makeFixed(layer: number): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const feeds: Record<string, Tensor> = {};
-    const absent = (name: string, dims: number[]): void => {
-      feeds[name] = feeds[`${name}.acc`] = this.zero(dims);
+    const absent = async (name: string, dims: number[]): Promise<void> => {
+      feeds[name] = feeds[`${name}.acc`] = await this.zero(dims);
     };
+    const vector = (data: Float32Array): Promise<Tensor> => this.scope.upload("float32", data, [data.length]);
     for (const [name, rank] of this.graph.ranks) {
       const adapted = this.shape.layers[layer]!.get(name);
-      feeds[inputName.scaling(name)] = hostTensor("float32", new Float32Array([adapted?.scaling ?? 0]), [1]);
+      feeds[inputName.scaling(name)] = await vector(Float32Array.of(adapted?.scaling ?? 0));
       if (adapted) continue;
       const [out, width] = linearShape(config, name);
-      absent(inputName.loraA(name), [rank, width]);
-      absent(inputName.loraB(name), [out, rank]);
+      await absent(inputName.loraA(name), [rank, width]);
+      await absent(inputName.loraB(name), [out, rank]);
       if (!this.shape.dora) continue;
-      absent(inputName.magnitude(name), [out]);
+      await absent(inputName.magnitude(name), [out]);
       // The length a row has: no change.
       const norms = rowNorms(layers[layer]!.linear.get(name)!, [out, width]);
-      feeds[inputName.magnitude(name)] = hostTensor("float32", norms, [out]);
+      feeds[inputName.magnitude(name)] = await vector(norms);
     }
     return feeds;
   }
 
   /** All feeds of a block for an adapter that is not trained. */
-  of(adapter: Adapter, layer: number): Record<string, Tensor> {
-    const feeds = { ...this.fixed(layer) };
+  async of(adapter: Adapter, layer: number): Promise<Record<string, Tensor>> {
+    const feeds = { ...(await this.fixed(layer)) };
     for (const [name, { a, b, magnitude }] of adapter.layers[layer]!) {
       const [out, width] = linearShape(this.weights.config, name);
       const { rank } = adapter.shape.layers[layer]!.get(name)!;
@@ -62,13 +65,10 @@ export class AdapterFeeds {
     return feeds;
   }
 
-  private zero(dims: number[]): Tensor {
+  private zero(dims: number[]): Promise<Tensor> {
     const key = dims.join();
     let found = this.zeros.get(key);
-    if (!found) {
-      found = hostTensor("float32", new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
-      this.zeros.set(key, found);
-    }
+    if (!found) this.zeros.set(key, (found = this.scope.device.zeros(dims).then((tensor) => this.scope.own(tensor))));
     return found;
   }
 }

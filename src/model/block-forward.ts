@@ -67,7 +67,7 @@ export class BlockForward {
         return built.graph;
       };
       const part = `${inputs.goesOn ? "past" : "whole"}${keysValues ? " kv" : ""}`;
-      return (await compiled(part, graph, inputs.whole(layer))) as unknown as BlockResult;
+      return (await compiled(part, graph, await inputs.whole(layer))) as unknown as BlockResult;
     }
     const positions = inputs.positions(layer);
     const part = (values: (built: ReturnType<typeof build>) => Record<string, Value>) => (): Graph => {
@@ -80,7 +80,7 @@ export class BlockForward {
       positions,
     );
     const { q, k, v } = before as Record<"q" | "k" | "v", Tensor>;
-    const { attended, logSum } = await this.attention.forward(scope, inputs.row, inputs.window(layer), { q, k, v });
+    const { attended, logSum } = await this.attention.forward(scope, inputs.bias, inputs.window(layer), { q, k, v });
     scope.free(q);
     scope.free(logSum);
     const after = await compiled(

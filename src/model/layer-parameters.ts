@@ -2,6 +2,7 @@
 import { Nf4Buffer } from "../quant/nf4-buffer.js";
 import { type Tensor, TensorScope } from "../runtime/device.js";
 import { type LinearName, linearShape } from "./decoder-layer.js";
+import { DeviceWeights } from "./device-weights.js";
 import { inputName } from "./layer-graph.js";
 import { type DecoderWeights, decodeWeight, type StoredWeight } from "./weights.js";
 
@@ -9,7 +10,8 @@ export class LayerParameters {
   /** One decoding buffer per kind of linear layer, shared by all blocks. */
   private readonly scratch = new Map<LinearName, Float32Array>();
   private readonly nf4 = new Map<LinearName, Nf4Buffer>();
-  private readonly resident: Record<string, Tensor>[] = [];
+  private readonly resident: Promise<Record<string, Tensor>>[] = [];
+  private readonly onDevice: DeviceWeights;
   /** Settles when the buffers are free. */
   private borrowed: Promise<unknown> = Promise.resolve();
 
@@ -17,7 +19,9 @@ export class LayerParameters {
     readonly weights: DecoderWeights,
     /** Owner of what needs no decoding and stays on the device. */
     private readonly scope: TensorScope,
-  ) {}
+  ) {
+    this.onDevice = new DeviceWeights(scope);
+  }
 
   /**
    * Runs `use` with the feeds of a block's frozen weights. Quantised weights are decoded into buffers that belong to this
@@ -40,18 +44,19 @@ export class LayerParameters {
   }
 
   /**
-   * Feeds for a block's frozen weights. Quantised ones are decoded into buffers that the next call overwrites, so this is for
-   * owners of a single pass; `lend` is for passes that may overlap. On a GPU the scope owns the copies.
+   * Feeds for a block's frozen weights. On the host quantised ones are decoded into buffers that the next call overwrites, so
+   * this is for owners of a single pass; `lend` is for passes that may overlap. On a GPU they stay as they are, are decoded there,
+   * and the scope owns what is decoded.
    */
   async feeds(layer: number, scope: TensorScope): Promise<Record<string, Tensor>> {
     const { config, layers } = this.weights;
     const stored = layers[layer]!;
-    const resident = (this.resident[layer] ??= await this.residentFeeds(layer));
-    const feeds: Record<string, Tensor> = { ...resident };
+    const feeds: Record<string, Tensor> = { ...(await (this.resident[layer] ??= this.residentFeeds(layer))) };
     for (const [name, weight] of stored.linear) {
       if (weight.kind === "float32") continue;
       const shape = linearShape(config, name);
-      feeds[inputName.weight(name)] = await scope.upload("float32", this.decode(name, weight, shape), shape);
+      const decode = (): Float32Array => this.decode(name, weight, shape);
+      feeds[inputName.weight(name)] = scope.own(await this.onDevice.decoded(weight, decode));
     }
     return feeds;
   }

@@ -5,17 +5,11 @@
  * the backward pass, which computes them again: memory is linear in the row's length.
  */
 import { differentiate, Graph, ops, type Value } from "../graph/index.js";
-import {
-  type Device,
-  type Executable,
-  hostTensor,
-  SessionCache,
-  type Tensor,
-  type TensorScope,
-} from "../runtime/device.js";
+import { type Device, type Executable, SessionCache, type Tensor, TensorScope } from "../runtime/device.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { attentionScores, type BlockSize, fromHeads, toHeads, valuesByHead } from "./packed-attention.js";
-import { BlockBias, type PackedRow, type QueryBlock, queryBlocks, seesAll } from "./packed-row.js";
+import { BlockBias, type QueryBlock, queryBlocks, seesAll } from "./packed-row.js";
+import type { RowBias } from "./row-bias.js";
 
 /** Tokens up to which a row's attention is part of one graph: that is faster, and takes memory with the square of them. */
 export const ONE_GRAPH_TOKENS = 2048;
@@ -41,6 +35,8 @@ type Pass = "forward" | "backward";
 
 export class LongAttention {
   private readonly sessions: SessionCache;
+  private readonly empty = new Map<number, Promise<Record<"largest" | "sum" | "mixed", Tensor>>>();
+  private readonly scope: TensorScope;
 
   constructor(
     private readonly config: DecoderConfig,
@@ -48,6 +44,7 @@ export class LongAttention {
     private readonly tile = TILE,
   ) {
     this.sessions = new SessionCache(device);
+    this.scope = new TensorScope(device);
   }
 
   /**
@@ -56,24 +53,28 @@ export class LongAttention {
    */
   async forward(
     scope: TensorScope,
-    row: PackedRow,
+    bias: RowBias,
     window: number | undefined,
     inputs: AttentionInputs,
     suffix = "",
   ): Promise<AttentionResult> {
     const { device, config } = this;
-    const tokens = row.tokens.length;
+    const tokens = bias.row.tokens.length;
     const memory = {
       attended: scope.result(`attended${suffix}`, inputs.q.dims),
       logSum: scope.result(`logSum${suffix}`, [tokens, config.heads]),
     };
     const parts = { attended: [] as Tensor[], logSum: [] as Tensor[] };
-    for (const block of queryBlocks(row, window, this.tile.queries)) {
+    for (const block of queryBlocks(bias.row, window, this.tile.queries)) {
       const { from, to } = block;
       const queries = to - from;
-      let state = this.emptyState(queries);
+      const empty = await this.emptyState(queries);
+      let state = empty;
+      const freeState = (): void => {
+        if (state !== empty) for (const tensor of Object.values(state)) device.free(tensor);
+      };
       let turn = 0;
-      await this.eachTile("forward", row, window, inputs, block, async (executable, _, feeds) => {
+      await this.eachTile("forward", bias, window, inputs, block, async (executable, _, feeds) => {
         turn = 1 - turn;
         const memory: Record<string, Tensor> = {};
         for (const [name, { dims }] of Object.entries(state)) {
@@ -81,7 +82,7 @@ export class LongAttention {
           if (found) memory[`${name}Next`] = found;
         }
         const next = await executable.run({ ...feeds, ...state }, memory);
-        for (const tensor of Object.values(state)) device.free(tensor);
+        freeState();
         state = { largest: next.largestNext!, sum: next.sumNext!, mixed: next.mixedNext! };
       });
       const into: Record<string, Tensor> = {};
@@ -92,7 +93,7 @@ export class LongAttention {
         () => this.finishGraph(queries),
         (executable) => executable.run(state, into),
       );
-      for (const tensor of Object.values(state)) device.free(tensor);
+      freeState();
       parts.attended.push(done.attended!);
       parts.logSum.push(done.logSum!);
     }
@@ -105,7 +106,7 @@ export class LongAttention {
   /** The gradients of the inputs. @param dy that of the result. */
   async backward(
     scope: TensorScope,
-    row: PackedRow,
+    bias: RowBias,
     window: number | undefined,
     inputs: AttentionInputs,
     { attended, logSum }: AttentionResult,
@@ -114,14 +115,14 @@ export class LongAttention {
     const { device } = this;
     const zeros = async (name: "q" | "k" | "v") => scope.release(await scope.zeros(`d${name}`, inputs[name].dims));
     const sums = { q: await zeros("q"), k: await zeros("k"), v: await zeros("v") };
-    for (const block of queryBlocks(row, window, this.tile.queries)) {
+    for (const block of queryBlocks(bias.row, window, this.tile.queries)) {
       const { from, to } = block;
       const own = {
         dy: await device.rows(dy, from, to),
         attended: await device.rows(attended, from, to),
         logSum: await device.rows(logSum, from, to),
       };
-      await this.eachTile("backward", row, window, inputs, block, async (executable, { start, end }, feeds) => {
+      await this.eachTile("backward", bias, window, inputs, block, async (executable, { start, end }, feeds) => {
         const into: Record<string, Tensor> = {};
         for (const name of ["q", "k", "v"] as const) {
           const rows = name === "q" ? to - from : end - start;
@@ -138,19 +139,25 @@ export class LongAttention {
     return { q: scope.own(sums.q), k: scope.own(sums.k), v: scope.own(sums.v) };
   }
 
-  /** Nothing seen yet, as host tensors. */
-  private emptyState(queries: number): Record<"largest" | "sum" | "mixed", Tensor> {
+  /** Nothing seen yet; the tensors stay. */
+  private emptyState(queries: number): Promise<Record<"largest" | "sum" | "mixed", Tensor>> {
+    let found = this.empty.get(queries);
+    if (!found) this.empty.set(queries, (found = this.makeEmpty(queries)));
+    return found;
+  }
+
+  private async makeEmpty(queries: number): Promise<Record<"largest" | "sum" | "mixed", Tensor>> {
     const { heads, kvHeads, headDim } = this.config;
     const rows = (heads / kvHeads) * queries;
-    const filled = (width: number, value: number): Tensor =>
-      hostTensor("float32", new Float32Array(kvHeads * rows * width).fill(value), [kvHeads, rows, width]);
-    return { largest: filled(1, -1e30), sum: filled(1, 0), mixed: filled(headDim, 0) };
+    const filled = (width: number, value: number): Promise<Tensor> =>
+      this.scope.upload("float32", new Float32Array(kvHeads * rows * width).fill(value), [kvHeads, rows, width]);
+    return { largest: await filled(1, -1e30), sum: await filled(1, 0), mixed: await filled(headDim, 0) };
   }
 
   /** From the last tile: there every query sees a key, its own token's, so that hidden scores are small against it. */
   private async eachTile(
     pass: Pass,
-    row: PackedRow,
+    rowBias: RowBias,
     window: number | undefined,
     { q, k, v }: AttentionInputs,
     block: QueryBlock,
@@ -159,14 +166,14 @@ export class LongAttention {
     const { device } = this;
     const { from, to } = block;
     const queries = to - from;
-    const bias = new BlockBias();
+    const memory = new BlockBias();
     const rows = await device.rows(q, from, to);
     for (let end = block.end; end > block.start; ) {
       const start = Math.max(block.start, Math.floor((end - 1) / this.tile.keys) * this.tile.keys);
       const tile = { from, to, start, end };
-      const hides = !seesAll(row, tile, window);
+      const hides = !seesAll(rowBias.row, tile, window);
       const own: Record<string, Tensor> = { k: await device.rows(k, start, end), v: await device.rows(v, start, end) };
-      if (hides) own.bias = await device.upload("float32", bias.fill(row, tile, window), [queries, end - start]);
+      if (hides) own.bias = await rowBias.tile(tile, window, memory);
       await this.sessions.use(
         `${pass} ${queries} ${hides}`,
         () => (pass === "forward" ? this.forwardGraph(queries, hides) : this.backwardGraph(queries, hides)),
@@ -249,8 +256,10 @@ export class LongAttention {
     return graph;
   }
 
-  /** Frees the compiled graphs. */
-  dispose(): Promise<void> {
-    return this.sessions.dispose();
+  /** Frees the compiled graphs and what stays on the device. */
+  async dispose(): Promise<void> {
+    await this.sessions.dispose();
+    this.empty.clear();
+    this.scope.close();
   }
 }

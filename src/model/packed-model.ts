@@ -17,11 +17,12 @@ import { AdapterFeeds } from "./adapter-feeds.js";
 import { BlockForward } from "./block-forward.js";
 import type { DecoderConfig } from "./decoder-config.js";
 import { normalise } from "./decoder-layer.js";
-import { embedTokens } from "./embedding.js";
+import { type EmbeddingTables, embedRow, embedTokens } from "./embedding.js";
 import { LayerParameters } from "./layer-parameters.js";
 import type { PackedRow } from "./packed-row.js";
 import { type Past, pastFeeds } from "./past.js";
 import { type Rope, RopeTableStore, type RopeTables } from "./rope.js";
+import { RowBias } from "./row-bias.js";
 import { RowInputs } from "./row-inputs.js";
 import type { DecoderWeights } from "./weights.js";
 
@@ -70,21 +71,49 @@ export class PackedModel {
     return this.weights.config;
   }
 
-  /** Embeddings of a row, scaled as the model wants them: [tokens, hidden]. */
-  embed(row: PackedRow): Float32Array {
-    return embedTokens(this.weights, row.tokens, row.positions);
+  /** Embeddings of a row, scaled as the model wants them: [tokens, hidden], which the scope owns. */
+  embed(scope: TensorScope, row: PackedRow): Promise<Tensor> {
+    const onHost = (): Float32Array => embedTokens(this.weights, row.tokens, row.positions);
+    return embedRow(scope, this.config, row, onHost, () => this.embeddingTables());
   }
 
-  /** What the layers' graphs are fed with for a row, besides weights and hidden states. */
-  async rowInputs(row: PackedRow, past?: Past): Promise<RowInputs> {
+  private tables?: Promise<EmbeddingTables>;
+
+  /** The tables on the device: the head's where the two are tied. */
+  private embeddingTables(): Promise<EmbeddingTables> {
+    this.tables ??= (async () => {
+      const { vocabSize, hiddenSize, maxPositions, tiedEmbeddings } = this.config;
+      const { positions, embed } = this.weights;
+      const whole = async (): Promise<Tensor> => {
+        const table = new Float32Array(vocabSize * hiddenSize);
+        embed(
+          Int32Array.from({ length: vocabSize }, (_, i) => i),
+          table,
+        );
+        return this.scope.upload("float32", table, [vocabSize, hiddenSize]);
+      };
+      return {
+        table: tiedEmbeddings ? (await this.headFeeds()).head! : await whole(),
+        ...(positions && { learned: await this.scope.upload("float32", positions, [maxPositions, hiddenSize]) }),
+      };
+    })();
+    return this.tables;
+  }
+
+  /**
+   * What the layers' graphs are fed with for a row, besides weights and hidden states.
+   * @param scope owner of what belongs to the row.
+   */
+  async rowInputs(scope: TensorScope, row: PackedRow, past?: Past): Promise<RowInputs> {
     const { rope, slidingWindow } = this.config;
     // ONNX Runtime asks for tables as long as the row, whatever the positions in it.
     const longest = row.positions.reduce((most, p) => Math.max(most, p + 1), row.tokens.length);
     for (const one of new Set(rope)) await this.placeRope(one, longest);
-    const positions = hostTensor("int64", BigInt64Array.from(row.positions, BigInt), [1, row.positions.length]);
+    const places = BigInt64Array.from(row.positions, BigInt);
+    const positions = await scope.upload("int64", places, [1, places.length]);
     const rotary = (layer: number) => ({ positions, ...this.ropeFeeds.get(rope[layer]!)!.feeds });
     const before = past && pastFeeds(this.config, past, row.tokens.length, slidingWindow);
-    return new RowInputs(row, slidingWindow, rotary, before);
+    return new RowInputs(new RowBias(row, scope), slidingWindow, rotary, before);
   }
 
   private async placeRope(rope: Rope, positions: number): Promise<void> {
@@ -98,7 +127,7 @@ export class PackedModel {
 
   private adapterFeeds({ shape }: Adapter): AdapterFeeds {
     let feeds = this.feedsOf.get(shape);
-    if (!feeds) this.feedsOf.set(shape, (feeds = new AdapterFeeds(this.weights, shape)));
+    if (!feeds) this.feedsOf.set(shape, (feeds = new AdapterFeeds(this.weights, shape, this.scope)));
     return feeds;
   }
 
@@ -107,15 +136,15 @@ export class PackedModel {
     const { hiddenSize, layers } = this.config;
     const dims = [row.tokens.length, hiddenSize];
     const { adapter, onKeysValues, signal } = options;
-    const inputs = await this.rowInputs(row, options.past);
     const factors = adapter && this.adapterFeeds(adapter);
     const wanted = { adapter: factors?.graph, keysValues: onKeysValues !== undefined };
     const scope = new TensorScope(this.device, new TensorPool(this.device));
     try {
-      let x = await scope.upload("float32", this.embed(row), dims);
+      const inputs = await this.rowInputs(scope, row, options.past);
+      let x = await this.embed(scope, row);
       for (let layer = 0; layer < layers; layer++) {
         signal?.throwIfAborted();
-        const own = adapter && factors?.of(adapter, layer);
+        const own = adapter && (await factors?.of(adapter, layer));
         const { y, k, v } = await this.parameters.lend(layer, (feeds) =>
           this.blocks.run(scope, inputs, layer, { ...feeds, ...own, x }, `y${layer % 2}`, wanted),
         );
@@ -211,17 +240,20 @@ export class PackedModel {
     return graph;
   }
 
-  private fixedHeadFeeds?: Record<string, Tensor>;
+  private fixedHeadFeeds?: Promise<Record<string, Tensor>>;
 
   /** The output projection and the final norm as feeds. */
-  async headFeeds(): Promise<Record<string, Tensor>> {
-    if (!this.fixedHeadFeeds) {
+  headFeeds(): Promise<Record<string, Tensor>> {
+    this.fixedHeadFeeds ??= (async () => {
       const { vocabSize, hiddenSize } = this.config;
       const { head, finalNorm, finalNormBias } = this.weights;
-      this.fixedHeadFeeds = { head: await this.scope.upload("float32", head, [vocabSize, hiddenSize]) };
-      if (finalNorm) this.fixedHeadFeeds.norm = await this.scope.upload("float32", finalNorm, [hiddenSize]);
-      if (finalNormBias) this.fixedHeadFeeds.normBias = await this.scope.upload("float32", finalNormBias, [hiddenSize]);
-    }
+      const vector = (data: Float32Array): Promise<Tensor> => this.scope.upload("float32", data, [hiddenSize]);
+      return {
+        head: await this.scope.upload("float32", head, [vocabSize, hiddenSize]),
+        ...(finalNorm && { norm: await vector(finalNorm) }),
+        ...(finalNormBias && { normBias: await vector(finalNormBias) }),
+      };
+    })();
     return this.fixedHeadFeeds;
   }
 

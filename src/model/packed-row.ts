@@ -1,5 +1,4 @@
 /** A packed row on the host: which document each token belongs to, and what its attention may see. */
-import { hostTensor, type Tensor } from "../runtime/device.js";
 import { QUERY_BLOCK } from "./packed-attention.js";
 
 export interface PackedRow {
@@ -51,7 +50,7 @@ export function packRow(documents: readonly ArrayLike<number>[], length?: number
 }
 
 /** Added to the score of a key that a query may not see. */
-const HIDDEN = -1e30;
+export const HIDDEN = -1e30;
 
 /** A block of queries of a row, and the keys it looks at. */
 export interface QueryBlock {
@@ -130,18 +129,4 @@ export class BlockBias {
     }
     return this.memory.subarray(0, size);
   }
-}
-
-/** The attention inputs of a row for a graph of all its query blocks (names as in packed-attention.ts). */
-export function attentionFeeds(row: PackedRow, window?: number): Record<string, Tensor> {
-  const total = row.documents.length;
-  const feeds: Record<string, Tensor> = {};
-  for (const [i, block] of queryBlocks(row, window).entries()) {
-    const { from, to, start, end } = block;
-    const bias = new BlockBias().fill(row, block, window);
-    feeds[`start${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start)), [1]);
-    feeds[`pads${i}`] = hostTensor("int64", BigInt64Array.of(BigInt(start), 0n, BigInt(total - to), 0n), [4]);
-    feeds[`bias${i}`] = hostTensor("float32", bias, [to - from, end - start]);
-  }
-  return feeds;
 }

@@ -6,14 +6,15 @@ import { hostTensor, type Tensor } from "./tensor.js";
 /** Equal for groups that one graph serves. */
 export const shapesKey = (group: readonly Parameter[]): string => group.map(({ dims }) => dims.join("x")).join(" ");
 
-/** Inputs g0, g1, …; outputs s0, s1, …, the sums of their squares. */
+/** Inputs g0, g1, …; output sum, that of all their squares. */
 export function squaredNormGraph(group: readonly Parameter[]): Graph {
   const graph = new Graph();
-  group.forEach(({ dims }, i) => {
+  const sums = group.map(({ dims }, i) => {
     const g = graph.input(`g${i}`, "float32", dims);
     const axes = dims.map((_, axis) => axis);
-    graph.output(`s${i}`, ops.reduceSum(ops.mul(g, g), axes));
+    return ops.reduceSum(ops.mul(g, g), axes);
   });
+  graph.output("sum", sums.reduce(ops.add));
   return graph;
 }
 

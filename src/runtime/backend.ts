@@ -31,12 +31,35 @@ export interface Executable {
   dispose(): Promise<void>;
 }
 
+/** What a device with memory of its own has moved and holds. All 0 on the host. */
+export interface Traffic {
+  /** Bytes of host tensors that graphs were fed with. */
+  bytesUp: number;
+  /** Bytes of results in host memory. */
+  bytesDown: number;
+  /** Bytes of tensors that were allocated on the device and not freed. */
+  liveBytes: number;
+  /** Graphs with nodes that the runtime had to leave to the processor. */
+  splitGraphs: number;
+}
+
+/** A tensor that the host writes into its memory by code of its own, and other devices make by a graph, where it stays. */
+export interface TensorSource {
+  host(): Tensor | Promise<Tensor>;
+  /** Equal for graphs that are equal. */
+  key: string;
+  /** Its only output is y. */
+  graph(): Graph;
+  feeds(): Record<string, Tensor> | Promise<Record<string, Tensor>>;
+}
+
 export interface Device {
   readonly name: DeviceName;
   /** Threads of one operation on the CPU. */
   readonly threads: number;
   /** Tensors that were allocated on the device and not freed. Always 0 on the host, whose memory is collected. */
   readonly liveTensors: number;
+  readonly traffic: Readonly<Traffic>;
   /** Bytes that tensors of this device may take now. Infinity where the device does not tell. */
   availableBytes(): number;
   /** @throws Error naming the runtime's reason. */
@@ -49,6 +72,10 @@ export interface Device {
   free(tensor: Tensor): void;
   /** Memory to write a float32 result into, not cleared; undefined where the runtime itself allocates results. */
   resultMemory(dims: readonly number[]): Tensor | undefined;
+  /** Zeros, which the caller owns. */
+  zeros(dims: readonly number[]): Promise<Tensor>;
+  /** Makes a tensor in the way that suits the device. The caller owns the result; on the host it may be memory of others. */
+  make(source: TensorSource): Promise<Tensor>;
   /** Sets all values to 0 and returns the tensor, or frees it and returns another one of zeros in its place. */
   clear(tensor: Tensor): Promise<Tensor>;
   /** Rows `from` ≤ i < `to` of a float32 matrix: the same memory on the host, else a copy. The caller owns the result. */

@@ -10,7 +10,7 @@ import { silenceRuntime, supportedDevices } from "./onnxruntime.js";
 import { hostTensor } from "./tensor.js";
 
 export type { AdamWOptions, Parameter, StepSizes } from "./adamw.js";
-export type { CompileOptions, DeviceName, Executable } from "./backend.js";
+export type { CompileOptions, DeviceName, Executable, TensorSource, Traffic } from "./backend.js";
 export { OutOfMemoryError } from "./onnx-session.js";
 export { SessionCache, type SessionKey } from "./session-cache.js";
 export { hostTensor, type Tensor, type TypedArray, zeros } from "./tensor.js";

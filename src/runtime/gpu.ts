@@ -1,14 +1,17 @@
 /** A GPU, by WebGPU or CUDA: the runtime allocates tensors in the device's memory, and this class keeps count of them. */
-import { type DType, Graph, ops, type Shape } from "../graph/index.js";
+import { bytesPerElement, type DType, elementCount, type Graph } from "../graph/index.js";
 import type { AdamWOptions, Parameter, StepSizes } from "./adamw.js";
 import { shapesKey, squaredNormGraph, updateFeeds, updateGraph } from "./adamw-graph.js";
-import type { CompileOptions, Device, DeviceName, Executable } from "./backend.js";
-import { createSession, endSession, fixedShapes, runError } from "./onnx-session.js";
+import type { CompileOptions, Device, DeviceName, Executable, TensorSource, Traffic } from "./backend.js";
+import { addRowsGraph, copyGraph, joinGraph, rowsGraph, zerosGraph } from "./gpu-graphs.js";
+import { createSession, endSession, fixedShapes, ProcessorFallback, runError } from "./onnx-session.js";
 import { SessionCache } from "./session-cache.js";
-import { hostTensor, type Tensor, type TypedArray, zeros } from "./tensor.js";
+import { hostTensor, type Tensor, type TypedArray } from "./tensor.js";
 
 /** Parts that one graph joins: a shader binds a limited number of buffers. */
 const JOINED_AT_ONCE = 4;
+
+const bytesOf = ({ type, dims }: Tensor): number => elementCount(dims) * bytesPerElement(type as DType);
 
 const integers = (...values: number[]): Tensor =>
   hostTensor("int64", BigInt64Array.from(values, BigInt), [values.length]);
@@ -23,6 +26,8 @@ export class GpuDevice implements Device {
     private readonly trace: string | undefined,
   ) {}
 
+  readonly traffic: Traffic = { bytesUp: 0, bytesDown: 0, liveBytes: 0, splitGraphs: 0 };
+
   get liveTensors(): number {
     return this.live.size;
   }
@@ -32,17 +37,17 @@ export class GpuDevice implements Device {
   }
 
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
-    const onDevice = options.outputsOn !== "host";
-    const { name: provider, threads, trace } = this;
-    const session = await createSession(graph, { provider, threads, trace, onDevice }, options);
+    const session = await this.session(graph, options);
+    const { traffic, trace } = this;
     return {
       inputNames: session.inputNames,
       outputNames: session.outputNames,
       outputShapes: fixedShapes(graph),
       run: async (feeds) => {
+        for (const tensor of Object.values(feeds)) if (tensor.location === "cpu") traffic.bytesUp += bytesOf(tensor);
         try {
           const results = (await session.run(feeds)) as Record<string, Tensor>;
-          for (const tensor of Object.values(results)) if (tensor.location !== "cpu") this.live.add(tensor);
+          for (const tensor of Object.values(results)) this.count(tensor);
           return results;
         } catch (error) {
           throw runError(error);
@@ -50,6 +55,28 @@ export class GpuDevice implements Device {
       },
       dispose: () => endSession(session, trace),
     };
+  }
+
+  private count(result: Tensor): void {
+    if (result.location === "cpu") this.traffic.bytesDown += bytesOf(result);
+    else {
+      this.live.add(result);
+      this.traffic.liveBytes += bytesOf(result);
+    }
+  }
+
+  /** A session that has all its nodes on the device; where the runtime cannot do that, one that shares them, counted. */
+  private async session(graph: Graph, options: CompileOptions) {
+    const onDevice = options.outputsOn !== "host";
+    const { name: provider, threads, trace } = this;
+    const settings = { provider, threads, trace, onDevice };
+    try {
+      return await createSession(graph, { ...settings, whole: true }, options);
+    } catch (error) {
+      if (!(error instanceof ProcessorFallback)) throw error;
+      this.traffic.splitGraphs++;
+      return createSession(graph, settings, options);
+    }
   }
 
   async upload(dtype: DType, data: TypedArray, dims: readonly number[]): Promise<Tensor> {
@@ -64,62 +91,51 @@ export class GpuDevice implements Device {
 
   private copy(tensor: Tensor, to: "host" | "device"): Promise<Tensor> {
     const { type, dims } = tensor;
-    const graph = (): Graph => {
-      const built = new Graph();
-      const shape: Shape = dims.map((_, i) => `d${i}`);
-      built.output("y", built.input("x", type as DType, shape));
-      return built;
-    };
-    const run = async (executable: Executable) => (await executable.run({ x: tensor })).y!;
+    const long = type === "int64" && to === "device";
+    const x = long ? hostTensor("int32", Int32Array.from(tensor.data as BigInt64Array, Number), dims) : tensor;
+    const graph = (): Graph => copyGraph(type as DType, dims.length, to);
+    const run = async (executable: Executable) => (await executable.run({ x })).y!;
     return this.sessions.use(`copy ${type} ${dims.length} ${to}`, graph, run, { outputsOn: to });
   }
 
   free(tensor: Tensor): void {
-    if (this.live.delete(tensor)) tensor.dispose();
+    if (!this.live.delete(tensor)) return;
+    this.traffic.liveBytes -= bytesOf(tensor);
+    tensor.dispose();
   }
 
   resultMemory(): undefined {
     return undefined;
   }
 
+  zeros(dims: readonly number[]): Promise<Tensor> {
+    const run = async (executable: Executable) => (await executable.run({ shape: integers(...dims) })).y!;
+    return this.sessions.use(`zeros ${dims.length}`, () => zerosGraph(dims.length), run);
+  }
+
   async clear(tensor: Tensor): Promise<Tensor> {
     const { dims } = tensor;
     this.free(tensor);
-    return this.copy(zeros(dims), "device");
+    return this.zeros(dims);
+  }
+
+  async make({ key, graph, feeds }: TensorSource): Promise<Tensor> {
+    const given = await feeds();
+    return this.sessions.use(key, graph, async (executable) => (await executable.run(given)).y!);
   }
 
   async rows(matrix: Tensor, from: number, to: number): Promise<Tensor> {
     const width = matrix.dims[1]!;
-    const graph = (): Graph => {
-      const built = new Graph();
-      const x = built.input("x", "float32", ["rows", width]);
-      const bounds = [built.input("from", "int64", [1]), built.input("to", "int64", [1])];
-      const [y] = built.node(
-        "Slice",
-        [x, ...bounds, built.constant("int64", [1], [0])],
-        [{ dtype: "float32", shape: ["part", width] }],
-      );
-      built.output("y", y!);
-      return built;
-    };
     const feeds = { x: matrix, from: integers(from), to: integers(to) };
-    return this.sessions.use(`rows ${width}`, graph, async (executable) => (await executable.run(feeds)).y!);
+    const run = async (executable: Executable) => (await executable.run(feeds)).y!;
+    return this.sessions.use(`rows ${width}`, () => rowsGraph(width), run);
   }
 
   async addRows(sum: Tensor, from: number, part: Tensor): Promise<Tensor> {
     const [rows, width] = sum.dims as [number, number];
-    const graph = (): Graph => {
-      const built = new Graph();
-      const total = built.input("sum", "float32", ["rows", width]);
-      const added = built.input("part", "float32", ["part", width]);
-      const pads = built.input("pads", "int64", [4]);
-      const [whole] = built.node("Pad", [added, pads], [{ dtype: "float32", shape: ["rows", width] }]);
-      built.output("y", ops.add(total, whole!));
-      return built;
-    };
     const feeds = { sum, part, pads: integers(from, 0, rows - from - part.dims[0]!, 0) };
     const run = async (executable: Executable) => (await executable.run(feeds)).y!;
-    const result = await this.sessions.use(`addRows ${width}`, graph, run);
+    const result = await this.sessions.use(`addRows ${width}`, () => addRowsGraph(width), run);
     this.free(sum);
     this.free(part);
     return result;
@@ -140,18 +156,9 @@ export class GpuDevice implements Device {
 
   private async joinSome(parts: readonly Tensor[]): Promise<Tensor> {
     const width = parts[0]!.dims[1]!;
-    const graph = (): Graph => {
-      const built = new Graph();
-      const inputs = parts.map((_, i) => built.input(`x${i}`, "float32", [`rows${i}`, width]));
-      const [y] = built.node("Concat", inputs, [{ dtype: "float32", shape: ["rows", width] }], {
-        attributes: { axis: { int: 0 } },
-      });
-      built.output("y", y!);
-      return built;
-    };
     const feeds = Object.fromEntries(parts.map((part, i) => [`x${i}`, part]));
     const run = async (executable: Executable) => (await executable.run(feeds)).y!;
-    const result = await this.sessions.use(`join ${parts.length} ${width}`, graph, run);
+    const result = await this.sessions.use(`join ${parts.length} ${width}`, () => joinGraph(parts.length, width), run);
     for (const part of parts) this.free(part);
     return result;
   }
@@ -161,7 +168,7 @@ export class GpuDevice implements Device {
     const run = (executable: Executable) => executable.run(feeds);
     const key = `norm ${shapesKey(group)}`;
     const result = await this.sessions.use(key, () => squaredNormGraph(group), run, { outputsOn: "host" });
-    return Object.values(result).reduce((sum, tensor) => sum + (tensor.data as Float32Array)[0]!, 0);
+    return (result.sum!.data as Float32Array)[0]!;
   }
 
   async adamw(group: readonly Parameter[], options: AdamWOptions, sizes: StepSizes): Promise<void> {

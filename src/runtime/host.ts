@@ -3,15 +3,16 @@ import { type DType, elementCount, type Graph } from "../graph/index.js";
 import { type AdamWOptions, decays, type Parameter, type StepSizes } from "./adamw.js";
 import { squaredNormOnHost, updateOnHost } from "./adamw-host.js";
 import { availableMemory } from "./available-memory.js";
-import type { CompileOptions, Device, Executable } from "./backend.js";
+import type { CompileOptions, Device, Executable, TensorSource } from "./backend.js";
 import { compileOnHost } from "./host-executable.js";
-import { hostTensor, type Tensor, type TypedArray } from "./tensor.js";
+import { hostTensor, type Tensor, type TypedArray, zeros } from "./tensor.js";
 
 const floats = (tensor: Tensor): Float32Array => tensor.data as Float32Array;
 
 export class HostDevice implements Device {
   readonly name = "cpu";
   readonly liveTensors = 0;
+  readonly traffic = { bytesUp: 0, bytesDown: 0, liveBytes: 0, splitGraphs: 0 };
 
   constructor(
     readonly threads: number,
@@ -38,6 +39,14 @@ export class HostDevice implements Device {
 
   resultMemory(dims: readonly number[]): Tensor {
     return hostTensor("float32", new Float32Array(elementCount(dims)), dims);
+  }
+
+  async zeros(dims: readonly number[]): Promise<Tensor> {
+    return zeros(dims);
+  }
+
+  async make({ host }: TensorSource): Promise<Tensor> {
+    return host();
   }
 
   async clear(tensor: Tensor): Promise<Tensor> {

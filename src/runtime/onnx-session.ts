@@ -12,7 +12,12 @@ export interface SessionSettings {
   /** Leave results in the device's memory. */
   onDevice: boolean;
   lowering?: LoweringOptions;
+  /** Refuse with `ProcessorFallback` what the provider cannot run without the processor. */
+  whole?: boolean;
 }
+
+/** Some node of a graph has no kernel on the device. */
+export class ProcessorFallback extends Error {}
 
 /** @throws Error with the runtime's reason, in one line. */
 export async function createSession(
@@ -27,7 +32,8 @@ export async function createSession(
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "all",
-      logSeverityLevel: options.logSeverity ?? 3,
+      // The refusal of what is not whole is an answer, not an error to show.
+      logSeverityLevel: options.logSeverity ?? (settings.whole ? 4 : 3),
       // A pattern saves no time here, and holds the memory of the run it was learnt in beside its own.
       enableMemPattern: false,
       ...(settings.trace === undefined ? {} : { enableProfiling: true, profileFilePrefix: settings.trace }),
@@ -38,9 +44,17 @@ export async function createSession(
       // included: from then on numbers below 1.2e-38 (float32) and 2.2e-308 (float64) count as zero.
       // Each session has threads of its own. They spin while it runs, but no longer: else they would take the processor from
       // the next session's, which made decoding steps of two sessions half as fast.
-      extra: { session: { set_denormal_as_zero: "1", intra_op: { allow_spinning: "1" }, force_spinning_stop: "1" } },
+      extra: {
+        session: {
+          set_denormal_as_zero: "1",
+          intra_op: { allow_spinning: "1" },
+          force_spinning_stop: "1",
+          ...(settings.whole ? { disable_cpu_ep_fallback: "1" } : {}),
+        },
+      },
     });
   } catch (error) {
+    if (firstLine(error).includes("fallback to CPU EP")) throw new ProcessorFallback(firstLine(error));
     throw new Error(`ONNX Runtime refused a graph: ${firstLine(error)}`, { cause: error });
   }
 }

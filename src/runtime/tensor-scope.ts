@@ -4,7 +4,7 @@
  * and the next pass writes over them.
  */
 import { type DType, elementCount } from "../graph/index.js";
-import type { Device, Executable } from "./backend.js";
+import type { Device, Executable, TensorSource } from "./backend.js";
 import { hostTensor, type Tensor, type TypedArray } from "./tensor.js";
 
 /** Host memory that passes use again; tensors of one name and different sizes share it. On a GPU it stays empty. */
@@ -84,7 +84,12 @@ export class TensorScope {
   async zeros(name: string, dims: readonly number[]): Promise<Tensor> {
     const memory = this.result(name, dims);
     if (memory) return this.own(await this.device.clear(memory));
-    return this.upload("float32", new Float32Array(elementCount(dims)), dims);
+    return this.own(await this.device.zeros(dims));
+  }
+
+  /** Makes a tensor in the way that suits the device; it belongs to the scope. */
+  async make(source: TensorSource): Promise<Tensor> {
+    return this.own(await this.device.make(source));
   }
 
   own(tensor: Tensor): Tensor {

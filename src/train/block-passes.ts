@@ -56,12 +56,13 @@ export class WholeBlockPasses implements BlockPasses {
   ) {}
 
   async forward({ scope, inputs, layer, feeds, x }: BlockCall, save: boolean) {
+    const row = await inputs.whole(layer);
     const { y, ...saved } = await this.sessions.use(
       this.key(`forward ${save}`),
       () => this.forwardGraph(save),
       (executable) => {
         const names = Object.fromEntries(executable.outputNames.map((name) => [name, `${name} ${layer}`]));
-        return scope.run(executable, { ...inputs.whole(layer), ...feeds, x }, names);
+        return scope.run(executable, { ...row, ...feeds, x }, names);
       },
     );
     return { y: y!, saved: save ? saved : undefined };
@@ -74,11 +75,12 @@ export class WholeBlockPasses implements BlockPasses {
     group: ParameterGroup,
     sums: GradientSums,
   ): Promise<Tensor> {
+    const row = await inputs.whole(layer);
     const { dx } = await this.sessions.use(
       this.key(`backward ${saved !== undefined}`),
       () => this.backwardGraph(saved !== undefined),
       (executable) => {
-        const all = { ...inputs.whole(layer), ...feeds, ...saved, x, dy };
+        const all = { ...row, ...feeds, ...saved, x, dy };
         return sums.run(scope, executable, group, all, { dx: `dx ${layer % 2}` });
       },
     );

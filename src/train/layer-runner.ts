@@ -5,18 +5,13 @@ import { linearShape } from "../model/decoder-layer.js";
 import { inputName } from "../model/layer-graph.js";
 import { LongAttention } from "../model/long-attention.js";
 import type { PackedModel } from "../model/packed-model.js";
-import { fillMask } from "../random/mask.js";
-import { type Device, hostTensor, SessionCache, type Tensor, type TensorPool, TensorScope } from "../runtime/device.js";
+import { type Device, SessionCache, type Tensor, type TensorPool, TensorScope } from "../runtime/device.js";
 import { type BlockCall, type BlockPasses, type SavedActivations, WholeBlockPasses } from "./block-passes.js";
+import { type DropoutKey, DropoutSite, RowDropout } from "./dropout-mask.js";
 import type { TrainingRow } from "./examples.js";
 import type { GradientSums } from "./gradient-sums.js";
 import { LongBlockPasses } from "./long-block-passes.js";
 import type { ParameterGroup } from "./parameter-store.js";
-
-export interface DropoutKey {
-  seed: number;
-  epoch: number;
-}
 
 export interface LayerRunnerOptions {
   /** Adapter that is trained; undefined trains all weights. */
@@ -43,6 +38,9 @@ export class LayerRunner {
   private readonly sessions: SessionCache;
   private readonly attention: LongAttention;
   private readonly adapter: AdapterFeeds | undefined;
+  /** Tensors that stay as long as the runner. */
+  private readonly scope: TensorScope;
+  private readonly sites = new Map<string, DropoutSite>();
 
   constructor(
     private readonly model: PackedModel,
@@ -51,7 +49,8 @@ export class LayerRunner {
     private readonly options: LayerRunnerOptions,
   ) {
     this.sessions = new SessionCache(model.device, options.compiledTokens);
-    this.adapter = options.adapter && new AdapterFeeds(model.weights, options.adapter);
+    this.scope = new TensorScope(model.device);
+    this.adapter = options.adapter && new AdapterFeeds(model.weights, options.adapter, this.scope);
     this.attention = new LongAttention(model.config, model.device);
   }
 
@@ -59,18 +58,20 @@ export class LayerRunner {
     return this.model.device;
   }
 
-  /** @param x embeddings of the row's tokens. @param dropoutKey names the draw of the masks, with each example's index. */
-  async forward(scope: TensorScope, batch: TrainingRow, x: Float32Array, key: DropoutKey): Promise<ForwardTrace> {
-    const { layers, hiddenSize } = this.model.config;
+  /** @param x embeddings of the row's tokens, which the scope owns. @param dropoutKey names the draw of the masks, with each example's index. */
+  async forward(scope: TensorScope, batch: TrainingRow, x: Tensor, key: DropoutKey): Promise<ForwardTrace> {
+    const { layers } = this.model.config;
     const { row } = batch;
-    const inputs = await this.model.rowInputs(row);
+    const inputs = await this.model.rowInputs(scope, row);
+    const dropout = new RowDropout(scope, batch, inputs.bias, this.adapter?.graph.dropout ?? 0, key);
     const masks: (Record<string, Tensor> | undefined)[] = [];
     const trace: ForwardTrace = {
-      states: [await scope.upload("float32", x, [row.tokens.length, hiddenSize])],
+      states: [x],
       saved: [],
       call: async (layer, weights) => {
-        const drawn = masks[layer] ?? this.dropoutMasks(batch, layer, key);
-        if (this.keeps(layer)) masks[layer] = drawn;
+        const kept = this.keeps(layer);
+        const drawn = masks[layer] ?? (await this.dropoutMasks(dropout, layer, kept ? scope : weights));
+        if (kept) masks[layer] = drawn;
         const feeds = { ...(await this.weightFeeds(layer, weights)), ...drawn };
         return { scope, inputs, layer, feeds, x: trace.states[layer]! };
       },
@@ -114,7 +115,7 @@ export class LayerRunner {
   async weightFeeds(layer: number, weights: TensorScope): Promise<Record<string, Tensor>> {
     const own = Object.fromEntries(this.groups[layer]!.parameters.map(({ name, value }) => [name, value]));
     if (!this.adapter) return own;
-    return { ...(await this.model.parameters.feeds(layer, weights)), ...this.adapter.fixed(layer), ...own };
+    return { ...(await this.model.parameters.feeds(layer, weights)), ...(await this.adapter.fixed(layer)), ...own };
   }
 
   /** Decoded weights are on the device as long as their block is at work. */
@@ -141,27 +142,30 @@ export class LayerRunner {
     return layer >= this.model.config.layers - this.options.keptLayers;
   }
 
-  /** One mask per adapted layer, drawn for each document apart, so that it does not depend on the batching. */
-  private dropoutMasks(batch: TrainingRow, layer: number, key: DropoutKey): Record<string, Tensor> {
+  /** One mask per adapted layer, which `owner` frees. */
+  private async dropoutMasks(dropout: RowDropout, layer: number, owner: TensorScope): Promise<Record<string, Tensor>> {
     const feeds: Record<string, Tensor> = {};
     const adapter = this.adapter?.graph;
     if (!adapter || adapter.dropout === 0) return feeds;
-    const tokens = batch.row.tokens.length;
     for (const name of adapter.ranks.keys()) {
       const width = linearShape(this.model.config, name)[1];
-      const mask = this.pool.hostBytes(this.keeps(layer) ? `${name} ${layer}` : name, tokens * width);
-      mask.fill(0, batch.row.used * width);
-      for (const { from, length, index } of batch.documents) {
-        const part = mask.subarray(from * width, (from + length) * width);
-        fillMask(part, adapter.dropout, ["dropout", key.seed, key.epoch, index, layer, name]);
-      }
-      feeds[inputName.dropout(name)] = hostTensor("uint8", mask, [tokens, width]);
+      const place = this.keeps(layer) ? `${name} ${layer}` : name;
+      const memory = (bytes: number): Uint8Array => this.pool.hostBytes(place, bytes);
+      feeds[inputName.dropout(name)] = owner.own(await dropout.mask(width, this.site(layer, name), memory));
     }
     return feeds;
   }
 
-  /** Frees the compiled graphs. */
+  private site(layer: number, name: string): DropoutSite {
+    const key = `${layer} ${name}`;
+    let found = this.sites.get(key);
+    if (!found) this.sites.set(key, (found = new DropoutSite(this.scope, layer, name)));
+    return found;
+  }
+
+  /** Frees the compiled graphs and what stays on the device. */
   async dispose(): Promise<void> {
+    this.scope.close();
     await this.sessions.dispose();
     await this.attention.dispose();
   }

@@ -35,7 +35,7 @@ export class LongBlockPasses implements BlockPasses {
     const suffix = save ? ` ${layer}` : "";
     const { read, saved: first } = await this.before(call, save, suffix);
     const { inputs } = call;
-    const result = await this.attention.forward(scope, inputs.row, inputs.window(layer), read, suffix);
+    const result = await this.attention.forward(scope, inputs.bias, inputs.window(layer), read, suffix);
     const { attended } = result;
     const { y, ...second } = await this.run(call, "after", save, { attended }, suffix, `y ${layer}`);
     if (save) return { y: y!, saved: { ...first, ...second, ...read, ...result } };
@@ -57,7 +57,7 @@ export class LongBlockPasses implements BlockPasses {
       : (await this.before(call, false, "")).read;
     const result: AttentionResult = saved
       ? { attended: saved.attended!, logSum: saved.logSum! }
-      : await this.attention.forward(scope, inputs.row, window, read);
+      : await this.attention.forward(scope, inputs.bias, window, read);
     const { attended } = result;
     const whole = saved !== undefined;
     const all = { ...inputs.positions(layer), ...feeds, ...saved, x };
@@ -67,7 +67,7 @@ export class LongBlockPasses implements BlockPasses {
       (executable) =>
         sums.run(scope, executable, group, { ...all, attended, dy }, { dx: "dx after", dattended: "dattended" }),
     );
-    const { q, k, v } = await this.attention.backward(scope, inputs.row, window, read, result, after.dattended!);
+    const { q, k, v } = await this.attention.backward(scope, inputs.bias, window, read, result, after.dattended!);
     scope.free(after.dattended!);
     const before = await this.sessions.use(
       this.key(`backward before ${whole}`),

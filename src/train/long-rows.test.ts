@@ -4,6 +4,7 @@ import { fixtureWeights } from "../../tests/support/fixture-model.js";
 import { BlockForward } from "../model/block-forward.js";
 import { LongAttention } from "../model/long-attention.js";
 import { PackedModel } from "../model/packed-model.js";
+import { RowBias } from "../model/row-bias.js";
 import { adapterShape } from "../peft/targets.js";
 import { Random } from "../random/counter.js";
 import { Device, hostTensor, TensorPool, TensorScope } from "../runtime/device.js";
@@ -83,9 +84,11 @@ describe("a row whose attention goes block by block", () => {
     const run = async (oneGraphTokens: number) => {
       const scope = new TensorScope(device, new TensorPool(device));
       const blocks = new BlockForward(weights.config, device, oneGraphTokens);
-      const x = await scope.upload("float32", model.embed(row), [row.tokens.length, weights.config.hiddenSize]);
+      const x = await model.embed(scope, row);
       const feeds = { ...(await model.parameters.feeds(0, scope)), x };
-      const { y, k, v } = await blocks.run(scope, await model.rowInputs(row), 0, feeds, "y", { keysValues: true });
+      const { y, k, v } = await blocks.run(scope, await model.rowInputs(scope, row), 0, feeds, "y", {
+        keysValues: true,
+      });
       await blocks.dispose();
       return [y, k!, v!].map((tensor) => tensor.data as Float32Array);
     };
@@ -107,8 +110,9 @@ describe("a row whose attention goes block by block", () => {
     const run = async (queries: number, keys: number) => {
       const scope = new TensorScope(device, new TensorPool(device));
       const attention = new LongAttention(config, device, { queries, keys });
-      const result = await attention.forward(scope, row, window, inputs);
-      const gradients = await attention.backward(scope, row, window, inputs, result, dy);
+      const bias = new RowBias(row, scope);
+      const result = await attention.forward(scope, bias, window, inputs);
+      const gradients = await attention.backward(scope, bias, window, inputs, result, dy);
       await attention.dispose();
       return [result.attended, ...Object.values(gradients)].map((tensor) => tensor.data as Float32Array);
     };

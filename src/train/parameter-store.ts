@@ -19,7 +19,7 @@ async function parameter(
   dims: readonly number[],
   data: Float32Array,
 ): Promise<Parameter> {
-  const zeros = () => device.upload("float32", new Float32Array(data.length), dims);
+  const zeros = () => device.zeros(dims);
   return {
     name,
     dims,

@@ -4,15 +4,17 @@
  */
 import type { Adapter } from "../model/adapter.js";
 import { BlockForward } from "../model/block-forward.js";
-import { embedTokens } from "../model/embedding.js";
+import { embedRow, embedTokens } from "../model/embedding.js";
 import { ONE_GRAPH_TOKENS } from "../model/long-attention.js";
 import { PackedModel } from "../model/packed-model.js";
 import type { PackedRow } from "../model/packed-row.js";
 import { type DecoderWeights, embedFrom } from "../model/weights.js";
 import { type Device, type Parameter, type Tensor, TensorPool, TensorScope } from "../runtime/device.js";
+import type { DropoutKey } from "./dropout-mask.js";
+import { addRowGradients } from "./embedding-gradient.js";
 import type { TrainingRow } from "./examples.js";
 import { GradientSums } from "./gradient-sums.js";
-import { type DropoutKey, LayerRunner } from "./layer-runner.js";
+import { LayerRunner } from "./layer-runner.js";
 import { LossHead } from "./loss.js";
 import { adapterGroups, fullGroups, type ParameterGroup } from "./parameter-store.js";
 
@@ -82,11 +84,10 @@ export class TrainingModel {
   accumulate(batch: TrainingRow, normaliser: number, dropoutKey: DropoutKey): Promise<number> {
     const { row } = batch;
     return this.inScope(async (scope) => {
-      const trace = await this.runner.forward(scope, batch, await this.embed(row), dropoutKey);
+      const trace = await this.runner.forward(scope, batch, await this.embed(scope, row), dropoutKey);
       const hidden = trace.states[trace.states.length - 1]!;
-      const { loss, dx } = await this.head.lossAndGradient({ batch, hidden, normaliser }, this.sums);
-      const dy = await scope.upload("float32", dx, hidden.dims);
-      const gradient = await this.runner.backward(scope, batch, trace, dy, this.sums);
+      const { loss, dx } = await this.head.lossAndGradient(scope, { batch, hidden, normaliser }, this.sums);
+      const gradient = await this.runner.backward(scope, batch, trace, dx, this.sums);
       if (!this.options.adapter) await this.addEmbeddingGradient(row, gradient);
       return loss;
     });
@@ -95,11 +96,11 @@ export class TrainingModel {
   /** Σ of the losses at a row's targets, without gradients or dropout, and how many targets there are. */
   evaluate(batch: TrainingRow): Promise<{ loss: number; targets: number }> {
     const { row, targets } = batch;
-    const { layers, hiddenSize } = this.weights.config;
+    const { layers } = this.weights.config;
     const adapter = this.runner.graphAdapter;
     return this.inScope(async (scope) => {
-      const inputs = await this.model.rowInputs(row);
-      let x = await scope.upload("float32", await this.embed(row), [row.tokens.length, hiddenSize]);
+      const inputs = await this.model.rowInputs(scope, row);
+      let x = await this.embed(scope, row);
       for (let layer = 0; layer < layers; layer++) {
         this.options.signal?.throwIfAborted();
         x = await this.inScope(async (weights) => {
@@ -109,7 +110,7 @@ export class TrainingModel {
           return y;
         });
       }
-      return { loss: await this.head.loss({ batch, hidden: x, normaliser: 1 }), targets };
+      return { loss: await this.head.loss(scope, { batch, hidden: x, normaliser: 1 }), targets };
     });
   }
 
@@ -133,33 +134,22 @@ export class TrainingModel {
     return this.groups[this.groups.length - 1]!.parameters.find(({ name }) => name === "positions");
   }
 
-  private async embed(row: PackedRow): Promise<Float32Array> {
-    if (this.options.adapter) return this.model.embed(row);
+  private embed(scope: TensorScope, row: PackedRow): Promise<Tensor> {
+    if (this.options.adapter) return this.model.embed(scope, row);
     const { config } = this.weights;
-    const table = (await this.device.download(this.embedding.value)) as Float32Array;
-    const learned = this.positions && ((await this.device.download(this.positions.value)) as Float32Array);
-    return embedTokens(
-      { config, embed: embedFrom(table, config.hiddenSize), positions: learned },
-      row.tokens,
-      row.positions,
-    );
+    const [table, learned] = [this.embedding.value, this.positions?.value];
+    const onHost = async (): Promise<Float32Array> => {
+      const embed = embedFrom((await this.device.download(table)) as Float32Array, config.hiddenSize);
+      const positions = learned && ((await this.device.download(learned)) as Float32Array);
+      return embedTokens({ config, embed, positions }, row.tokens, row.positions);
+    };
+    return embedRow(scope, config, row, onHost, async () => ({ table, learned }));
   }
 
-  private async addEmbeddingGradient(row: PackedRow, dx: Tensor): Promise<void> {
-    const { hiddenSize, embeddingScale } = this.weights.config;
-    const from = (await this.device.download(dx)) as Float32Array;
-    const addTo = async (parameter: Parameter, places: Int32Array, factor: number): Promise<void> => {
-      const sum = (await this.device.download(parameter.gradient)) as Float32Array;
-      for (let i = 0; i < row.used; i++) {
-        const at = places[i]! * hiddenSize;
-        for (let j = 0; j < hiddenSize; j++) sum[at + j]! += from[i * hiddenSize + j]! * factor;
-      }
-      const before = parameter.gradient;
-      parameter.gradient = await this.device.upload("float32", sum, parameter.dims);
-      this.device.free(before);
-    };
-    await addTo(this.embedding, row.tokens, embeddingScale);
-    if (this.positions) await addTo(this.positions, row.positions, 1);
+  private async addEmbeddingGradient({ tokens, positions, used }: PackedRow, dx: Tensor): Promise<void> {
+    const { embeddingScale } = this.weights.config;
+    await addRowGradients(this.device, this.embedding, tokens.subarray(0, used), dx, embeddingScale);
+    if (this.positions) await addRowGradients(this.device, this.positions, positions.subarray(0, used), dx, 1);
   }
 
   /** Frees the compiled graphs and what the model holds on the device; the model cannot be used after it. */

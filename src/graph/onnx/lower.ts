@@ -7,7 +7,16 @@ import { ProtobufWriter } from "./protobuf.js";
 const IR_VERSION = 8;
 const OPSET = 18;
 
-const ELEMENT_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
+const ELEMENT_TYPE: Record<DType, number> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  uint32: 12,
+};
 
 /** TensorProto.DataLocation.EXTERNAL */
 const EXTERNAL = 1;

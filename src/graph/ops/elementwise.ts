@@ -25,6 +25,7 @@ export const erf = (x: Value): Value => unary("Erf", x);
 /** x itself, as a constant for differentiation: no gradient flows back through it. */
 export const detach = (x: Value): Value => unary("Identity", x);
 export const lessOrEqual = (a: Value, b: Value): Value => binary("LessOrEqual", a, b, "bool");
+export const equal = (a: Value, b: Value): Value => binary("Equal", a, b, "bool");
 export const and = (a: Value, b: Value): Value => binary("And", a, b);
 export const or = (a: Value, b: Value): Value => binary("Or", a, b);
 
@@ -46,7 +47,16 @@ export function where(condition: Value, a: Value, b: Value): Value {
   return a.graph.node("Where", [condition, a, b], [{ dtype: a.dtype, shape }])[0]!;
 }
 
-const ONNX_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 };
+const ONNX_TYPE: Record<DType, number> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  uint32: 12,
+};
 
 /** Type conversion. Has no derivative: masks and indices are what is converted. */
 export function cast(x: Value, dtype: DType): Value {

@@ -100,6 +100,12 @@ export function expandLike(x: Value, like: Value): Value {
   return graph.node("Expand", [x, target], [{ dtype: x.dtype, shape: like.shape }])[0]!;
 }
 
+/** Rows of x at `indices`, int32: the shape of the indices with that of a row behind. Has no derivative. */
+export function rowsAt(x: Value, indices: Value): Value {
+  const shape = [...indices.shape, ...x.shape.slice(1)];
+  return x.graph.node("Gather", [x, indices], [{ dtype: x.dtype, shape }])[0]!;
+}
+
 /** For each row of x [n, m], the element at column `indices` int32 or int64 [n, 1]; result [n, 1]. */
 export function pick(x: Value, indices: Value): Value {
   const attributes = { axis: { int: 1 } };

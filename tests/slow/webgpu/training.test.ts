@@ -1,6 +1,6 @@
 /**
  * One training step on WebGPU equals the processor's, and no node falls back to the processor. Runs where a Vulkan,
- * Metal or D3D12 driver is found: SwiftShader (software, as Chromium ships it) is enough; VK_DRIVER_FILES names it.
+ * Metal or D3D12 driver is found (available.ts).
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -13,6 +13,7 @@ import { Device, type DeviceName } from "../../../src/runtime/device.js";
 import { trainingRow } from "../../../src/train/examples.js";
 import { AdamW } from "../../../src/train/optimiser.js";
 import { TrainingModel } from "../../../src/train/training-model.js";
+import { webgpuAvailable } from "./available.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const golden = JSON.parse(readFileSync(`${root}src/train/fixtures/lora.json`, "utf8")) as {
@@ -62,15 +63,7 @@ async function train(name: DeviceName, { steps = 2, oneGraphTokens }: Training =
   return { losses, values, live, resident, left: device.liveTensors };
 }
 
-const available = await Device.open({ device: "webgpu" }).then(
-  () => true,
-  (error: Error) => {
-    console.warn(`WebGPU tests are left out: ${error.message}`);
-    return false;
-  },
-);
-
-describe.runIf(available)("training on WebGPU", () => {
+describe.runIf(await webgpuAvailable())("training on WebGPU", () => {
   it.each([
     ["in one graph", undefined],
     ["with attention block by block", 0],
