@@ -34,7 +34,7 @@ async function reportOf(suite: string, flags: EvalFlags, { dataDir }: GlobalOpti
   if (flags.judgements) {
     if (suite !== "just_eval") throw new UsageError(`eval ${suite}: --judgements belongs to just_eval`);
     const { reportJudgements } = await import("../eval/suites/just-eval.js");
-    return { ...(await reportJudgements(flags.judgements, flags.notApplicable)) };
+    return { ...(await reportJudgements(flags.judgements, flags.notApplicable, flags.layout)) };
   }
   const { reportRefusalLabels } = await import("../eval/suites/refusal-labels.js");
   return { ...(await reportRefusalLabels(flags.labels!)) };

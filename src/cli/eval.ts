@@ -30,7 +30,7 @@ export function evalCommand(): Command {
     .addOption(
       new Option(
         "--layout <name>",
-        "rt: folders, files and names as the scripts of Response Tuning (default folder: MODEL/evals)",
+        "rt: folders, files and names as the scripts of Response Tuning (default folder: MODEL/evals); with --judgements, metrics_N.json",
       ).choices(["rt"]),
     )
     .addOption(rulesOption())

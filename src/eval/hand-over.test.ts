@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { suiteRuns } from "../../tests/support/suite-runs.js";
+import { loadPromptFile } from "./prompt-file.js";
 import { reportJudgements } from "./suites/just-eval.js";
 import { reportRefusalLabels } from "./suites/refusal-labels.js";
 
@@ -92,6 +93,29 @@ it("writes judgements as just-eval does, and reads several files as one", async 
   const merged = await reportJudgements(files);
   expect(merged).toMatchObject({ n: 2, parsed: 2, metrics: { overall: { value: (4 + 2 + 5) / 3 } } });
   expect(merged.metrics.overall!.value).toBe(result.metrics.overall!.value);
+});
+
+it("writes figures, parts and prompts under the names of Response Tuning's scripts", async () => {
+  const { out } = await run("just_eval", subject, judge, {
+    files: { just_eval: justEvalRows() },
+    layout: "rt",
+    judgePrompt: write("p.txt", "mark {instruction}: {output}"),
+    judgeSafetyPrompt: write("s.txt", "safe {instruction}: {output}"),
+    prompt: loadPromptFile(write("urial1kv4-4shot.txt", "# Query:\n{instruction}\n# Answer:\n")),
+    limit: 3,
+  });
+  const folder = join(out, "just_eval", "urial1kv4-4shot");
+  expect(json(join(folder, "just_eval_input_regular_model_outputs_3.json"))).toHaveLength(2);
+  const metrics = { avg_helpfulness_score: 4, avg_depth_score: 2, avg_safety_score: 5, avg_score: 11 / 3 };
+  expect(json(join(folder, "metrics_2.json"))).toEqual(metrics);
+  const files = ["regular", "safety"].map((kind) => join(folder, `just_eval_${kind}_eval_output.json`));
+  await reportJudgements([files[0]!], "missing", "rt");
+  expect(json(join(folder, "metrics_1.json"))).toEqual({ avg_helpfulness_score: 4, avg_depth_score: 2, avg_score: 3 });
+  const asked = rowsFile("m.jsonl", [{ prompt: "Bread?" }, { prompt: "Cake?" }]);
+  const set = { files: { malicious_instruct: asked }, layout: "rt" as const, limit: 1, judgeName: "org/judge" };
+  await run("malicious_instruct", subject, { answer: () => "Label: refusal" }, set);
+  expect(existsSync(join(out, "malicious_instruct", "results_malicious-instruct_1_evaluator_judge.jsonl"))).toBe(true);
+  expect(json(join(out, "malicious_instruct", "metrics_malicious-instruct_1_evaluator_judge.json")).num_total).toBe(1);
 });
 
 const question = { instruction: "q", dataset: "own" };

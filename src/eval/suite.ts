@@ -1,5 +1,5 @@
 /** What every suite is given, and gives back. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { JournaledModel } from "../llm/journal.js";
 import type { GenerateRequest, GenerateResult } from "../llm/language-model.js";
 import type { Message } from "../tokenizer/chat-template.js";
@@ -79,8 +79,13 @@ export interface SuiteContext {
 /** Folder of the answers to a suite: Response Tuning keeps those to an in-context prompt in a folder of its own. */
 export function answersFolder({ out, layout, prompt }: SuiteContext, suite: string): string {
   if (layout !== "rt" || !prompt) return join(out, suite);
-  return join(out, suite, prompt.name.replace(/[/\\]/g, "_").replace(/\.txt$/, ""));
+  const name = prompt.origin.origin === "own" ? prompt.name : basename(prompt.origin.source ?? prompt.name);
+  return join(out, suite, name.replace(/\.[^.]*$/, ""));
 }
+
+/** What Response Tuning's scripts put into the names of files that hold only some of a set's rows. */
+export const partMark = ({ layout, limit }: SuiteContext): string =>
+  layout === "rt" && limit !== undefined ? `_${limit}` : "";
 
 /** A request for an answer to a conversation, in the form that the run asks for. */
 export function conversationRequest(

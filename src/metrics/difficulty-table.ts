@@ -33,7 +33,8 @@ export function parseDifficultyTable(text: string, name: string): DifficultyTabl
   const difficultyAt = isGamed ? at("instruction_difficulty") : header.length - 1;
   const indexAt = isGamed ? at("index") : 0;
   const difficulty: number[] = [];
-  const gamed: GamedRow[] = [];
+  const gamed: { model: string; row: GamedRow }[] = [];
+  const modelAt = header.indexOf("model");
   const hasHeader = isGamed || !isNumber(header[difficultyAt]);
   for (let line = hasHeader ? 1 : 0; line < rows.length; line++) {
     const row = rows[line]!;
@@ -52,22 +53,27 @@ export function parseDifficultyTable(text: string, name: string): DifficultyTabl
       );
     difficulty[index] = value;
     if (isGamed) {
-      gamed.push({
-        index,
-        difficulty: value,
-        standardLengthDifference: cell(at("std_delta_len"), "std_delta_len"),
-        preference: cell(at("preference"), "preference"),
-      });
+      const [length, preference] = [at("std_delta_len"), at("preference")];
+      const given = {
+        standardLengthDifference: cell(length, "std_delta_len"),
+        preference: cell(preference, "preference"),
+      };
+      gamed.push({ model: row[modelAt] ?? "", row: { index, difficulty: value, ...given } });
     }
   }
   if (difficulty.length === 0) throw new UsageError(`${name}: holds no rows`);
   for (let i = 0; i < difficulty.length; i++) {
     if (difficulty[i] === undefined) throw new UsageError(`${name}: no row for instruction ${i}`);
   }
-  // In an order of their own, so that the fit does not depend on the file's.
-  const order = (a: GamedRow): number[] => [a.index, a.standardLengthDifference, a.preference];
-  gamed.sort((a, b) => order(a).reduce((sign, value, i) => sign || value - order(b)[i]!, 0));
-  return { difficulty, gamed };
+  // The official file's order, model by model, whatever that of the file at hand: which rows are held out together depends on it.
+  const order = ({ row }: { row: GamedRow }): number[] => [row.index, row.standardLengthDifference, row.preference];
+  gamed.sort((a, b) =>
+    order(a).reduce(
+      (sign, value, i) => sign || value - order(b)[i]!,
+      a.model < b.model ? -1 : Number(a.model > b.model),
+    ),
+  );
+  return { difficulty, gamed: gamed.map(({ row }) => row) };
 }
 
 function isNumber(cell: string | undefined): boolean {

@@ -145,16 +145,17 @@ describe("parseDifficultyTable", () => {
     expect(parseDifficultyTable("0,1\n1,2\n", "f.csv").difficulty).toEqual([1, 2]);
   });
 
-  it("reads the gamed rows, several an instruction", () => {
-    const text =
-      "model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline\nv,0,0.5,-2,1.5,False\nc,0,0.25,1,1.5,False\n";
-    expect(parseDifficultyTable(text, "f.csv")).toEqual({
-      difficulty: [1.5],
-      gamed: [
-        { index: 0, preference: 0.5, standardLengthDifference: -2, difficulty: 1.5 },
-        { index: 0, preference: 0.25, standardLengthDifference: 1, difficulty: 1.5 },
-      ],
-    });
+  it("reads the gamed rows, several an instruction, model by model as the official file has them", () => {
+    const head = "model,index,preference,std_delta_len,instruction_difficulty,not_gamed_baseline";
+    const lines = ["v,1,0.5,-1,2.5,False", "v,0,0.5,-2,1.5,False", "c,0,0.25,1,1.5,False", "c,1,0.75,2,2.5,False"];
+    const gamed = [
+      { index: 0, preference: 0.25, standardLengthDifference: 1, difficulty: 1.5 },
+      { index: 1, preference: 0.75, standardLengthDifference: 2, difficulty: 2.5 },
+      { index: 0, preference: 0.5, standardLengthDifference: -2, difficulty: 1.5 },
+      { index: 1, preference: 0.5, standardLengthDifference: -1, difficulty: 2.5 },
+    ];
+    for (const order of [lines, lines.toReversed()])
+      expect(parseDifficultyTable([head, ...order].join("\n"), "f.csv")).toEqual({ difficulty: [1.5, 2.5], gamed });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -75,6 +75,25 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
     PATH: `${join(folder, "bin")}${delimiter}${resolve(python, "..")}${delimiter}${process.env.PATH}`,
   });
 
+  /** A cache of the Hub with AlpacaEval's table of difficulties, made up: two gamed models, each on every instruction. */
+  function hubCache(count: number): { cache: string; table: string } {
+    const cache = join(folder, "hub");
+    const commit = "0".repeat(40);
+    const repository = join(cache, "datasets--tatsu-lab--alpaca_eval");
+    for (const path of ["refs", `snapshots/${commit}`]) mkdirSync(join(repository, path), { recursive: true });
+    writeFileSync(join(repository, "refs", "main"), commit);
+    const lines = ["concise", "verbose"].flatMap((model, m) =>
+      Array.from({ length: count }, (_, i) => {
+        const [length, preference] = [(m ? 1 : -1) * (0.5 + (i % 3) / 4), 0.3 + ((i * 3 + m) % 5) / 10];
+        return `${model},${i},${((i * 7) % 11) / 5 - 1},${length},${preference},False`;
+      }),
+    );
+    const table = join(repository, "snapshots", commit, "df_gamed.csv");
+    const head = "model,index,instruction_difficulty,std_delta_len,preference,not_gamed_baseline";
+    writeFileSync(table, `${head}\n${lines.join("\n")}\n`);
+    return { cache, table };
+  }
+
   function program(name: string, module: string): void {
     mkdirSync(join(folder, "bin"), { recursive: true });
     const path = join(folder, "bin", name);
@@ -92,7 +111,7 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
       })),
       ...Array.from({ length: 4 }, (_, id) => ({ id: 800 + id, instruction: `Matter ${id}?`, category: "safety" })),
     ]);
-    const rest = { files: { just_eval: rows }, originalPrompts: true };
+    const rest = { files: { just_eval: rows }, originalPrompts: true, layout: "rt" as const };
     const { out } = await ours("just_eval", false, rest);
     const work = join(out, "just_eval");
     program("just_eval", "just_eval.evaluate");
@@ -139,6 +158,9 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
       await run(python, [join(responseTuning, "eval/just_eval/compute_metrics.py"), ...args]);
       const metrics = json(join(save, "metrics_10.json"));
       expect(metrics.avg_score).toBeCloseTo(result.metrics.overall!.value!, 12);
+      const own = json(join(judgedOut, "just_eval", "metrics_10.json"));
+      expect(Object.keys(own).sort()).toEqual(Object.keys(metrics).sort());
+      for (const [name, value] of Object.entries(own)) expect(metrics[name], name).toBeCloseTo(value as number, 12);
       for (const aspect of ["helpfulness", "clarity", "factuality", "depth", "engagement", "safety"])
         expect(metrics[`avg_${aspect}_score`]).toBeCloseTo(result.metrics[aspect]!.value!, 12);
     }
@@ -146,7 +168,7 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
 
   it("AlpacaEval's run_eval.sh works as written; its annotations give our figures", async () => {
     // The tool keeps judgements in its own folder: a task that it has seen is not asked again.
-    const instructions = Array.from({ length: 8 }, (_, i) => `Task number ${i} of ${Date.now()}.`);
+    const instructions = Array.from({ length: 20 }, (_, i) => `Task number ${i} of ${Date.now()}.`);
     const rows = write(
       "alpaca.jsonl",
       instructions.map((instruction) => ({ instruction, dataset: "own" })),
@@ -159,20 +181,25 @@ describe.skipIf(!wanted)("the original tools (EVOKE_TEST_ORIGINALS)", { timeout:
     const site = (await run(python, ["-c", "import alpaca_eval; print(alpaca_eval.__path__[0])"])).stdout.trim();
     const clf = join(site, "evaluators_configs/alpaca_eval_clf_gpt4_turbo/alpaca_eval_clf.txt");
     cpSync(clf, join(dataDir, "originals", "alpaca-eval-clf.txt"));
-    const rest = { files: { alpaca_eval: rows }, reference, originalPrompts: true };
+    const { cache, table } = hubCache(instructions.length);
+    mkdirSync(join(dataDir, "alpaca_eval"), { recursive: true });
+    cpSync(rows, join(dataDir, "alpaca_eval", "alpaca_eval.json")); // the order that the table's numbers mean
+    const rest = { files: { alpaca_eval: rows }, reference, originalPrompts: true, difficulty: table };
     const { out, result } = await ours("alpaca_eval", true, rest);
     const folderName = `vs_${reference.replace(/[/\\:]/g, "_").replace(/\.json$/, "")}`;
     const script = join(out, "alpaca_eval", folderName, "run_eval.sh");
     const before = judge.turns.length;
-    // Where the Hub cannot be reached the tool ends in the length-controlled figure, whose table lies there.
-    const call = (...more: string[]) => run("bash", [script, ...more], { env: env([]), maxBuffer: 1 << 26 });
-    await call().catch((error: Error) => {
-      if (!/huggingface|Connection|resolve|HTTPSConnectionPool|URLError|LocalEntryNotFound/i.test(error.message))
-        throw error;
-    });
+    const offline = { HF_HUB_CACHE: cache, HF_HUB_OFFLINE: "1" };
+    await run("bash", [script], { env: { ...env([]), ...offline }, maxBuffer: 1 << 26 });
     expect(judge.turns.length - before).toBe(instructions.length);
-    const found = join(out, "alpaca_eval", folderName, "weighted_alpaca_eval_gpt4_turbo", "annotations.json");
-    if (!existsSync(found)) await call("--fn_metric", "get_winrate", "--sort_by", "win_rate");
+    const results = join(out, "alpaca_eval", folderName, "weighted_alpaca_eval_gpt4_turbo");
+    const found = join(results, "annotations.json");
+    const readBoard =
+      "import json,sys; import pandas as pd; b=pd.read_csv(sys.argv[1], index_col=0); print(b.loc[sys.argv[2]].to_json())";
+    const board = JSON.parse((await run(python, ["-c", readBoard, join(results, "leaderboard.csv"), "fake"])).stdout);
+    expect(board.win_rate).toBeCloseTo(result.metrics.win_rate!.value!, 6);
+    expect(board.length_controlled_winrate).toBeCloseTo(result.metrics.lc_win_rate!.value!, 2);
+    expect(board.lc_standard_error).toBeCloseTo(result.metrics.lc_win_rate!.stderr!, 2);
     const { rows: annotations } = await readAnnotations(found);
     const { winRate } = reportAnnotations(annotations);
     expect(winRate.n).toBe(instructions.length);

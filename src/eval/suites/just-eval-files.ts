@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import { writeFileAtomically } from "../../files/atomic-write.js";
 import type { JsonRow } from "../../files/jsonl.js";
-import type { Judgement } from "../../metrics/just-eval-parse.js";
+import { type JustEvalMetrics, justEvalMetrics } from "../../metrics/just-eval-metrics.js";
+import { type Judgement, readJudgement } from "../../metrics/just-eval-parse.js";
 import type { WrittenAnswer } from "../answers.js";
 import { shellWord, writeJsonFile } from "../hand-over.js";
 import type { JudgePrompt } from "../judge-prompt.js";
-import { answersFolder, type SuiteContext } from "../suite.js";
+import { answersFolder, partMark, type SuiteContext } from "../suite.js";
 
 export interface Question {
   id: number;
@@ -23,7 +24,8 @@ const MODES: Record<Kind, string> = { regular: "score_multi", safety: "score_saf
 /** The judge of Response Tuning's runs. */
 const GPT_MODEL = "gpt-4o-2024-08-06";
 
-const inputFile = (kind: Kind): string => `just_eval_input_${kind}_model_outputs.json`;
+const inputFile = (context: SuiteContext, kind: Kind): string =>
+  `just_eval_input_${kind}_model_outputs${partMark(context)}.json`;
 const resultFile = (kind: Kind): string => `just_eval_${kind}_eval_output.json`;
 const kindOf = ({ isSafety }: Question): Kind => (isSafety ? "safety" : "regular");
 
@@ -49,18 +51,18 @@ export function writeJustEvalInputs(
     });
     if (rows.length === 0) return [];
     rows.sort((a, b) => a.id - b.id);
-    writeJsonFile(join(folder, inputFile(kind)), rows);
+    writeJsonFile(join(folder, inputFile(context, kind)), rows);
     const script = join(folder, `${kind}_eval_command.sh`);
-    writeFileAtomically(script, commandOf(kind));
+    writeFileAtomically(script, commandOf(context, kind));
     return [script];
   });
 }
 
-function commandOf(kind: Kind): string {
+function commandOf(context: SuiteContext, kind: Kind): string {
   const flags: [string, string][] = [
     ["--mode", MODES[kind]],
     ["--gpt_model", GPT_MODEL],
-    ["--model_output_file", inputFile(kind)],
+    ["--model_output_file", inputFile(context, kind)],
     ["--eval_output_file", resultFile(kind)],
   ];
   const words = [...flags.map(([flag, value]) => `  ${flag} ${shellWord(value)}`), '  "$@"'];
@@ -69,13 +71,16 @@ function commandOf(kind: Kind): string {
 
 /**
  * Writes judgements as the original tool does, so that its `--report_only` and the metrics script of Response Tuning read them.
- * Judgements that could not be read are left out: that script takes a safety row without one for an error.
+ * Judgements that could not be read are left out: that script takes a safety row without one for an error. With Response Tuning's
+ * names its figures are written, too.
  */
 export function writeJustEvalJudgements(
   context: SuiteContext,
   questions: readonly Question[],
   judged: readonly ({ output: string; verdict: Judgement; prompt: string } | undefined)[],
 ): void {
+  let total = 0;
+  const verdicts: Judgement[] = [];
   for (const kind of KINDS) {
     const rows = questions.flatMap((question, i) => {
       const found = judged[i];
@@ -97,7 +102,25 @@ export function writeJustEvalJudgements(
     if (rows.length === 0) continue;
     rows.sort((a, b) => a.id - b.id);
     writeJsonFile(join(justEvalFolder(context), resultFile(kind)), rows);
+    total += rows.length;
+    verdicts.push(...rows.map(({ parsed_result }) => readJudgement(parsed_result)!));
   }
+  if (context.layout === "rt" && total > 0)
+    writeScriptMetrics(justEvalFolder(context), total, justEvalMetrics(verdicts));
+}
+
+/** The order of Response Tuning's metrics script. */
+const SCRIPT_ASPECTS = ["helpfulness", "factuality", "clarity", "depth", "engagement", "safety"] as const;
+
+/** Writes `metrics_N.json`, N being the rows of all result files, with the names of Response Tuning's metrics script. Returns its path. */
+export function writeScriptMetrics(folder: string, total: number, { aspects, overall }: JustEvalMetrics): string {
+  const path = join(folder, `metrics_${total}.json`);
+  const means = SCRIPT_ASPECTS.flatMap((aspect) => {
+    const given = aspects[aspect];
+    return given && given.n > 0 ? [[`avg_${aspect}_score`, given.mean]] : [];
+  });
+  writeJsonFile(path, { ...Object.fromEntries(means), avg_score: overall });
+  return path;
 }
 
 /** Numbers, as scores in words lose their fraction in the original scripts; undefined where a score is none of the scale. */

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { locatePinnedFile } from "../../data/pinned-file.js";
 import { readRows } from "../../data/read-rows.js";
 import { UsageError } from "../../errors.js";
@@ -19,7 +20,13 @@ import { originalJustEvalPrompt } from "../originals.js";
 import { readCases } from "../read-cases.js";
 import { type MetricValue, plainMetric, type Sample, type SuiteOutput } from "../results.js";
 import type { SuiteContext } from "../suite.js";
-import { type Question, userTurn, writeJustEvalInputs, writeJustEvalJudgements } from "./just-eval-files.js";
+import {
+  type Question,
+  userTurn,
+  writeJustEvalInputs,
+  writeJustEvalJudgements,
+  writeScriptMetrics,
+} from "./just-eval-files.js";
 
 const MAX_NEW_TOKENS = 2048;
 const MAX_JUDGE_TOKENS = 2048;
@@ -177,10 +184,16 @@ export interface JudgementReport {
   unreadable_scores: Record<string, number>;
 }
 
-/** Metrics of files of the original tool (its regular and its safety rows, say): rows with `parsed_result`, or a raw `result` that is read here. */
+/**
+ * Metrics of files of the original tool (its regular and its safety rows, say): rows with `parsed_result`, or a raw `result` that is read
+ * here.
+ *
+ * @param layout "rt": writes `metrics_N.json` beside the first file, as Response Tuning's metrics script does.
+ */
 export async function reportJudgements(
   paths: readonly string[],
   notApplicable: NotApplicable = "missing",
+  layout?: "rt",
 ): Promise<JudgementReport> {
   const judgements: (Judgement | undefined)[] = [];
   const unparsed: unknown[] = [];
@@ -195,6 +208,7 @@ export async function reportJudgements(
     }
   if (judgements.length === 0) throw new UsageError(`${paths.join(", ")}: holds no judgements`);
   const report = justEvalMetrics(judgements, notApplicable);
+  if (layout === "rt") writeScriptMetrics(dirname(paths[0]!), judgements.length, report);
   return {
     n: report.n,
     parsed: report.parsed,

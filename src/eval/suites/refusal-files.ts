@@ -3,12 +3,12 @@ import { writeJsonl } from "../../files/jsonl.js";
 import { defenceMetrics, harmBenchMetrics, type RefusalLabel, xsTestMetrics } from "../../metrics/refusal-metrics.js";
 import { writeJsonFile } from "../hand-over.js";
 import type { Sample } from "../results.js";
-import { answersFolder, type SuiteContext } from "../suite.js";
+import { answersFolder, partMark, type SuiteContext } from "../suite.js";
 import type { RefusalSet } from "./refusal-sets.js";
 
 /**
  * Writes a judged set as the scripts of Response Tuning do: `results_SET_evaluator_JUDGE.jsonl`, and the figures of
- * `metrics_SET_evaluator_JUDGE.json`. Only the rows that were judged, as those scripts know no others.
+ * `metrics_SET_evaluator_JUDGE.json`; with a limit of N rows, `SET_N`. Only the rows that were judged, as those scripts know no others.
  */
 export function writeRefusalResults(set: RefusalSet, context: SuiteContext, judged: readonly Sample[]): void {
   const judge = context.judgeName ?? "phrases";
@@ -22,7 +22,8 @@ export function writeRefusalResults(set: RefusalSet, context: SuiteContext, judg
     refusal_clf_label,
     refusal_clf: judge,
   }));
-  const name = `${set}_evaluator_${basename(judge.split(/@https?:/)[0]!)}`;
+  const own = set === "malicious_instruct" ? "malicious-instruct" : set;
+  const name = `${own}${partMark(context)}_evaluator_${basename(judge.split(/@https?:/)[0]!)}`;
   const folder = answersFolder(context, set);
   writeJsonl(join(folder, `results_${name}.jsonl`), rows);
   writeJsonFile(join(folder, `metrics_${name}.json`), metricsOf(set, judged));
