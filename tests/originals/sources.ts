@@ -1,6 +1,7 @@
 /** Where the original tools' code comes from: a folder of checkouts, or their repositories at pinned commits. */
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ORIGINAL_FLAGS } from "../support/original-flags.js";
 
 const GITHUB = process.env.EVOKE_GITHUB_MIRROR ?? "https://raw.githubusercontent.com";
 
@@ -19,11 +20,15 @@ const SOURCES = {
   },
   "response-tuning": {
     at: "seokhyunan/response-tuning/65b848e40bdeb01dd80b17b0eadad4d1901d8f6a",
-    files: ["eval/just_eval/compute_metrics.py", "eval/safety_eval_utils.py"],
+    files: ["eval/safety_eval_utils.py", ...Object.keys(ORIGINAL_FLAGS["response-tuning"]!)],
   },
   "self-instruct": {
     at: "yizhongw/self-instruct/0b26ccaa415992100fa32df62d41b994cf928e23",
-    files: ["self_instruct/prepare_for_finetuning.py"],
+    files: Object.keys(ORIGINAL_FLAGS["self-instruct"]!),
+  },
+  "lm-evaluation-harness": {
+    at: "EleutherAI/lm-evaluation-harness/4e7e0d47f33bc71070c1d38394bafbb52b117163",
+    files: ["lm_eval/_cli/run.py"],
   },
 } as const;
 
