@@ -2,6 +2,7 @@ import { FailureError, UsageError } from "../errors.js";
 import type { GenerateRequest, GenerateResult, LanguageModel } from "../llm/language-model.js";
 import { promptTurns } from "../llm/prompt-turns.js";
 import { ModelUnavailableError } from "../llm/usage.js";
+import { withoutThoughts } from "../metrics/judge-reply.js";
 import { Random } from "../random/counter.js";
 import { PY_SPACE, strip } from "./python-text.js";
 
@@ -105,8 +106,8 @@ export function markerPattern(marker: string): RegExp {
   return new RegExp(`${marker.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}[${PY_SPACE}]*([^]*)`, "i");
 }
 
-/** The text after the first marker, trimmed; undefined when there is none. */
+/** The text after the first marker behind a reasoning model's thoughts, trimmed; undefined when there is none. */
 export function extractRefined(answer: string, pattern: RegExp): string | undefined {
-  const text = strip(pattern.exec(answer)?.[1] ?? "");
+  const text = strip(pattern.exec(withoutThoughts(answer))?.[1] ?? "");
   return text === "" ? undefined : text;
 }

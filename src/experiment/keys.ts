@@ -15,7 +15,7 @@ import type { Job, ModelRef, SelfInstructJob } from "./step.js";
  */
 const VERSIONS: Readonly<Record<StepKind, number>> = {
   prepare: 1,
-  refine: 1,
+  refine: 2,
   mix: 1,
   "self-instruct": 1,
   train: 1,
