@@ -10,7 +10,7 @@ export interface ChatModel {
   /** The exact text that the model reads for a conversation; undefined where a server hides it. */
   render(messages: Message[]): string | undefined;
   /** Tokens that the model reads for a conversation; undefined where a server hides it. */
-  count?(messages: Message[]): number;
+  count?(messages: Message[]): number | Promise<number>;
   dispose(): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ export class ChatSession {
         await this.change(rest);
         return true;
       case "/debug":
-        write(this.debugText());
+        write(await this.debugText());
         return true;
       default:
         write(`${name} is not known; /help lists what is\n`);
@@ -132,7 +132,7 @@ export class ChatSession {
     return [...system, ...this.messages];
   }
 
-  private debugText(): string {
+  private async debugText(): Promise<string> {
     const messages = this.conversation();
     if (this.messages.length === 0) return "(nothing said yet)\n";
     // An answer is no part of the prompt that it was written to.
@@ -140,7 +140,7 @@ export class ChatSession {
     const text = this.model.render(prompt);
     const dialogue = messages.map(({ role, content }) => `${JSON.stringify({ role, content })}\n`).join("");
     if (text === undefined) return `(a server's model: it renders the prompt itself)\n${dialogue}`;
-    const tokens = this.model.count?.(prompt);
+    const tokens = await this.model.count?.(prompt);
     return `${text}⏎\n${tokens === undefined ? "" : `(${tokens} tokens)\n`}${dialogue}`;
   }
 
@@ -173,6 +173,6 @@ export class ChatSession {
     }
     this.messages.push({ role: "assistant", content: text });
     write("\n");
-    if (this.options.debug) write(this.debugText());
+    if (this.options.debug) write(await this.debugText());
   }
 }

@@ -29,7 +29,7 @@ describe.each(Object.keys(golden.templates))("the template of %s", (name) => {
       const spans = [...example!.mask.join("").matchAll(/1+/g)].map((m) => [m.index, m.index + m[0].length]);
       expect({ i, spans }).toEqual({ i, spans: answer.mask });
       if (!answer.prompt) continue;
-      const prompt = encodeMessages(tokenizer, turnsOf(messages.slice(0, -1)), "model", { tools });
+      const prompt = await encodeMessages(tokenizer, turnsOf(messages.slice(0, -1)), "model", { tools });
       expect({ i, prompt: prompt.tokens }).toEqual({ i, prompt: answer.prompt });
     }
   });
@@ -57,13 +57,13 @@ it.each(kinds)(
     const tokenizer = await tokenizerOf("zephyr", kind);
     const before = kind.addsBos ? [tokenizer.bosId] : [];
     const plain = tokenizer.encode("Hi", { addSpecialTokens: false });
-    expect(encodePrompt(tokenizer, "Hi")).toEqual([...before, ...plain]);
-    expect(encodePrompt(tokenizer, "<s>Hi")).toEqual([tokenizer.bosId, ...plain]);
+    expect(await encodePrompt(tokenizer, "Hi")).toEqual([...before, ...plain]);
+    expect(await encodePrompt(tokenizer, "<s>Hi")).toEqual([tokenizer.bosId, ...plain]);
     const messages: Message[] = [
       { role: "user", content: "Hi" },
       { role: "assistant", content: "Yo" },
     ];
-    const { tokens } = encodeMessages(tokenizer, messages.slice(0, 1), "tulu");
+    const { tokens } = await encodeMessages(tokenizer, messages.slice(0, 1), "tulu");
     const row = { messages, source: "rows", line: 1, index: 0 };
     const { example } = encodeConversation(row, tokenizer, { template: "tulu", mode: "it", maxLength: 99 });
     expect([...example!.tokens.slice(0, tokens.length)]).toEqual(tokens);

@@ -75,7 +75,7 @@ describe.each(["tulu", "model"] as const)("with template %s", (template) => {
     const withBos = template === "tulu" ? kind.addsBos : kind.writesBos;
     expect(trained.filter((id) => id === tokenizer.bosId)).toHaveLength(withBos ? 1 : 0);
     expect(trained[0] === tokenizer.bosId).toBe(withBos);
-    expect(encodeMessages(tokenizer, ask, template).tokens).toEqual(asked);
+    expect((await encodeMessages(tokenizer, ask, template)).tokens).toEqual(asked);
 
     const generator = { tokenizer, template, device, model: fixtureModel("llama", tokenizer) } as unknown as Generator;
     const served = await generatorBackend(generator, { maxBatch: 1 }).tokenize({ messages: ask });

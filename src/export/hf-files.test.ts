@@ -23,7 +23,9 @@ it("a model trained with the paper's tags carries them, so that other programs p
     { role: "assistant" as const, content: "Red." },
     { role: "user" as const, content: "Another?" },
   ];
-  expect(encodeMessages(written, messages, "model").tokens).toEqual(encodeMessages(base, messages, "tulu").tokens);
+  expect((await encodeMessages(written, messages, "model")).tokens).toEqual(
+    (await encodeMessages(base, messages, "tulu")).tokens,
+  );
   const config = JSON.parse(readFileSync(join(folder, "tokenizer_config.json"), "utf8"));
   expect(config.chat_template).toBe(readFileSync(join(folder, "chat_template.jinja"), "utf8"));
 });

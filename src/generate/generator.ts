@@ -12,7 +12,8 @@ import { Decoder } from "./decoder.js";
 import { Job } from "./job.js";
 import { type LoadedModel, loadModel, openAdapter } from "./load-model.js";
 import { type LogitsProcessor, penalties } from "./logits-processors.js";
-import { encodeMessages, encodePrompt, type PromptTemplate, userTokens } from "./prompt.js";
+import { encodeMessages, encodePrompt, type PromptTemplate, renderPrompt, userTokens } from "./prompt.js";
+import { checkPromptSize } from "./prompt-size.js";
 import { type GenerationOptions, type GenerationResult, type LocalGenerateRequest, MAX_LOGPROBS } from "./request.js";
 import { checkRules, type Rule, type RuleTokens, ruleProcessors, ruleTokens } from "./rules.js";
 import { checkSampling } from "./sampler.js";
@@ -139,12 +140,12 @@ export class Generator {
 
   /** The exact text that the model reads for a conversation. */
   render(messages: readonly Message[]): string {
-    return encodeMessages(this.tokenizer, messages, this.template).text;
+    return renderPrompt(this.tokenizer, messages, this.template);
   }
 
   /** Tokens that the model reads for a conversation. */
-  countTokens(messages: readonly Message[]): number {
-    return encodeMessages(this.tokenizer, messages, this.template).tokens.length;
+  async countTokens(messages: readonly Message[]): Promise<number> {
+    return (await encodeMessages(this.tokenizer, messages, this.template)).tokens.length;
   }
 
   /**
@@ -156,7 +157,10 @@ export class Generator {
     signal?.throwIfAborted();
     this.check(request);
     const { maxPositions } = this.model.config;
-    const whole = this.promptTokens(request);
+    // Where the length alone shows that a prompt cannot fit, it need not be tokenised to its end.
+    if (!request.cutPrompt && !request.tokens) await checkPromptSize(request, this.tokenizer, maxPositions, signal);
+    const whole = await this.promptTokens(request);
+    signal?.throwIfAborted();
     const prompt = request.cutPrompt ? whole.slice(-Math.max(1, maxPositions - request.maxTokens)) : whole;
     if (prompt.length >= maxPositions)
       throw new ContextLengthError(
@@ -245,13 +249,13 @@ export class Generator {
     if (given !== 1) throw new UsageError("a request takes exactly one of prompt, messages and tokens");
   }
 
-  private promptTokens(request: LocalGenerateRequest): number[] {
+  private async promptTokens(request: LocalGenerateRequest): Promise<number[]> {
     const { tokenizer } = this;
     const tokens = request.tokens
       ? [...request.tokens]
       : request.messages
-        ? encodeMessages(tokenizer, request.messages, this.template).tokens
-        : encodePrompt(tokenizer, request.prompt ?? "");
+        ? (await encodeMessages(tokenizer, request.messages, this.template)).tokens
+        : await encodePrompt(tokenizer, request.prompt ?? "");
     // A model can only continue something: an empty prompt is the beginning of a text.
     if (tokens.length === 0) tokens.push(tokenizer.bosId ?? tokenizer.eosId ?? 0);
     const { vocabSize } = this.model.config;

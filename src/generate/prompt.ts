@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.js";
 import { type Message, renderModelTemplate, renderTulu } from "../tokenizer/chat-template.js";
 import type { TemplateInput } from "../tokenizer/message.js";
-import { type ChatTemplateName, encodeRendered } from "../tokenizer/special-tokens.js";
+import { type ChatTemplateName, tokensBeforeRendered } from "../tokenizer/special-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /**
@@ -26,20 +26,29 @@ export function renderPrompt(
   return renderModelTemplate(tokenizer, messages, { ...input, addGenerationPrompt: true });
 }
 
+/** Ids of a text; a long one lets the event loop have its turns meanwhile. */
+export async function encodeInTurns(tokenizer: Tokenizer, text: string, addSpecialTokens: boolean): Promise<number[]> {
+  return tokenizer.encodeInTurns?.(text, { addSpecialTokens }) ?? tokenizer.encode(text, { addSpecialTokens });
+}
+
 /** Ids of a prompt. Text that begins with the BOS token is not given a second one, and nothing is put behind it. */
-export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
-  return encodeRendered(tokenizer, text, "none");
+export function encodePrompt(tokenizer: Tokenizer, text: string): Promise<number[]> {
+  return encodeText(tokenizer, text, "none");
 }
 
 /** Ids of a conversation: those that training gave the model for it, up to where its answer begins. */
-export function encodeMessages(
+export async function encodeMessages(
   tokenizer: Tokenizer,
   messages: readonly Message[],
   template: PromptTemplate,
   input: TemplateInput = {},
-): { text: string; tokens: number[] } {
+): Promise<{ text: string; tokens: number[] }> {
   const text = renderPrompt(tokenizer, messages, template, input);
-  return { text, tokens: encodeRendered(tokenizer, text, template) };
+  return { text, tokens: await encodeText(tokenizer, text, template) };
+}
+
+async function encodeText(tokenizer: Tokenizer, text: string, template: PromptTemplate): Promise<number[]> {
+  return [...tokensBeforeRendered(tokenizer, text, template), ...(await encodeInTurns(tokenizer, text, false))];
 }
 
 /**

@@ -49,7 +49,7 @@ describe("a tuned model", () => {
     const { example } = encodeConversation(rows, tokenizer, { template: "model", mode: "it", maxLength: 512 });
     // The answer and the last token that training teaches; behind it the chain would go on for ever.
     const end = example!.tokens[[...example!.mask].lastIndexOf(1)]!;
-    const prompt = encodeMessages(tokenizer, ask, "model").tokens;
+    const prompt = (await encodeMessages(tokenizer, ask, "model")).tokens;
     const answered = [...tokenizer.encode("Yo", { addSpecialTokens: false }), end];
     const chain = [prompt.at(-1)!, ...answered, answered[0]!];
     const follows = new Map(chain.slice(1).map((id, i) => [chain[i]!, id]));

@@ -1,11 +1,11 @@
 /** Serves a Generator: its model under one name, each adapter under another. */
 import { UsageError } from "../errors.js";
 import type { Generator } from "../generate/generator.js";
-import { encodeMessages, encodePrompt } from "../generate/prompt.js";
+import { encodeInTurns, encodeMessages, encodePrompt } from "../generate/prompt.js";
+import { checkPromptSize } from "../generate/prompt-size.js";
 import { modelName } from "../hub/model-name.js";
 import type { ServeBackend, ServedModel } from "./backend.js";
 import { PromptReader } from "./prompt-reader.js";
-import { checkPromptSize } from "./prompt-size.js";
 
 export interface GeneratorBackendOptions {
   /** Name of the model. Default: `modelName` of its reference. */
@@ -37,10 +37,7 @@ export function generatorBackend(generator: Generator, options: GeneratorBackend
       return model.config.maxPositions;
     },
     maxBatch: options.maxBatch,
-    async generate(request, more = {}) {
-      await checkPromptSize(request, tokenizer, this.maxPositions, more.signal);
-      return generator.generate(request, more);
-    },
+    generate: (request, more) => generator.generate(request, more),
     async readPrompt(input, top, signal) {
       await checkPromptSize(input, tokenizer, this.maxPositions, signal);
       return reader.read(input, top, signal);
@@ -57,11 +54,11 @@ export function generatorBackend(generator: Generator, options: GeneratorBackend
     },
     async tokenize(input, special, signal) {
       await checkPromptSize(input, tokenizer, this.maxPositions, signal);
-      if (input.messages) return encodeMessages(tokenizer, input.messages, generator.template).tokens;
+      if (input.messages) return (await encodeMessages(tokenizer, input.messages, generator.template)).tokens;
       const { prompt = "" } = input;
       return special === undefined
         ? encodePrompt(tokenizer, prompt)
-        : tokenizer.encode(prompt, { addSpecialTokens: special });
+        : encodeInTurns(tokenizer, prompt, special);
     },
     detokenize: (tokens) => tokenizer.decode(tokens),
     async loadAdapter(id, path) {

@@ -42,7 +42,7 @@ export class PromptReader {
     signal?.throwIfAborted();
     const { tokenizer, model } = this.generator;
     const { vocabSize, maxPositions } = model.config;
-    const tokens = input.tokens ? [...input.tokens] : encodePrompt(tokenizer, input.prompt ?? "");
+    const tokens = input.tokens ? [...input.tokens] : await encodePrompt(tokenizer, input.prompt ?? "");
     if (tokens.length === 0) tokens.push(tokenizer.bosId ?? tokenizer.eosId ?? 0);
     if (tokens.length > maxPositions)
       throw new ContextLengthError(`the prompt has ${tokens.length} tokens, the model reads ${maxPositions}`);

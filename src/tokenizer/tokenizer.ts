@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { ggufGenerationConfig } from "../checkpoint/gguf/config.js";
 import { openGguf } from "../checkpoint/gguf/parts.js";
 import { findGguf } from "../checkpoint/open.js";
@@ -16,6 +17,8 @@ import { endsByText, ggufTokenizer } from "./tokenizer-gguf.js";
 export interface Tokenizer {
   /** Token ids of a text; special tokens written out in the text are recognised. `addSpecialTokens` (default true) adds BOS etc. */
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
+  /** As `encode`, but a long text lets the event loop have its turns meanwhile. */
+  encodeInTurns?(text: string, options?: { addSpecialTokens?: boolean }): Promise<number[]>;
   /** Ids that the vocabulary lacks are left out. `skipSpecialTokens` defaults to false. Spaces are kept as they are. */
   decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
   tokenToId(token: string): number | undefined;
@@ -73,6 +76,9 @@ export async function loadTokenizer(path: string, options: { templateTime?: Loca
 
 type Json = Record<string, unknown>;
 
+/** Milliseconds of tokenising between two turns of the event loop. */
+const TURN_MS = 10;
+
 class ModelTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bosId?: number;
@@ -122,6 +128,20 @@ class ModelTokenizer implements Tokenizer {
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
     const addSpecialTokens = options.addSpecialTokens ?? true;
     return withinTime("the tokenizer", text.length, () => this.#inner.encode(text, addSpecialTokens));
+  }
+
+  async encodeInTurns(text: string, options: { addSpecialTokens?: boolean } = {}): Promise<number[]> {
+    const parts = this.#inner.encodeInParts(text, options.addSpecialTokens ?? true);
+    for (;;) {
+      const ids = withinTime("the tokenizer", text.length, () => {
+        const begun = performance.now();
+        let part = parts.next();
+        while (!part.done && performance.now() - begun < TURN_MS) part = parts.next();
+        return part.value;
+      });
+      if (ids) return ids;
+      await setImmediate();
+    }
   }
 
   isAdded(id: number): boolean {

@@ -70,7 +70,7 @@ async function answer(
   await models.use(model, async ({ generator, adapter, template: own }) => {
     signal.throwIfAborted();
     const used = template === "auto" ? own : template;
-    const prompt = encodeMessages(generator.tokenizer, messages, used);
+    const prompt = await encodeMessages(generator.tokenizer, messages, used);
     send({ type: "prompt", column, text: prompt.text, tokens: prompt.tokens.length, template: used });
     const start = performance.now();
     const { maxTokens, temperature, topP, seed } = request;

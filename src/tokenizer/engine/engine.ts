@@ -31,6 +31,9 @@ export function readModel(part: Component | null | undefined): Model {
   }
 }
 
+/** Pieces of text, words as a rule, between two places to pause. */
+const PART = 256;
+
 /** Text to ids and back, without any notion of what the tokens are for. */
 export class TokenizerEngine {
   readonly #model: Model;
@@ -62,11 +65,26 @@ export class TokenizerEngine {
   }
 
   encode(text: string, addSpecialTokens: boolean): number[] {
+    const parts = this.encodeInParts(text, addSpecialTokens);
+    for (;;) {
+      const { done, value } = parts.next();
+      if (done) return value;
+    }
+  }
+
+  /** As `encode`, with a place to pause after every few pieces of text. */
+  *encodeInParts(text: string, addSpecialTokens: boolean): Generator<undefined, number[]> {
     const ids: number[] = [];
     for (const section of this.#added.sections(text)) {
-      if (section.id !== undefined) ids.push(section.id);
-      else
-        for (const piece of this.#preTokenize(section)) for (const id of this.#model.tokenize(piece.text)) ids.push(id);
+      if (section.id !== undefined) {
+        ids.push(section.id);
+        continue;
+      }
+      let pieces = 0;
+      for (const piece of this.#preTokenize(section)) {
+        if (pieces++ % PART === 0) yield;
+        for (const id of this.#model.tokenize(piece.text)) ids.push(id);
+      }
     }
     return addSpecialTokens ? this.#process(ids) : ids;
   }

@@ -70,7 +70,7 @@ export function replace(part: Component): Normalizer {
   const pattern = readPattern(part.pattern);
   const content = text(part, "content");
   return (value) =>
-    pattern(value)
+    Array.from(pattern(value))
       .map(({ start, end, match }) => (match ? content : value.slice(start, end)))
       .join("");
 }

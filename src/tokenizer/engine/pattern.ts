@@ -14,43 +14,39 @@ export interface Span {
   match: boolean;
 }
 
-/** Cuts a text into what a pattern matches and what lies between; the spans cover it. */
-export type Pattern = (text: string) => Span[];
+/** Cuts a text into what a pattern matches and what lies between; the spans cover it, and are found as they are asked for. */
+export type Pattern = (text: string) => Iterable<Span>;
 
 /** Spans of one-character matches. */
 export function charPattern(test: (char: string) => boolean): Pattern {
-  return (text) => {
-    const spans: Span[] = [];
+  return function* (text) {
     let start = 0;
     let at = 0;
     for (const char of text) {
       if (test(char)) {
-        if (start < at) spans.push({ start, end: at, match: false });
-        spans.push({ start: at, end: at + char.length, match: true });
+        if (start < at) yield { start, end: at, match: false };
+        yield { start: at, end: at + char.length, match: true };
         start = at + char.length;
       }
       at += char.length;
     }
-    if (start < text.length) spans.push({ start, end: text.length, match: false });
-    return spans;
+    if (start < text.length) yield { start, end: text.length, match: false };
   };
 }
 
 /** Spans of a regular expression's matches (flag `g`). */
 export function regexPattern(regex: RegExp): Pattern {
-  return (text) => {
-    const spans: Span[] = [];
+  return function* (text) {
     let last = 0;
     for (const found of text.matchAll(regex)) {
       const { index } = found;
       // JavaScript finds nothing in the middle of a pair of surrogates, where no other language has a place.
       if (found[0] === "" && isLow(text.charCodeAt(index)) && index > 0) continue;
-      if (last < index) spans.push({ start: last, end: index, match: false });
-      spans.push({ start: index, end: index + found[0].length, match: true });
+      if (last < index) yield { start: last, end: index, match: false };
+      yield { start: index, end: index + found[0].length, match: true };
       last = index + found[0].length;
     }
-    if (last < text.length) spans.push({ start: last, end: text.length, match: false });
-    return spans;
+    if (last < text.length) yield { start: last, end: text.length, match: false };
   };
 }
 

@@ -8,7 +8,8 @@ export interface Piece {
   first: boolean;
 }
 
-export type PreTokenizer = (piece: Piece) => Piece[];
+/** Cuts a piece into smaller ones, which are made as they are asked for: a long text must not hold up everything else. */
+export type PreTokenizer = (piece: Piece) => Iterable<Piece>;
 
 type Behavior = "isolated" | "removed" | "contiguous" | "mergedwithprevious" | "mergedwithnext";
 const BEHAVIORS: readonly string[] = ["isolated", "removed", "contiguous", "mergedwithprevious", "mergedwithnext"];
@@ -21,8 +22,9 @@ export function readPreTokenizer(part: Component | null | undefined): PreTokeniz
   if (!part) return (piece) => [piece];
   switch (part.type) {
     case "Sequence": {
-      const steps = list(part, "pretokenizers").map(readPreTokenizer);
-      return (piece) => steps.reduce<Piece[]>((pieces, step) => pieces.flatMap(step), [piece]);
+      return list(part, "pretokenizers")
+        .map(readPreTokenizer)
+        .reduce<PreTokenizer>(inTurn, (piece) => [piece]);
     }
     case "ByteLevel":
       return byteLevel(part);
@@ -37,7 +39,7 @@ export function readPreTokenizer(part: Component | null | undefined): PreTokeniz
     case "BertPreTokenizer": {
       const words = splitter(WHITE, "removed");
       const marks = splitter(PUNCTUATED, "isolated");
-      return (piece) => words(piece).flatMap(marks);
+      return inTurn(words, marks);
     }
     case "Punctuation":
       return splitter(PUNCTUATED, behaviorOf(part.behavior ?? "Isolated"));
@@ -71,21 +73,28 @@ function behaviorOf(value: unknown): Behavior {
   return BEHAVIORS.includes(name) ? (name as Behavior) : refuse("the behaviour", value);
 }
 
-function splitter(pattern: Pattern, behavior: Behavior, invert = false): PreTokenizer {
-  return (piece) => {
-    const spans = pattern(piece.text);
-    if (invert) for (const span of spans) span.match = !span.match;
-    const pieces: Piece[] = [];
-    for (const { start, end } of joined(spans, behavior))
-      if (end > start) pieces.push({ text: piece.text.slice(start, end), first: piece.first && start === 0 });
-    return pieces;
+/** One after the other. */
+function inTurn(before: PreTokenizer, after: PreTokenizer): PreTokenizer {
+  return function* (piece) {
+    for (const part of before(piece)) yield* after(part);
   };
 }
 
-/** Spans with the matches kept, dropped, or put to a neighbour. */
-function joined(spans: Span[], behavior: Behavior): Span[] {
-  if (behavior === "isolated") return spans;
-  if (behavior === "removed") return spans.filter(({ match }) => !match);
+function splitter(pattern: Pattern, behavior: Behavior, invert = false): PreTokenizer {
+  const isWanted = ({ match }: Span): boolean => behavior !== "removed" || match === invert;
+  const merges = behavior !== "removed" && behavior !== "isolated";
+  return function* (piece) {
+    const spans = pattern(piece.text);
+    for (const span of merges ? joined(spans, behavior, invert) : spans) {
+      const { start, end } = span;
+      if (end > start && isWanted(span)) yield { text: piece.text.slice(start, end), first: piece.first && start === 0 };
+    }
+  };
+}
+
+/** Spans with the matches put to a neighbour; with `invert`, what lies between the matches. */
+function joined(found: Iterable<Span>, behavior: Behavior, invert: boolean): Span[] {
+  const spans = Array.from(found, (span) => ({ ...span, match: span.match !== invert }));
   const result: Span[] = [];
   let before = false;
   if (behavior === "mergedwithnext") {
@@ -109,11 +118,10 @@ function joined(spans: Span[], behavior: Behavior): Span[] {
 
 function byteLevel(part: Component): PreTokenizer {
   const cut = part.use_regex === false ? undefined : splitter(regexPattern(compile(GPT2)), "isolated");
-  return (piece) => {
+  return function* (piece) {
     const spaced = part.add_prefix_space !== false && !piece.text.startsWith(" ");
     const whole = spaced ? { ...piece, text: ` ${piece.text}` } : piece;
-    const pieces = cut ? cut(whole) : [whole];
-    return pieces.map((each) => ({ ...each, text: byteLevelText(each.text) }));
+    for (const each of cut ? cut(whole) : [whole]) yield { ...each, text: byteLevelText(each.text) };
   };
 }
 

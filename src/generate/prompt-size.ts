@@ -1,7 +1,7 @@
 /** Refuses prompts that no model could read before they are tokenised, which takes long and holds up everything else. */
 import { ContextLengthError } from "../errors.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import type { PromptInput } from "./backend.js";
+import type { LocalGenerateRequest } from "./request.js";
 
 /** Characters tokenised in one turn of the event loop. */
 const SLICE = 4_096;
@@ -14,7 +14,7 @@ const CUT_TOKENS = 16;
  * @throws ContextLengthError for more tokens than `maxPositions`; the signal's reason.
  */
 export async function checkPromptSize(
-  { prompt, messages, tokens }: PromptInput,
+  { prompt, messages, tokens }: Pick<LocalGenerateRequest, "prompt" | "messages" | "tokens">,
   tokenizer: Pick<Tokenizer, "encode">,
   maxPositions: number,
   signal?: AbortSignal,
