@@ -56,9 +56,7 @@ export function generatorBackend(generator: Generator, options: GeneratorBackend
       await checkPromptSize(input, tokenizer, this.maxPositions, signal);
       if (input.messages) return (await encodeMessages(tokenizer, input.messages, generator.template)).tokens;
       const { prompt = "" } = input;
-      return special === undefined
-        ? encodePrompt(tokenizer, prompt)
-        : encodeInTurns(tokenizer, prompt, special);
+      return special === undefined ? encodePrompt(tokenizer, prompt) : encodeInTurns(tokenizer, prompt, special);
     },
     detokenize: (tokens) => tokenizer.decode(tokens),
     async loadAdapter(id, path) {

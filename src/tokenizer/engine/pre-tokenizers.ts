@@ -87,7 +87,8 @@ function splitter(pattern: Pattern, behavior: Behavior, invert = false): PreToke
     const spans = pattern(piece.text);
     for (const span of merges ? joined(spans, behavior, invert) : spans) {
       const { start, end } = span;
-      if (end > start && isWanted(span)) yield { text: piece.text.slice(start, end), first: piece.first && start === 0 };
+      if (end > start && isWanted(span))
+        yield { text: piece.text.slice(start, end), first: piece.first && start === 0 };
     }
   };
 }
