@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -67,6 +67,18 @@ describe("multiple choice", () => {
     expect(metrics.acc!.stderr).toBeCloseTo(Math.sqrt(((1 / 9) * 2 + 4 / 9) / 2 / 3), 12);
     expect(metrics.acc_norm!.value).toBe(1);
     expect((await samplesOf(out, "arc_easy")).map(({ acc }) => acc)).toEqual([0, 1, 1]);
+  });
+
+  it("misses no file after hours of work: rows and shots of all suites are found first", async () => {
+    const arc_easy = write("arc.jsonl", [question(0, "A")]);
+    mkdirSync(join(folder, "data/core/openbookqa"), { recursive: true });
+    const data = { files: { arc_easy }, source: { dataDir: join(folder, "data") } };
+    let asked = 0;
+    const score = (): number => -++asked;
+    await expect(run(["arc_easy", "openbookqa"], { score }, data)).rejects.toThrow(/test.jsonl: no such file/);
+    write("data/core/openbookqa/test.jsonl", [{}]);
+    await expect(run(["openbookqa"], { score }, { ...data, shots: 1 })).rejects.toThrow(/train.jsonl: no such file/);
+    expect(asked).toBe(0);
   });
 
   it("does not score what measures nothing: one choice, a log-probability that is no number", async () => {

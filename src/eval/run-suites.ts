@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.js";
 import { writeJsonl } from "../files/jsonl.js";
+import { locateSplit } from "./load-rows.js";
 import { withProvenance } from "./provenance.js";
 import { averageMetric, type MetricValue, type SuiteOutput, type SuiteResult } from "./results.js";
 import { type Results, recorded, resultsToKeep, writeResults } from "./results-file.js";
@@ -72,6 +73,7 @@ export async function runSuites(names: readonly string[], context: SuiteContext)
   // Figures of an earlier run of these suites must not pass for this one's.
   if (Object.keys(kept).length > 0) writeResults(out, kept, record);
   else rmSync(join(out, "results.json"), { force: true });
+  await locateRows(own, context);
   for (const name of own) {
     const output = withProvenance(await SUITES[name]!(context), context);
     for (const [file, samples] of Object.entries(output.samples))
@@ -82,6 +84,14 @@ export async function runSuites(names: readonly string[], context: SuiteContext)
   for (const name of names) if (Object.hasOwn(SETS, name)) addSet(name, results);
   writeResults(out, { ...kept, ...results }, record);
   return recorded(results, record);
+}
+
+/** Fetches benchmarks' rows, or says which are missing, before anything is computed. */
+async function locateRows(names: readonly string[], { files, shots, source }: SuiteContext): Promise<void> {
+  for (const task of TASKS.filter(({ name }) => names.includes(name))) {
+    await locateSplit(task.data, task.split, { ...source, file: files[task.name] });
+    if ((shots ?? task.shots) > 0 && !task.fewShot.fixed) await locateSplit(task.data, task.fewShot.split, source);
+  }
 }
 
 /** The figure by which a suite enters the mean of a set. */
