@@ -5,6 +5,7 @@
 export class EvokeError extends Error {
   constructor(
     message: string,
+    /** What the program ends with: 1 the work failed, 2 the call cannot be used. */
     readonly exitCode: 1 | 2,
     options?: ErrorOptions,
   ) {
@@ -35,7 +36,10 @@ export class UnreachableError extends FailureError {}
 
 /** Stopped by SIGINT (130) or SIGTERM (143) after the state was saved. */
 export class InterruptedError extends Error {
-  constructor(readonly signal: "SIGINT" | "SIGTERM") {
+  constructor(
+    /** The signal that asked for the stop. */
+    readonly signal: "SIGINT" | "SIGTERM",
+  ) {
     super(`interrupted by ${signal}`);
     this.name = "InterruptedError";
   }

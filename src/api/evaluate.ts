@@ -33,8 +33,9 @@ export interface JudgeOptions {
   judge?: string | Model | undefined;
   /** How a judge that is given by name is opened. */
   judgeOptions?: ModelOptions | undefined;
-  /** Judge prompt in place of the built-in one; for just_eval's rows about safety a second one. */
+  /** File with a judge prompt in place of the built-in one. */
   judgePrompt?: string | undefined;
+  /** File with a second one, for just_eval's rows about safety. */
   judgeSafetyPrompt?: string | undefined;
   /** Most tokens of a judgement; default 2048 for just_eval and refusal, 1 for alpaca_eval. */
   judgeMaxNewTokens?: number | undefined;
@@ -68,8 +69,9 @@ export interface EvaluateOptions extends JudgeOptions, CallOptions {
   originalPrompts?: boolean | undefined;
   /** What stands before a scored context: what the tokenizer puts (default), or nothing. */
   bos?: "tokenizer" | "none" | undefined;
-  /** alpaca_eval: outputs to compare with (file, run folder, EXPERIMENT:ARM), and a table of difficulty. */
+  /** alpaca_eval: outputs to compare with (file, run folder, EXPERIMENT:ARM). */
   reference?: string | undefined;
+  /** alpaca_eval: file with a table of difficulty, for length-controlled win rates. */
   difficulty?: string | undefined;
   /** response_ranking: responses drawn for each instruction; default 5. */
   drawn?: number | undefined;
@@ -85,8 +87,9 @@ export interface EvaluateOptions extends JudgeOptions, CallOptions {
   seed?: number | undefined;
   /** Folders, files and names as the scripts of Response Tuning have them. */
   layout?: "rt" | undefined;
-  /** Folder of local data, and base URL in place of the Hugging Face Hub. */
+  /** Folder of local data, used in place of the network. */
   dataDir?: string | undefined;
+  /** Base URL in place of the Hugging Face Hub. */
   mirror?: string | undefined;
 }
 

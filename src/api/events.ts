@@ -14,6 +14,7 @@ export interface ProgressEvent {
   label: string;
   /** 0 to `total`. */
   done: number;
+  /** Units in all. */
   total: number;
   /** What `done` and `total` count, such as "rows". */
   unit: string;

@@ -35,8 +35,11 @@ export interface ExportModelOptions extends CallOptions {
 
 /** What was written. */
 export interface ExportModelResult {
+  /** Folder or file that was written. */
   out: string;
+  /** As asked for. */
   format: ModelFormat;
+  /** Storage of the weights, such as `q8_0`. */
   quantization: string;
   /** What the person who uses it should know. */
   notes: string[];

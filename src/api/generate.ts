@@ -55,6 +55,7 @@ export interface AnswerEvent {
   type: "answer";
   /** 0-based place in `requests`. */
   index: number;
+  /** The answer, or why there is none. */
   result: GenerateResult | Error;
 }
 

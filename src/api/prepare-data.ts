@@ -33,6 +33,7 @@ export interface PrepareDataOptions extends CallOptions {
 
 /** Rows in training form, and what became of the others. */
 export interface PrepareDataResult {
+  /** In the order of the source. */
   rows: PreparedRow[];
   /** Short name of the source. */
   source: string;

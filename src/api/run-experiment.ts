@@ -14,11 +14,13 @@ export interface ExperimentStepEvent {
   id: string;
   /** A line for people. */
   title: string;
+  /** What it has become. */
   status: StepRecord["status"];
   /** `remote` steps wait for servers and run beside local work. */
   lane: StepRecord["lane"];
-  /** Steps that this call has done so far, of those it has to do. */
+  /** Steps that this call has done so far. */
   done: number;
+  /** Steps that this call has to do. */
   total: number;
   /** Why it failed, or what blocks it. */
   error?: string;
@@ -29,11 +31,13 @@ export interface ExperimentProgressEvent {
   type: "progress";
   /** Id of the step. */
   step: string;
+  /** As in the step's record. */
   lane: StepRecord["lane"];
   /** What is counted, such as "train" or a suite. */
   label: string;
   /** 0 to `total`; several steps that wait for servers may be under way at once. */
   done: number;
+  /** Units in all. */
   total: number;
   /** Such as "rows" or "steps". */
   unit: string;
@@ -72,6 +76,7 @@ export interface RunExperimentOptions extends CallOptions<ExperimentEvent> {
 
 /** A finished experiment. */
 export interface ExperimentResult {
+  /** Folder of the experiment. */
   folder: string;
   /** Steps done by this call; 0 when all was there. */
   done: number;

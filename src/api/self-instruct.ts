@@ -16,15 +16,18 @@ import { type TrainEvent, type TrainResult, train } from "./train.js";
 /** How far a stage is. */
 export interface SelfInstructProgressEvent {
   type: "progress";
+  /** The stage under way. */
   stage: Stage;
   /** Instructions, 0 to `total`. */
   done: number;
+  /** Instructions in all. */
   total: number;
 }
 
 /** An event of the training that follows. */
 export interface SelfInstructTrainEvent {
   type: "train";
+  /** As `train` tells it. */
   event: TrainEvent;
 }
 
@@ -45,8 +48,9 @@ export interface SelfInstructOptions extends CallOptions<SelfInstructEvent> {
   out?: string | undefined;
   /** Stages to do; default all, and then the training that the recipe names. */
   stages?: readonly Stage[] | undefined;
-  /** prepare: transcripts and classification in place of the folder's own files. */
+  /** prepare: transcripts in place of the folder's own file. */
   instanceFiles?: readonly string[] | undefined;
+  /** prepare: classifications in place of the folder's own file. */
   classificationFiles?: readonly string[] | undefined;
   /** classify and instances: ask for the first so many instructions only; default all. */
   firstInstructions?: number | undefined;
@@ -62,6 +66,7 @@ export interface SelfInstructOptions extends CallOptions<SelfInstructEvent> {
 
 /** What the stages left. */
 export interface SelfInstructResult {
+  /** Folder of the run. */
   folder: string;
   /** Counts by stage; calls answered from the journal and calls made. */
   report: RunReport;

@@ -9,6 +9,7 @@ import { Task } from "./task.js";
 /** A piece of the answer as soon as it is certain; joined, the pieces are the answer's text. */
 export interface TextEvent {
   type: "text";
+  /** Not empty. */
   text: string;
 }
 

@@ -12,15 +12,19 @@ import { Task } from "./task.js";
 /** Told once, before the first step. */
 export interface TrainPlanEvent {
   type: "plan";
-  /** Optimiser updates in all, and those that earlier calls have done. */
+  /** Optimiser updates in all. */
   steps: number;
+  /** Updates that earlier calls have done. */
   done: number;
-  /** Training examples of an epoch, and their tokens. */
+  /** Training examples of an epoch. */
   examples: number;
+  /** Tokens of an epoch, prompts included. */
   tokensPerEpoch: number;
   /** Examples of one update. */
   batchSize: number;
+  /** qlora, lora or full. */
   method: TrainingRecipe["method"];
+  /** it, rt or text. */
   mode: TrainingRecipe["mode"];
 }
 
@@ -33,11 +37,13 @@ export interface TrainStepEvent {
   epoch: number;
   /** Mean cross-entropy in nats per target token. */
   loss: number;
+  /** Of this update, after warm-up and decay. */
   learningRate: number;
   /** L2 norm of the gradient before clipping. */
   gradNorm: number;
   /** Tokens trained on since the start of the run. */
   tokens: number;
+  /** Of this update. */
   tokensPerSecond: number;
   /** Mean loss over the validation rows, after the updates where it was computed. */
   validationLoss?: number;
@@ -68,6 +74,7 @@ export interface TrainResult {
   folder: string;
   /** Optimiser updates done, and epochs gone by. */
   steps: number;
+  /** Epochs trained, with the part of the last one. */
   epochs: number;
   /** Loss of the last update; absent where a finished run has none on record. */
   loss?: number;

@@ -1,6 +1,7 @@
 /** How much of a public set is there, and what stands in for it: said wherever its rows are used. */
 import type { LocatedData } from "./source-files.js";
 
+/** How much of a known set was there. */
 export interface DataExtent {
   /** Name of the set that was asked for. */
   set: string;

@@ -9,8 +9,11 @@ import type { OnInvalidRow } from "./source-row.js";
 
 /** A row in training form, with where it came from. */
 export interface PreparedRow {
+  /** The instruction, with its input. */
   prompt: string;
+  /** The response. */
   completion: string;
+  /** Short name of the set or file. */
   source: string;
   /** 0-based place of the row in its source. */
   index: number;

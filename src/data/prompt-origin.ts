@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { sha256, sha256OfFile } from "../files/sha256.js";
 import { type PinnedFile, sourceOf } from "./pinned-file.js";
 
+/** Where a prompt comes from. */
 export interface PromptOrigin {
   /** What it is for, such as "judge", "worked examples" or "refine". */
   use: string;

@@ -9,7 +9,9 @@ export interface Pair {
 
 /** Names of the columns to read where the usual ones do not apply. */
 export interface Columns {
+  /** Column of instructions. */
   prompt: string;
+  /** Column of responses. */
   completion: string;
   /** Joined to the prompt after a blank line when not empty. */
   input?: string;

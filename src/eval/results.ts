@@ -2,7 +2,9 @@ import { mean, standardError } from "../metrics/statistics.js";
 
 /** A figure with its standard error; `null` where it is not defined (no row, or a single one for the error). */
 export interface MetricValue {
+  /** The figure; its unit is the metric's, as the guide of evaluations says. */
   value: number | null;
+  /** Its standard error, in the same unit. */
   stderr: number | null;
   /** What a reader must know of how the figure was worked out. */
   how?: string;
@@ -14,6 +16,7 @@ export interface SuiteResult {
   n: number;
   /** Rows that do not: malformed, failed, or not judged. They are never counted as wrong. */
   missing: number;
+  /** Figures by their names. */
   metrics: Record<string, MetricValue>;
   /** Other counts and figures, such as cut-off contexts, empty answers and categories. */
   details?: Record<string, unknown>;

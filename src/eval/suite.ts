@@ -10,6 +10,7 @@ import type { ChatRenderer } from "./prompts.js";
 import type { ResponseText } from "./response-text.js";
 import type { ResultRecord } from "./results-file.js";
 
+/** Template of the conversations that a suite asks: the Response Tuning paper's tags, the model's own, or none. */
 export type ChatTemplate = "tulu" | "model" | "none";
 
 export interface SuiteContext {

@@ -26,6 +26,7 @@ export type StepStatus = "pending" | "running" | "done" | "failed" | "blocked";
 export interface StepRecord {
   /** Unique and stable, such as `data.lima`, `train.rt`, `train.rt@1` (seed 1), `eval.rt.core`. */
   id: string;
+  /** What it does. */
   kind: StepKind;
   /** A line for people. */
   title: string;
@@ -35,11 +36,15 @@ export interface StepRecord {
   key: string;
   /** `remote` steps wait for servers and run beside local work. */
   lane: "local" | "remote";
+  /** Where it stands. */
   status: StepStatus;
   /** Relative to the experiment's folder, with forward slashes. */
   folder: string;
+  /** Name of the arm that it belongs to. */
   arm?: string;
+  /** Name of the evaluation, in the experiment file. */
   evaluation?: string;
+  /** Of the training, where there are several. */
   seed?: number;
   /** ISO 8601. */
   startedAt?: string;
@@ -51,11 +56,14 @@ export interface StepRecord {
   error?: string;
 }
 
+/** Where an experiment stands; `failed`: a step of it failed. */
 export type ExperimentStatus = "running" | "interrupted" | "failed" | "done";
 
 /** `experiment.json` */
 export interface ExperimentRecord {
+  /** Name in the experiment file. */
   name: string;
+  /** A line for people. */
   title: string;
   /** The experiment file as given. */
   file: string;
@@ -63,13 +71,19 @@ export interface ExperimentRecord {
   hash: string;
   /** Command line that repeats or continues it. */
   command: string;
+  /** Whether it is the file's small variant. */
   smoke: boolean;
+  /** Where it stands. */
   status: ExperimentStatus;
+  /** ISO 8601. */
   startedAt: string;
+  /** ISO 8601; absent while it runs. */
   finishedAt?: string;
+  /** Of evoke and what it runs on, by name. */
   versions: Record<string, string>;
   /** Models by name: as written, and the one of several sources that was chosen. */
   models: Record<string, { reference: string; chosen: string }>;
+  /** In the order of the plan. */
   steps: StepRecord[];
   /** Report files, relative to the folder; absent before the first one is written. */
   report?: { html: string; markdown: string; csv: string; json: string; key: string };

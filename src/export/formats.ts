@@ -3,6 +3,7 @@ import { UsageError } from "../errors.js";
 import { GGUF_ENCODINGS } from "../quant/gguf-encode.js";
 
 export const MODEL_FORMATS = ["hf", "gguf", "ollama", "onnx"] as const;
+/** Formats that models leave in. */
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
 /** Storage of the weights in each format; the first is the default. */

@@ -23,6 +23,7 @@ import { Sequence } from "./sequence.js";
 import { SoloDecoder, soloFits } from "./solo/solo-decoder.js";
 import type { StepDecoder } from "./step-decoder.js";
 
+/** How a generator opens a model. */
 export interface GeneratorOptions {
   /**
    * Where prompts are read and continuations scored. Decoding steps run on the processor in any case, as their cache
@@ -61,6 +62,7 @@ export interface GeneratorOptions {
   signal?: AbortSignal;
 }
 
+/** Writes and scores with a model that is held in memory, many answers at once. */
 export class Generator {
   private readonly packed: PackedModel;
   private readonly decoder: StepDecoder;

@@ -69,6 +69,7 @@ export interface LocalGenerateRequest extends GenerateRequest {
 
 /** One token's log-probability with the best alternatives the model offered at its place. */
 export interface TokenLogprob {
+  /** Its text. */
   token: string;
   /** The bytes of a token that is a part of a character; its text is then a stand-in (U+FFFD). */
   bytes?: number[];
@@ -89,6 +90,7 @@ export interface Answer {
   logprobs?: TokenLogprob[];
 }
 
+/** What a generator wrote for a request. */
 export interface GenerationResult extends Answer {
   promptTokens: number;
   /** Set when the beginning of the prompt was cut off. */
@@ -111,6 +113,7 @@ export interface WrittenToken {
   logprob?: TokenLogprob;
 }
 
+/** Who hears of a call's answers, and what stops it. */
 export interface GenerationOptions {
   signal?: AbortSignal;
   /** Told each token at once, before the text that it makes certain, with the number of the answer it belongs to. */

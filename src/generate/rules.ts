@@ -13,6 +13,7 @@ import type { LogitsProcessor } from "./logits-processors.js";
  * some tokens, the same at every place.
  */
 export const RULES = ["eos", "diversity", "uniform"] as const;
+/** Names of the rules by which a base model answers: rising probability of the end, less repetition, shifts of some tokens. */
 export type Rule = (typeof RULES)[number];
 
 /** The end's logit rises from 0 to EOS_MOST over this many tokens, beyond which the rule adds nothing. */

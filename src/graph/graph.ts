@@ -4,36 +4,47 @@
  */
 import { formatShape, type Shape } from "./shape.js";
 
+/** Element types of tensors, by ONNX's names. */
 export type DType = "float32" | "float16" | "int64" | "int32" | "uint32" | "uint8" | "int8" | "bool";
 
 /** An attribute of an operation, typed as ONNX types it. */
 export type Attribute = { int: number } | { float: number } | { ints: readonly number[] } | { string: string };
 
+/** One operation of a graph. */
 export interface Node {
+  /** Name of the operator, such as `Gemm`. */
   readonly op: string;
   /** Operator set; "" is ONNX's own, "com.microsoft" ONNX Runtime's. */
   readonly domain: string;
   /** `undefined` marks an optional input that is left out. */
   readonly inputs: readonly (Value | undefined)[];
+  /** What it puts out, in the operator's order. */
   readonly outputs: readonly Value[];
+  /** Settings of the operator by their names. */
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
 /** Raw little-endian bytes of a constant. */
 export interface ConstantData {
+  /** Row-major elements. */
   readonly bytes: Uint8Array;
 }
 
 /** One tensor of a graph: an input, a constant, or what a node puts out. */
 export class Value {
+  /** The node that puts it out; undefined for inputs and constants. */
   producer?: Node;
   /** Position among the producer's outputs. */
   outputIndex = 0;
 
   constructor(
+    /** The graph that it belongs to. */
     readonly graph: Graph,
+    /** Unique in its graph. */
     readonly id: number,
+    /** Element type. */
     readonly dtype: DType,
+    /** Dimensions, outermost first. */
     readonly shape: Shape,
     /** Set for graph inputs. */
     readonly inputName?: string,
@@ -41,13 +52,17 @@ export class Value {
     readonly constant?: ConstantData,
   ) {}
 
+  /** For messages: name, element type and shape. */
   toString(): string {
     return `${this.inputName ?? this.producer?.op ?? "constant"}#${this.id} ${this.dtype}${formatShape(this.shape)}`;
   }
 }
 
+/** What a node has beside inputs and outputs. */
 export interface NodeSpec {
+  /** Operator set; default ONNX's own. */
   domain?: string;
+  /** Default none. */
   attributes?: Record<string, Attribute>;
 }
 
@@ -62,14 +77,20 @@ const BYTES: Record<DType, number> = {
   bool: 1,
 };
 
+/** Bytes that one element takes. */
 export function bytesPerElement(dtype: DType): number {
   return BYTES[dtype];
 }
 
+/** A tensor graph, built node by node; `toOnnx` makes a model of it, `differentiate` adds the gradients. */
 export class Graph {
+  /** In an order in which they can be computed. */
   readonly nodes: Node[] = [];
+  /** Fed at every run. */
   readonly inputs: Value[] = [];
+  /** Held in the graph. */
   readonly constants: Value[] = [];
+  /** Results of a run, by name. */
   readonly outputs = new Map<string, Value>();
   /** Values a forward pass keeps for its backward pass instead of recomputing them (see partition.ts). */
   readonly kept = new Map<string, Value>();
@@ -120,6 +141,7 @@ export class Graph {
     return values;
   }
 
+  /** Names a result. @throws Error for a name that is taken */
   output(name: string, value: Value): void {
     if (this.outputs.has(name)) throw new Error(`graph output ${name} is declared twice`);
     this.outputs.set(name, value);

@@ -1,5 +1,14 @@
 export { differentiate } from "./differentiate.js";
-export { type Attribute, bytesPerElement, type DType, Graph, type Node, Value } from "./graph.js";
+export {
+  type Attribute,
+  bytesPerElement,
+  type ConstantData,
+  type DType,
+  Graph,
+  type Node,
+  type NodeSpec,
+  Value,
+} from "./graph.js";
 export { type LoweredModel, type LoweringOptions, toOnnx } from "./onnx/lower.js";
 export * as ops from "./ops/index.js";
 export { extract } from "./partition.js";

@@ -1,7 +1,9 @@
 /** Shapes: lists of dimensions. A number is fixed; a string names a dimension that is known only when the graph runs. */
 export type Dim = number | string;
+/** Dimensions, outermost first; none for a scalar. */
 export type Shape = readonly Dim[];
 
+/** A shape for messages: `[batch, 128]`. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }

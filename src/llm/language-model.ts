@@ -2,14 +2,19 @@ import type { GenerateRequest, TokenLogprob } from "../generate/request.js";
 
 export type { GenerateRequest, TokenLogprob } from "../generate/request.js";
 
+/** An answer. */
 export interface GenerateResult {
+  /** Without the prompt and without the stop string. */
   text: string;
   /** "stop": the model or a stop string ended it; "length": cut at `maxTokens`. */
   finishReason: "stop" | "length";
+  /** Tokens read. */
   promptTokens: number;
+  /** Tokens written for all answers, those that ended them included. */
   outputTokens: number;
   /** Set when the beginning of the prompt was cut off. */
   truncated?: true;
+  /** By token, where the request asked for them. */
   logprobs?: TokenLogprob[];
   /** The stop string that ended the text, where the model tells it. */
   stopText?: string;
@@ -17,14 +22,18 @@ export interface GenerateResult {
   alternatives?: { text: string; finishReason: "stop" | "length"; logprobs?: TokenLogprob[] }[];
 }
 
+/** Options of one call. */
 export interface GenerateOptions {
   signal?: AbortSignal;
   /** Called once for each request as soon as it is done, in any order. */
   onResult?: (index: number, result: GenerateResult | Error) => void;
 }
 
+/** A text and what is scored as its continuation. */
 export interface ScoreRequest {
+  /** Text that the model is given. */
   context: string;
+  /** Text whose probability is wanted. */
   continuation: string;
   /** `exact`: the continuation begins behind the context's last character; default: behind its last that is no white space. */
   boundary?: "exact";
@@ -37,9 +46,11 @@ export interface ScoreRequest {
   bos?: "none";
 }
 
+/** A continuation's score. */
 export interface ScoreResult {
   /** Natural logarithm of P(continuation | context), summed over tokens. */
   logprob: number;
+  /** Tokens of the continuation. */
   tokens: number;
   /** Whether greedy decoding would have written exactly the continuation. */
   isGreedy: boolean;

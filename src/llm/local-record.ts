@@ -7,7 +7,9 @@ export interface LocalRecord {
   precision?: string;
   /** Of the weights while prompts are read and text is scored, where that is not float32. */
   held_as?: string;
+  /** Where prompts were read. */
   device?: string;
+  /** CPU threads of one operation. */
   threads?: number;
 }
 

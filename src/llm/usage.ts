@@ -13,16 +13,21 @@ export interface Budget {
 
 /** US dollars per million tokens. */
 export interface Price {
+  /** Of tokens read. */
   prompt: number;
+  /** Of tokens written. */
   output: number;
 }
 
+/** What a server was asked for so far. */
 export interface Usage {
   /** HTTP requests sent, retries included. */
   requests: number;
   /** Requests answered in full. */
   answered: number;
+  /** Tokens read, as the server counts. */
   promptTokens: number;
+  /** Tokens written, as the server counts. */
   outputTokens: number;
   /** US dollars; absent without a price. */
   cost?: number;

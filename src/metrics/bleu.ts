@@ -10,6 +10,7 @@ const SACREBLEU_VERSION = "2.6.0";
 
 /** How texts are cut, by sacreBLEU's names: `char` into single characters, `none` at white space. */
 export const BLEU_TOKENIZERS = ["13a", "char", "none"] as const;
+/** How text is cut into tokens, by sacreBLEU's names. */
 export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
 
 const TOKENIZE: Record<BleuTokenizer, (text: string) => string[]> = {
@@ -18,6 +19,7 @@ const TOKENIZE: Record<BleuTokenizer, (text: string) => string[]> = {
   none: (text) => text.split(/\s+/u).filter((word) => word !== ""),
 };
 
+/** Options of `corpusBleu`. */
 export interface BleuOptions {
   /** Default 13a, which is for languages that put blanks between words. */
   tokenizer?: BleuTokenizer;
@@ -27,6 +29,7 @@ export interface BleuOptions {
   effectiveOrder?: boolean;
 }
 
+/** A BLEU score with what it is made of, as sacreBLEU reports it. */
 export interface BleuScore {
   /** 0–100. */
   score: number;
@@ -38,8 +41,9 @@ export interface BleuScore {
   totals: number[];
   /** Brevity penalty, 0–1. */
   brevityPenalty: number;
-  /** Tokens in the hypotheses and in the closest references. */
+  /** Tokens in the hypotheses. */
   hypothesisLength: number;
+  /** Tokens in the closest references. */
   referenceLength: number;
   /** sacreBLEU's line that names all settings. */
   signature: string;

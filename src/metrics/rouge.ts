@@ -3,13 +3,18 @@ import { porterStem } from "./porter-stemmer.js";
 
 /** One ROUGE score; all three in [0, 1]. */
 export interface RougeScore {
+  /** Share of the prediction's units that the target has. */
   precision: number;
+  /** Share of the target's units that the prediction has. */
   recall: number;
+  /** Harmonic mean of both. */
   fmeasure: number;
 }
 
+/** Unigrams, bigrams, longest common subsequence of the text, and of its lines (rouge_score's names). */
 export type RougeType = "rouge1" | "rouge2" | "rougeL" | "rougeLsum";
 
+/** Options of `rouge`. */
 export interface RougeOptions {
   /** Stem words of more than three letters (Porter). Default false. */
   stemmer?: boolean;

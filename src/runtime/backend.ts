@@ -6,6 +6,7 @@ import type { DType, Graph } from "../graph/index.js";
 import type { AdamWOptions, Parameter, StepSizes } from "./adamw.js";
 import type { Tensor, TypedArray } from "./tensor.js";
 
+/** Where graphs run. */
 export type DeviceName = "cpu" | "webgpu" | "cuda";
 
 export interface CompileOptions {

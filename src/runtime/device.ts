@@ -28,6 +28,7 @@ export interface DeviceOptions {
   trace?: string;
 }
 
+/** A place where graphs run. */
 export type Device = DeviceContract;
 
 export const Device = {

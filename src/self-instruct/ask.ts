@@ -26,10 +26,13 @@ export interface AskEachOptions<Task, Row> {
   onProgress?: (done: number, total: number) => void;
 }
 
+/** Counts of a stage that asks one request a task. */
 export interface AskReport {
+  /** Tasks that were asked for. */
   tasks: number;
   /** Tasks whose request failed for good; they are asked again in the next run. */
   failed: number;
+  /** `task N: reason` for each request that failed. */
   errors: string[];
 }
 

@@ -37,12 +37,17 @@ export interface BootstrapOptions {
   onProgress?: (instructions: number, requests: number) => void;
 }
 
+/** Counts of the first stage. */
 export interface BootstrapReport {
+  /** Instructions of the run so far, without the seeds. */
   instructions: number;
+  /** Requests of this call, those answered from the journal included. */
   requests: number;
-  /** Proposed instructions, those dropped as too similar, and requests without an answer. */
+  /** Proposed instructions. */
   proposed: number;
+  /** Proposals dropped as too similar to one that is kept. */
   tooSimilar: number;
+  /** Requests without an answer. */
   failed: number;
   /** Proposals (or whole responses) that a rule left out. */
   dropped: Partial<Record<DropReason, number>>;

@@ -30,16 +30,25 @@ export interface PrepareOptions {
 
 /** Counts of the paper's table 1, lengths in words. */
 export interface Summary {
+  /** Instructions that were read, those without an instance included. */
   instructions: number;
+  /** Those of them that ask for a class. */
   classification_instructions: number;
   /** Instructions whose transcript gave no usable instance. */
   without_instances: number;
+  /** Pairs of input and output. */
   instances: number;
+  /** Instances whose instruction needs no input. */
   empty_inputs: number;
+  /** Words, separated by white space. */
   mean_instruction_words: number;
+  /** Of inputs that are not empty. */
   mean_input_words: number;
+  /** Of outputs. */
   mean_output_words: number;
+  /** Instances of the seed tasks among the training rows. */
   seed_instances: number;
+  /** Rows written for training. */
   finetuning_rows: number;
 }
 

@@ -39,10 +39,15 @@ export interface RunOptions
   source?: LocateOptions;
 }
 
+/** Counts by stage; absent for stages that were not done. */
 export interface RunReport {
+  /** New instructions. */
   bootstrap?: BootstrapReport;
+  /** Which instructions ask for a class. */
   classify?: AskReport;
+  /** Inputs and outputs. */
   instances?: AskReport;
+  /** Training rows. */
   prepare?: Summary;
   /** The prompts that a model was asked with. */
   prompts?: PromptOrigin[];

@@ -15,6 +15,7 @@ import { readSeedTasks } from "./seed-tasks.js";
 import { classificationFile, FILES, type InstructionRow, readStage } from "./stage-files.js";
 
 export const STAGES = ["bootstrap", "classify", "instances", "prepare"] as const;
+/** Stages in their order. */
 export type Stage = (typeof STAGES)[number];
 
 /** What every stage knows. */

@@ -1,8 +1,11 @@
 /** One turn of a conversation, as chat templates take it. */
 export type Role = "system" | "user" | "assistant" | "tool" | "developer";
 
+/** One turn of a conversation, as chat templates take it. */
 export interface Message {
+  /** Who speaks. */
   role: Role;
+  /** What is said. */
   content: string;
   /** Further fields for the template, under their own names: tool_calls, tool_call_id, name, reasoning_content, … */
   fields?: Readonly<Record<string, unknown>>;

@@ -18,6 +18,7 @@ import { prepareRun, type RunSetup, startingAdapter } from "./setup.js";
 import { Trainer, type TrainerOptions, type TrainingResult } from "./trainer.js";
 import { TrainingModel } from "./training-model.js";
 
+/** How a run is made and who hears of it. */
 export interface TrainRunOptions {
   /** Run folder. */
   out: string;

@@ -21,7 +21,9 @@ const ELEMENT_TYPE: Record<DType, number> = {
 /** TensorProto.DataLocation.EXTERNAL */
 const EXTERNAL = 1;
 
+/** An ONNX model. */
 export interface LoweredModel {
+  /** The model file's bytes (protobuf). */
   bytes: Uint8Array;
   /**
    * Constants of 1 kB and more, handed to the runtime beside the model so that they are not copied into it. Integers of 64
@@ -45,6 +47,7 @@ function liveNodes(graph: Graph): Node[] {
   return nodes.reverse();
 }
 
+/** How a graph becomes a model. */
 export interface LoweringOptions {
   /** Name of an extra output, the first: an empty sequence, which is not a tensor (runtime/device.ts says what for). */
   emptySequence?: string;

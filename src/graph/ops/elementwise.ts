@@ -11,22 +11,37 @@ function unary(op: string, x: Value): Value {
   return x.graph.node(op, [x], [{ dtype: x.dtype, shape: x.shape }])[0]!;
 }
 
+/** a + b, broadcast. */
 export const add = (a: Value, b: Value): Value => binary("Add", a, b);
+/** a − b, broadcast. */
 export const sub = (a: Value, b: Value): Value => binary("Sub", a, b);
+/** a · b, element by element, broadcast. */
 export const mul = (a: Value, b: Value): Value => binary("Mul", a, b);
+/** a / b, broadcast. */
 export const div = (a: Value, b: Value): Value => binary("Div", a, b);
+/** −x. */
 export const neg = (x: Value): Value => unary("Neg", x);
+/** eˣ. */
 export const exp = (x: Value): Value => unary("Exp", x);
+/** Natural logarithm. */
 export const log = (x: Value): Value => unary("Log", x);
+/** √x. */
 export const sqrt = (x: Value): Value => unary("Sqrt", x);
+/** Hyperbolic tangent. */
 export const tanh = (x: Value): Value => unary("Tanh", x);
+/** 1 / (1 + e⁻ˣ). */
 export const sigmoid = (x: Value): Value => unary("Sigmoid", x);
+/** The error function. */
 export const erf = (x: Value): Value => unary("Erf", x);
 /** x itself, as a constant for differentiation: no gradient flows back through it. */
 export const detach = (x: Value): Value => unary("Identity", x);
+/** a ≤ b as bool, broadcast. Has no derivative. */
 export const lessOrEqual = (a: Value, b: Value): Value => binary("LessOrEqual", a, b, "bool");
+/** a = b as bool, broadcast. Has no derivative. */
 export const equal = (a: Value, b: Value): Value => binary("Equal", a, b, "bool");
+/** a and b, of bools. Has no derivative. */
 export const and = (a: Value, b: Value): Value => binary("And", a, b);
+/** a or b, of bools. Has no derivative. */
 export const or = (a: Value, b: Value): Value => binary("Or", a, b);
 
 /** x times a fixed number. */

@@ -3,10 +3,13 @@ import type { Value } from "../graph.js";
 import { broadcastShapes, formatShape, type Shape } from "../shape.js";
 import { transpose } from "./shape-ops.js";
 
+/** Options of `gemm`. */
 export interface GemmOptions {
   /** Factor of the product. Default 1. */
   alpha?: number;
+  /** Transpose the first matrix. Default false. */
   transA?: boolean;
+  /** Transpose the second matrix. Default false. */
   transB?: boolean;
 }
 

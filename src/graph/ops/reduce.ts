@@ -15,6 +15,7 @@ function reduce(op: string, x: Value, axes: readonly number[], keepDims: boolean
   return x.graph.node(op, [x, axesInput], [{ dtype: x.dtype, shape }], { attributes })[0]!;
 }
 
+/** Σ x over the axes, which stay with size one if `keepDims`. */
 export const reduceSum = (x: Value, axes: readonly number[], keepDims = false): Value =>
   reduce("ReduceSum", x, axes, keepDims);
 /** Length up to which one running sum of float32 is good enough. */
@@ -34,6 +35,7 @@ export function sumLast(x: Value): Value {
   const parts = reduceSum(reshape(x, [...lead, length / part, part]), [-1]);
   return sumLast(parts);
 }
+/** Mean of x over the axes, which stay with size one if `keepDims`. */
 export const reduceMean = (x: Value, axes: readonly number[], keepDims = false): Value =>
   reduce("ReduceMean", x, axes, keepDims);
 /** Σ x² over the axes. Has no derivative: derivatives are made of it. */
