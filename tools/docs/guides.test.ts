@@ -77,7 +77,7 @@ it("has programs that compile", () => {
 });
 
 it.each(["yaml", "json"])("has %s that parses", (language) => {
-  const read = language === "yaml" ? parse : JSON.parse;
+  const read: (text: string) => unknown = language === "yaml" ? (text) => parse(text) : (text) => JSON.parse(text);
   const faults = blocks
     .filter((block) => block.language === language)
     .flatMap(({ text, place }) => {
