@@ -90,6 +90,22 @@ describe("OpenAiCompatibleModel", () => {
     expect(chat!.headers.authorization).toBe("Bearer k-1");
   });
 
+  it("sends four stop strings, which is what servers take, and ends answers at the others itself", async () => {
+    const server = await start({
+      answer: ({ prompt }) => ({ text: prompt, finishReason: prompt.includes("cut") ? "length" : "stop" }),
+    });
+    const model = new OpenAiCompatibleModel(`openai:m@${server.url}`, quick);
+    const stop = ["a", "b", "c", "d", "##", "!!"];
+    const ask = (prompt: string) => ({ prompt, maxTokens: 9, stop });
+    const results = await model.generate([ask("xy !! z ## cut"), ask("xyz"), ask("## cut")]);
+    expect(server.received.map(({ body }) => body.stop)).toEqual(Array(3).fill(["a", "b", "c", "d"]));
+    expect(results).toMatchObject([
+      { text: "xy ", finishReason: "stop", stopText: "!!" },
+      { text: "xyz", finishReason: "stop" },
+      { text: "", finishReason: "stop", stopText: "##" },
+    ]);
+  });
+
   it("sends no Authorization header without a key, and a plain prompt as a message where asked", async () => {
     const server = await start();
     const model = new OpenAiCompatibleModel(`openai:m@${server.url}`, { ...quick, api: "chat" });

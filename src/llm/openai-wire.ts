@@ -10,6 +10,9 @@ export interface WireRequest {
   body: Record<string, unknown>;
 }
 
+/** Most stop strings that OpenAI and vLLM take; answers are cut here at the others. */
+const MAX_STOPS = 4;
+
 /** Body of POST /completions or /chat/completions (OpenAI API reference; `top_k`, `min_p`, `repetition_penalty` as vLLM and llama.cpp name them). */
 export function toWire(model: string, request: GenerateRequest, api: WireApi, isOpenAi: boolean): WireRequest {
   if (request.rules?.length)
@@ -19,7 +22,7 @@ export function toWire(model: string, request: GenerateRequest, api: WireApi, is
     model,
     temperature: request.temperature ?? 0,
     top_p: request.topP,
-    stop: request.stop?.length ? request.stop : undefined,
+    stop: request.stop?.length ? request.stop.slice(0, MAX_STOPS) : undefined,
     presence_penalty: request.presencePenalty,
     frequency_penalty: request.frequencyPenalty,
     seed: request.seed,
@@ -54,7 +57,7 @@ export function fromWire(received: unknown, request: GenerateRequest): GenerateR
   const wanted = request.n ?? 1;
   if (choices.length < wanted) throw new BadAnswerError(`${choices.length} choices where ${wanted} were asked for`);
   const parsed = choices
-    .map((choice, i) => ({ at: indexOf(choice, i), ...readChoice(choice) }))
+    .map((choice, i) => ({ at: indexOf(choice, i), ...cutAtStops(readChoice(choice), request.stop?.slice(MAX_STOPS)) }))
     .sort((a, b) => a.at - b.at);
   const usage = isObject(answer.usage) ? answer.usage : {};
   const { at: _, ...first } = parsed[0]!;
@@ -82,6 +85,28 @@ function readChoice(choice: unknown): Choice {
   if (logprobs) result.logprobs = logprobs;
   if (typeof choice.stop_reason === "string") result.stopText = choice.stop_reason; // vLLM
   return result;
+}
+
+/** Ends a text where the first of these stands, as the server would have. */
+function cutAtStops(choice: Choice, stops: readonly string[] = []): Choice {
+  const found = stops
+    .map((stop) => ({ stop, at: choice.text.indexOf(stop) }))
+    .filter(({ at }) => at >= 0)
+    .sort((a, b) => a.at - b.at)[0];
+  if (!found) return choice;
+  const { stop, at } = found;
+  let length = 0;
+  const logprobs = choice.logprobs?.filter(({ token }) => {
+    const starts = length;
+    length += token.length;
+    return starts < at;
+  });
+  return {
+    text: choice.text.slice(0, at),
+    finishReason: "stop",
+    stopText: stop,
+    ...(logprobs ? { logprobs } : {}),
+  };
 }
 
 function readText(choice: Json): string {
