@@ -69,6 +69,8 @@ export class LocalRay {
         RAY_AUTH_MODE: "token",
         RAY_AUTH_TOKEN: TOKEN,
         OMP_NUM_THREADS: "1",
+        // Ray's own choice, 15, starves them on a busy machine.
+        RAY_worker_niceness: "0",
         // By this, `kill` finds whatever they start.
         EVOKE_TEST_RAY: `${this.folder}/`,
       },
