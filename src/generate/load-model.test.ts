@@ -8,7 +8,7 @@ import { openCheckpoint } from "../checkpoint/open.js";
 import { changedFiles } from "../hub/content-identity.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import { saveAdapter } from "../peft/adapter-io.js";
-import { loadModel, locateModel } from "./load-model.js";
+import { choosePrecision, loadModel, locateModel } from "./load-model.js";
 
 const root = mkdtempSync(join(tmpdir(), "evoke-load-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -56,6 +56,36 @@ describe("a model argument", () => {
     const folder = await run("young", { model: base, status: "interrupted" });
     await expect(locateModel(folder)).rejects.toThrow(/no adapter yet \(status: interrupted\)/);
     await expect(locateModel(join(root, "none"))).rejects.toThrow(/no such model/);
+  });
+});
+
+describe("how weights are held", () => {
+  const GB = 1e9;
+  const held = (bytes: number, stored = "BF16", memory = 64 * GB) => ({ bytes, stored, memory, reference: "m" });
+
+  it.each<[Parameters<typeof choosePrecision>[0], number, string, string]>([
+    // Figures: own precision, whatever the size.
+    ["float32", 0.5 * GB, "BF16", "float32"],
+    ["float32", 3 * GB + 4, "BF16", "float32"],
+    ["float32", 32 * GB, "Q4_0", "float32"],
+    ["float32", 32 * GB, "bnb-nf4", "float32"],
+    // Chat and serving: as small as the file, above 3 GB.
+    ["auto", 3 * GB, "BF16", "float32"],
+    ["auto", 3 * GB + 4, "BF16", "int8"],
+    ["auto", 3 * GB + 4, "bnb-nf4", "nf4"],
+    ["auto", 3 * GB + 4, "bnb-int8", "int8"],
+    ["auto", 1 * GB, "bnb-nf4", "float32"],
+    ["int8", 0.5 * GB, "BF16", "int8"],
+    ["nf4", 32 * GB, "BF16", "nf4"],
+  ])("%s, blocks of %d bytes stored as %s: %s", (wanted, bytes, stored, expected) => {
+    expect(choosePrecision(wanted, held(bytes, stored))).toBe(expected);
+  });
+
+  it("is refused where float32 does not fit into the machine, and never rounded instead", () => {
+    expect(() => choosePrecision("float32", held(65 * GB))).toThrow(
+      "m: its weights take 65 GB in float32, this machine has 64; choose int8 weights",
+    );
+    expect(choosePrecision("auto", held(65 * GB))).toBe("int8");
   });
 });
 

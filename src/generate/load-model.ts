@@ -113,28 +113,41 @@ export async function loadModel(reference: string, options: LoadModelOptions = {
     const adapters: NamedAdapter[] = [];
     for (const [name, folder] of folders) adapters.push({ name, adapter: await loadAdapter(folder, config) });
     const tokenizer = await loadTokenizer(located.path, { templateTime: located.templateTime });
-    const wanted = options.precision ?? "auto";
     const first = `${config.names.blocks}.0.${config.block.linears[0]!.name}.weight`;
     const stored = checkpoint.has(first) ? checkpoint.info(first).format : "";
     const bytes = config.layers * linearWeights(config) * 4;
-    if (wanted === "float32" && bytes > totalmem())
-      throw new FailureError(
-        `${reference}: its weights take ${Math.round(bytes / 1e9)} GB in float32, this machine has ${Math.round(totalmem() / 1e9)}; choose int8 weights`,
-      );
-    const precision =
-      wanted !== "auto"
-        ? wanted
-        : bytes <= FLOAT32_BYTES
-          ? "float32"
-          : stored.startsWith("bnb-") && stored !== "bnb-int8"
-            ? "nf4"
-            : "int8";
+    const precision = choosePrecision(options.precision ?? "auto", { stored, bytes, memory: totalmem(), reference });
     const weights = loadDecoderWeights(checkpoint, { precision });
     const identity = await identifyModel(located, [...folders.values()], options);
     return { ...located, reference, config: weights.config, weights, precision, tokenizer, adapters, identity };
   } finally {
     checkpoint.close();
   }
+}
+
+interface Held {
+  /** How the file holds the first block's first matrix. */
+  stored: string;
+  /** Of all blocks' matrices in float32. */
+  bytes: number;
+  /** Of the machine. */
+  memory: number;
+  reference: string;
+}
+
+/**
+ * How weights are held. What was asked for is taken: float32, what figures are computed with, is never rounded to save memory.
+ *
+ * @throws FailureError when float32 is asked for and the machine has less memory than that takes.
+ */
+export function choosePrecision(wanted: Precision | "auto", { stored, bytes, memory, reference }: Held): Precision {
+  if (wanted === "float32" && bytes > memory)
+    throw new FailureError(
+      `${reference}: its weights take ${Math.round(bytes / 1e9)} GB in float32, this machine has ${Math.round(memory / 1e9)}; choose int8 weights`,
+    );
+  if (wanted !== "auto") return wanted;
+  if (bytes <= FLOAT32_BYTES) return "float32";
+  return stored.startsWith("bnb-") && stored !== "bnb-int8" ? "nf4" : "int8";
 }
 
 /** Loads an adapter folder, the adapter of a run folder, or one of the Hub. @throws UsageError when it is none for this model. */

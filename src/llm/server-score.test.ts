@@ -35,6 +35,24 @@ it("equals local scoring", async () => {
   expect(model.usage.requests).toBe(model.usage.answered);
 });
 
+it("scores the choices of Chinese questions as locally, and chooses the same", async () => {
+  const rows: [string, string[]][] = [
+    ["法国的首都是哪里？", ["巴黎", "里昂", "东京", "北京"]],
+    ["盐的化学式是什么？", ["氯化钠", "二氧化碳", "氧气", "水"]],
+  ];
+  for (const [question, choices] of rows) {
+    const pairs = choices.map((choice) => ({ context: `Question: ${question}\nAnswer:`, continuation: ` ${choice}` }));
+    const [here, there] = [await generator.score(pairs), await model.score(pairs)];
+    expect(there.map(({ tokens, isGreedy, problem }) => [tokens, isGreedy, problem])).toEqual(
+      here.map(({ tokens, isGreedy }) => [tokens, isGreedy, undefined]),
+    );
+    for (const [i, { logprob }] of there.entries()) expect(logprob).toBeCloseTo(here[i]!.logprob, 4);
+    const best = (scores: { logprob: number }[]) =>
+      scores.findIndex(({ logprob }) => logprob === Math.max(...scores.map((each) => each.logprob)));
+    expect(best(there)).toBe(best(here));
+  }
+});
+
 it("fails alone with a pair that the server cannot score", async () => {
   const requests = model.usage.requests;
   const [good, empty, long] = await model.score([

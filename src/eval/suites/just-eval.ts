@@ -197,11 +197,18 @@ export async function reportJudgements(
 ): Promise<JudgementReport> {
   const judgements: (Judgement | undefined)[] = [];
   const unparsed: unknown[] = [];
+  const places = new Map<unknown, string>();
   for (const path of paths)
     for await (const { row, line } of readRows(path)) {
       const { parsed_result: parsed, result } = row;
       if (parsed === undefined && result === undefined)
         throw new UsageError(`${path}:${line}: expected a field "parsed_result" or "result", as just-eval writes them`);
+      const earlier = row.id === undefined ? undefined : places.get(row.id);
+      if (earlier)
+        throw new UsageError(
+          `${path}:${line}: row ${JSON.stringify(row.id)} is judged at ${earlier}, too; give the rows of one model, each once`,
+        );
+      places.set(row.id, `${path}:${line}`);
       const judgement = readJudgement(parsed) ?? (typeof result === "string" ? parseJudgement(result) : undefined);
       if (!judgement) unparsed.push(row.id ?? line);
       judgements.push(judgement);
