@@ -4,6 +4,7 @@
  * when installed) on the same work.
  *   npm run bench -- [--model GGUF|FOLDER] [--tokens 512] [--examples 4] [--steps 3] [--budget 2] [--dropout 0] [--peer PYTHON]
  *   npm run bench -- --shape qwen2.5-0.5b|llama-3.1-8b …   random NF4 weights of that shape
+ *   npm run bench -- --device webgpu …   on the GPU: tokens a second, the dense rate there, and what crossed the bus
  */
 
 import { spawnSync } from "node:child_process";
@@ -17,7 +18,7 @@ import { resolveModel } from "../src/hub/resolve-model.js";
 import { linearNames, linearShape } from "../src/model/decoder-layer.js";
 import { type DecoderWeights, loadDecoderWeights } from "../src/model/weights.js";
 import { adapterShape } from "../src/peft/targets.js";
-import { Device, hostTensor } from "../src/runtime/device.js";
+import { Device, type DeviceName, hostTensor } from "../src/runtime/device.js";
 import { balancedRows, trainingRow } from "../src/train/examples.js";
 import { planMemory } from "../src/train/memory-plan.js";
 import { AdamW } from "../src/train/optimiser.js";
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     budget: { type: "string", default: "2" },
     dropout: { type: "string", default: "0" },
     peer: { type: "string" },
+    device: { type: "string", default: "cpu" },
   },
 });
 const tokens = Number(values.tokens);
@@ -100,7 +102,7 @@ interface TraceEvent {
   args?: { op_name?: string };
 }
 
-const device = await Device.open({ device: "cpu" });
+const device = await Device.open({ device: values.device as DeviceName });
 let path = values.shape ?? "";
 let weights: DecoderWeights;
 if (values.shape) weights = randomWeights(values.shape);
@@ -157,7 +159,15 @@ for (let step = 0; step <= Number(values.steps); step++) {
   if (step > 0) times.push(performance.now() - start); // the first step compiles
 }
 const peak = process.resourceUsage().maxRSS * 1024;
+const { bytesUp, bytesDown, liveBytes, splitGraphs } = device.traffic;
 await model.dispose();
+if (device.name !== "cpu") {
+  const seconds = median(times) / 1000;
+  const moved = { bytes_up: bytesUp, bytes_down: bytesDown, live_bytes: liveBytes, split_graphs: splitGraphs };
+  const speed = { tokens_per_s: (tokens * count) / seconds, step_s: seconds, dense_gflops: median(rates) };
+  console.log(JSON.stringify({ evoke: { device: device.name, ...speed, peak_rss_bytes: peak, ...moved } }));
+  process.exit(0);
+}
 
 // The products' own time, in a step that is traced. What blocks recompute counts in the time, not in the arithmetic.
 const traces = mkdtempSync(join(tmpdir(), "evoke-bench-"));

@@ -109,7 +109,9 @@ async function devices(): Promise<Finding[]> {
     }
     try {
       await Device.open({ device });
-      findings.push({ name, status: "ok", found: "works" });
+      // ONNX Runtime does not tell which adapter it took.
+      const found = device === "webgpu" ? "works, on a GPU or in software; --device webgpu trains there" : "works";
+      findings.push({ name, status: "ok", found });
     } catch (error) {
       const reason = /Failed to [^;)]*/.exec((error as Error).message)?.[0];
       const found = `does not work here${reason === undefined ? "" : ` (${reason})`}`;

@@ -27,6 +27,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "eval", summary: "evaluate a model, or report judged files", group: "Evaluate", load: async () => (await import("./eval.js")).evalCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
   { name: "studio", summary: "see runs, train and chat in the browser", group: "Experiments", load: async () => (await import("./studio.js")).studioCommand },
+  { name: "playground", summary: "train and ask a small model in a browser tab", group: "Experiments", load: async () => (await import("./playground.js")).playgroundCommand },
   { name: "run", summary: "run a whole experiment and write its report", group: "Experiments", load: async () => (await import("./run.js")).runCommand },
   { name: "doctor", summary: "check this machine, with advice", group: "Tools", load: async () => (await import("./doctor.js")).doctorCommand },
   { name: "completion", summary: "print a completion script for a shell", group: "Tools", load: async () => { const { completionCommand } = await import("./completion.js"); return () => completionCommand(commands); } },

@@ -115,6 +115,8 @@ export class Generator {
 
   /** A generator for a model that is loaded already. */
   static async of(model: LoadedModel, device: Device, options: GeneratorOptions = {}): Promise<Generator> {
+    if (device.name !== "cpu")
+      options.say?.(`${device.name} reads prompts and scores; answers are written on the processor, token by token`);
     const decodeDevice = await Device.open({ threads: options.threads ?? device.threads });
     return new Generator(model, device, decodeDevice, options);
   }

@@ -17,7 +17,10 @@ export { hostTensor, type Tensor, type TypedArray, zeros } from "./tensor.js";
 export { TensorPool, TensorScope } from "./tensor-scope.js";
 
 export interface DeviceOptions {
-  /** `auto` takes the first of cuda, webgpu, cpu that works. Default cpu. */
+  /**
+   * `auto` takes cuda where it works, else cpu. Never WebGPU: the runtime does not tell whether its adapter is a GPU or
+   * software, which is slower than the processor. Default cpu.
+   */
   device?: DeviceName | "auto";
   /** Threads of one operation on the CPU. Default: as many as the process may use. */
   threads?: number;
@@ -38,7 +41,7 @@ export const Device = {
     if (wanted === "auto" || wanted === "cpu") silenceRuntime();
     if (wanted === "cpu") return new HostDevice(threads, trace);
     const supported = supportedDevices();
-    const candidates: DeviceName[] = wanted === "auto" ? ["cuda", "webgpu"] : [wanted];
+    const candidates: DeviceName[] = [wanted === "auto" ? "cuda" : wanted];
     let reason = `this build of ONNX Runtime offers ${supported.join(", ")}`;
     for (const name of candidates) {
       if (!supported.includes(name)) continue;
