@@ -94,7 +94,9 @@ it("writes judgements as just-eval does, and reads several files as one", async 
   expect(merged).toMatchObject({ n: 2, parsed: 2, metrics: { overall: { value: (4 + 2 + 5) / 3 } } });
   expect(merged.metrics.overall!.value).toBe(result.metrics.overall!.value);
   // A file given twice, or two models' files, would be averaged together.
-  await expect(reportJudgements([files[0]!, files[0]!])).rejects.toThrow(/row 0 is judged at .*json:\d+, too; give the rows/);
+  await expect(reportJudgements([files[0]!, files[0]!])).rejects.toThrow(
+    /row 0 is judged at .*json:\d+, too; give the rows/,
+  );
 });
 
 it("writes figures, parts and prompts under the names of Response Tuning's scripts", async () => {
