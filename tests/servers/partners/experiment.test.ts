@@ -1,5 +1,5 @@
 /** The small variant of `rt-main`, whole, with vLLM as the untuned subject and as both judges. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -42,6 +42,24 @@ function figures(id: string): Record<string, Record<string, number | null>> {
 }
 
 describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("rt-main with vLLM", () => {
+  it("refines rows", async () => {
+    const heldOut = rowsOf(join(repositoryRoot, "examples", "data", "mini-heldout.jsonl")).slice(0, 4);
+    const rows = heldOut.map(({ instruction, output }, index) => ({
+      prompt: instruction,
+      completion: output,
+      source: "mini",
+      index,
+    }));
+    const [given, refined] = [join(folder, "rows.jsonl"), join(folder, "refined.jsonl")];
+    writeFileSync(given, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const prompt = join(repositoryRoot, "examples", "data", "small-refine.txt");
+    const refiner = ["--refiner", `openai:base@${vllm!.url}`, "--prompt", prompt, "--max-new-tokens", "64"];
+    await run("data", "refine", given, ...refiner, "--out", refined);
+    const found = rowsOf(refined);
+    expect(found.map(({ source_completion }) => source_completion)).toEqual(heldOut.map(({ output }) => output));
+    for (const { completion, source_completion } of found) expect(completion).not.toBe(source_completion);
+  });
+
   it("runs to its end, and measures the served model as the same model here", async () => {
     const served = `openai:base@${vllm!.url}`;
     const settings = [

@@ -85,30 +85,7 @@ describe.skipIf(!process.env.EVOKE_TEST_SERVERS)("vLLM", () => {
     expect(new Set(answers.map(([ours]) => ours)).size).toBeGreaterThan(1);
   });
 
-  it("refines rows, and judges answers by the probabilities of its first token", async () => {
-    const rows = join(folder, "rows.jsonl");
-    const all = rowsOf(join(repositoryRoot, "examples", "data", "mini-heldout.jsonl")).slice(0, 4);
-    const prepared = all.map(({ instruction, output }, index) => ({
-      prompt: instruction,
-      completion: output,
-      source: "mini",
-      index,
-    }));
-    writeFileSync(rows, prepared.map((row) => `${JSON.stringify(row)}\n`).join(""));
-    const refined = join(folder, "refined.jsonl");
-    const prompt = join(repositoryRoot, "examples", "data", "small-refine.txt");
-    await run(
-      "data",
-      "refine",
-      rows,
-      "--refiner",
-      `openai:tuned@${withAdapter.url}`,
-      "--prompt",
-      prompt,
-      "--out",
-      refined,
-    );
-    expect(rowsOf(refined).length).toBeGreaterThan(0);
+  it("gives the log-probabilities of its first token, by which judges are read", async () => {
     const client = new OpenAI({ baseURL: plain.url, apiKey: "unused" });
     const judged = await client.chat.completions.create({
       model: "base",
