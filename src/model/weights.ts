@@ -1,6 +1,7 @@
 /** The weights of a decoder in memory: full precision, NF4 or 8 bit, decoded to float32 a layer at a time. */
 
 import { type Checkpoint, openCheckpoint } from "../checkpoint/open.js";
+import { transpose } from "../checkpoint/transpose.js";
 import { dequantizeInt8, type Int8Weight, quantizeInt8 } from "../quant/int8.js";
 import { dequantizeNf4, type Nf4Weight, quantizeNf4 } from "../quant/nf4.js";
 import { decoderConfig } from "./architectures/index.js";
@@ -167,14 +168,6 @@ function store(
   if (precision === "nf4") return { kind: "nf4", weight: quantizeNf4(data, shape, { doubleQuant }) };
   if (precision === "int8") return { kind: "int8", weight: quantizeInt8(data, shape) };
   return { kind: "float32", data };
-}
-
-/** A matrix [rows, columns] as [columns, rows]. */
-export function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
-  return result;
 }
 
 /** Decodes a stored weight to float32; full-precision weights are returned as they are, without a copy. */

@@ -1,12 +1,12 @@
 /** A base with an adapter folded in, W + scaling · B·A, seen as a checkpoint: weights are merged as they are read. */
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { transpose } from "../checkpoint/transpose.js";
 import { UsageError } from "../errors.js";
 import type { Adapter } from "../model/adapter.js";
 import { decoderConfig } from "../model/architectures/index.js";
 import type { DecoderConfig } from "../model/decoder-config.js";
 import { linearOf } from "../model/decoder-layer.js";
 import { addUpdate, type LinearUpdate, rowLength } from "../model/dora.js";
-import { transpose } from "../model/weights.js";
 
 /** @throws UsageError when the adapter has another number of layers. */
 export function mergedCheckpoint(base: Checkpoint, adapter: Adapter): Checkpoint {

@@ -2,9 +2,10 @@
 
 import type { Checkpoint } from "../checkpoint/open.js";
 import { writeShardedSafetensors } from "../checkpoint/safetensors-write.js";
+import { transpose } from "../checkpoint/transpose.js";
 import { type ChatFiles, writeModelFiles } from "../export/hf-files.js";
 import { inputName } from "../model/layer-graph.js";
-import { type DecoderWeights, transpose } from "../model/weights.js";
+import type { DecoderWeights } from "../model/weights.js";
 import type { Device } from "../runtime/device.js";
 import type { TrainingModel } from "./training-model.js";
 

@@ -11,16 +11,10 @@ import { openCheckpoint } from "../../src/checkpoint/open.js";
 import { writeGgufAdapter } from "../../src/export/gguf/adapter.js";
 import { writeGgufModel } from "../../src/export/gguf/model.js";
 import { writeOnnxFolder } from "../../src/export/onnx/model.js";
-import { Decoder } from "../../src/generate/decoder.js";
-import { KvCache } from "../../src/generate/kv-cache.js";
-import type { Adapter } from "../../src/model/adapter.js";
-import { type DecoderWeights, loadDecoderWeights } from "../../src/model/weights.js";
+import { loadDecoderWeights } from "../../src/model/weights.js";
 import { mergedCheckpoint } from "../../src/peft/merged-checkpoint.js";
-import { adapterShape } from "../../src/peft/targets.js";
-import { Random } from "../../src/random/counter.js";
-import { Device } from "../../src/runtime/device.js";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
-import { newAdapter } from "../../src/train/parameter-store.js";
+import { type Answers, differences, someAdapter } from "./compare.js";
 import { askPeer, peers, realModels } from "./peers.js";
 
 const models = [fileURLToPath(new URL("../../models/mini", import.meta.url)), ...realModels];
@@ -29,43 +23,8 @@ const TEXTS = ["The capital of France is", "Once upon a time, there was", "Name 
 const root = mkdtempSync(join(tmpdir(), "evoke-exports-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-interface Answers {
-  answers: { prompt: number[]; ids: number[] }[];
-  template?: string;
-}
-
 const run = (program: "llama-cpp" | "transformers-js", path: string, request: object): Answers =>
   askPeer(program, path, request) as Answers;
-
-/** Steps along another program's answer: where the most likely token is another one, how much more likely it is, in logits. */
-async function differences(weights: DecoderWeights, answers: { prompt: number[]; ids: number[] }[], adapter?: Adapter) {
-  const device = await Device.open();
-  const decoder = new Decoder(weights, device, "float32");
-  const gaps: number[] = [];
-  for (const { prompt, ids } of answers) {
-    const cache = new KvCache(weights.config);
-    cache.reserve(1, prompt.length + ids.length);
-    cache.add(0);
-    let logits = new Float32Array() as Float32Array;
-    for (const id of prompt) logits = (await decoder.step(cache, [id], adapter)).slice();
-    for (const id of ids) {
-      const best = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-      gaps.push(best - logits[id]!);
-      logits = (await decoder.step(cache, [id], adapter)).slice();
-    }
-  }
-  await decoder.dispose();
-  return gaps;
-}
-
-function someAdapter(weights: DecoderWeights): Adapter {
-  const settings = { r: 4, alpha: 8, dropout: 0, target_modules: ["q_proj", "v_proj", "down_proj"], use_rslora: true };
-  const adapter = newAdapter(weights, adapterShape(weights.config, settings), 3);
-  const random = new Random("exports");
-  for (const layer of adapter.layers)
-    for (const { b } of layer.values()) for (let i = 0; i < b.length; i++) b[i] = 0.02 * random.normal();
-  return adapter;
-}
 
 describe.skipIf(peers === "")("llama.cpp", () => {
   it.each(models)(

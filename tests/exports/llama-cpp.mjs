@@ -3,11 +3,12 @@
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [path, request] = process.argv.slice(2);
-const { prompts, count, lora } = JSON.parse(request);
+const { prompts, count, lora, float32Cache, contextSize = 512 } = JSON.parse(request);
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 const model = await llama.loadModel({ modelPath: path });
 const adapters = lora ? { lora: { adapters: [{ filePath: lora }] } } : {};
-const context = await model.createContext({ contextSize: 512, flashAttention: false, ...adapters });
+const cache = float32Cache ? { experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32" } : {};
+const context = await model.createContext({ contextSize, flashAttention: false, ...cache, ...adapters });
 const sequence = context.getSequence();
 const answers = [];
 for (const prompt of prompts) {

@@ -1,10 +1,13 @@
 import { FailureError } from "../../errors.js";
 import type { Checkpoint, WeightInfo } from "../checkpoint.js";
 import { checkRow, outputOf } from "../checkpoint-output.js";
-import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from "./config.js";
+import { transpose } from "../transpose.js";
+import { ggufConfig, ggufGenerationConfig, ggufHeads } from "./config.js";
+import { ggufArchitecture } from "./fields.js";
 import type { GgufFile, GgufTensor } from "./parse.js";
 import { openGguf } from "./parts.js";
-import { hfName, normOffset, permutedHeads, unpermute } from "./tensor-names.js";
+import { type HeadCounts, type RowOrder, restoreRows, rowOrder, rowsFit } from "./row-order.js";
+import { hfName, isTransposed, normOffset } from "./tensor-names.js";
 
 /** Bytes decoded at a time. */
 const PIECE = 1 << 20;
@@ -15,6 +18,7 @@ export class GgufCheckpoint implements Checkpoint {
   readonly generationConfig: Record<string, unknown>;
   readonly #gguf: GgufFile;
   readonly #architecture: string;
+  readonly #heads: HeadCounts;
   readonly #byName = new Map<string, GgufTensor>();
   #buffer = new Uint8Array(0);
 
@@ -24,15 +28,16 @@ export class GgufCheckpoint implements Checkpoint {
     try {
       this.#architecture = ggufArchitecture(this.#gguf);
       this.config = ggufConfig(this.#gguf, (name) => this.#decode(this.#gguf.tensors.get(name)!));
+      this.#heads = ggufHeads(this.#gguf);
       this.generationConfig = ggufGenerationConfig(this.#gguf.metadata);
       for (const tensor of this.#gguf.tensors.values()) {
         const name = hfName(tensor.name, this.#architecture);
         if (name === undefined) continue;
         this.#byName.set(name, tensor);
-        const heads = this.#heads(tensor);
-        if (heads !== undefined && (!(heads >= 1) || tensor.shape[0]! % (2 * heads))) {
+        if (!rowsFit(tensor.name, this.#architecture, this.#heads, tensor.shape[0]!)) {
+          const { heads, kvHeads } = this.#heads;
           throw new FailureError(
-            `${source}: ${tensor.name} has ${tensor.shape[0]} rows, which ${heads} heads cannot share`,
+            `${source}: ${tensor.name} has ${tensor.shape[0]} rows, which ${heads} heads (${kvHeads} of keys) cannot share`,
           );
         }
       }
@@ -51,16 +56,18 @@ export class GgufCheckpoint implements Checkpoint {
   }
 
   info(name: string): WeightInfo {
-    const { shape, format } = this.#tensor(name);
-    return { name, shape: [...shape], format: format.name };
+    const tensor = this.#tensor(name);
+    const shape = this.#transposed(tensor) ? tensor.shape.toReversed() : [...tensor.shape];
+    return { name, shape, format: tensor.format.name };
   }
 
   read(name: string, out?: Float32Array): Float32Array {
     const tensor = this.#tensor(name);
     const result = outputOf(name, tensor.values, out);
     this.#decode(tensor, result);
-    const heads = this.#heads(tensor);
-    if (heads) unpermute(result, heads, tensor.shape.length > 1 ? tensor.shape.at(-1)! : 1);
+    const order = this.#order(tensor);
+    if (order) restoreRows(result, tensor.shape[0]!, order);
+    if (this.#transposed(tensor)) result.set(transpose(result, tensor.shape[0]!, tensor.shape[1]!));
     const offset = normOffset(tensor.name, this.#architecture);
     if (offset) for (let i = 0; i < result.length; i++) result[i] = result[i]! - offset;
     return result;
@@ -68,19 +75,15 @@ export class GgufCheckpoint implements Checkpoint {
 
   readRows(name: string, rows: ArrayLike<number>, out?: Float32Array): Float32Array {
     const tensor = this.#tensor(name);
+    if (this.#transposed(tensor)) return this.#rowsOfTransposed(tensor, name, rows, out);
     const width = tensor.shape.at(-1)!;
     const result = outputOf(name, rows.length * width, out);
     const { values, bytes, decode } = tensor.format;
     const blocks = width / values;
     const count = tensor.values / width;
-    const heads = this.#heads(tensor);
+    const order = this.#order(tensor) ?? ((row: number) => row);
     for (let i = 0; i < rows.length; i++) {
-      let row = checkRow(this.source, name, rows[i]!, count);
-      if (heads) {
-        const size = count / heads;
-        const inside = row % size;
-        row = row - inside + (inside < size / 2 ? 2 * inside : 2 * (inside - size / 2) + 1);
-      }
+      const row = order(checkRow(this.source, name, rows[i]!, count));
       const piece = this.#bytes(tensor, row * blocks * bytes, blocks * bytes);
       decode(piece, blocks, result, i * width);
     }
@@ -101,9 +104,23 @@ export class GgufCheckpoint implements Checkpoint {
     return tensor;
   }
 
-  #heads(tensor: GgufTensor): number | undefined {
-    const { num_attention_heads: heads, num_key_value_heads: kvHeads } = this.config;
-    return permutedHeads(tensor.name, this.#architecture, heads as number, kvHeads as number);
+  #order({ name, shape }: GgufTensor): RowOrder | undefined {
+    return rowOrder(name, this.#architecture, this.#heads, shape[0]!);
+  }
+
+  #transposed({ name, shape }: GgufTensor): boolean {
+    return shape.length === 2 && isTransposed(name, this.#architecture);
+  }
+
+  #rowsOfTransposed(tensor: GgufTensor, name: string, rows: ArrayLike<number>, out?: Float32Array): Float32Array {
+    const [width, count] = tensor.shape as [number, number];
+    const result = outputOf(name, rows.length * width, out);
+    const whole = this.read(name);
+    for (let i = 0; i < rows.length; i++) {
+      const row = checkRow(this.source, name, rows[i]!, count);
+      result.set(whole.subarray(row * width, (row + 1) * width), i * width);
+    }
+    return result;
   }
 
   /** @param from first byte within the tensor's data. */

@@ -1,5 +1,6 @@
 /** An adapter as a GGUF file that llama.cpp lays over a base (`general.type = adapter`). */
-import { ggufName, permute, permutedHeads } from "../../checkpoint/gguf/tensor-names.js";
+import { rowOrder, storeRows } from "../../checkpoint/gguf/row-order.js";
+import { ggufName } from "../../checkpoint/gguf/tensor-names.js";
 import { type GgufField, type GgufTensorToWrite, writeGguf } from "../../checkpoint/gguf/write.js";
 import { UsageError } from "../../errors.js";
 import type { Adapter } from "../../model/adapter.js";
@@ -32,15 +33,15 @@ export function writeGgufAdapter(
   const tensors: GgufTensorToWrite[] = [];
   for (const [layer, factors] of adapter.layers.entries())
     for (const [linear, { a, b }] of factors) {
-      const name = ggufName(`model.layers.${layer}.${linear}.weight`, architecture)!;
+      const name = ggufName(`${config.names.blocks}.${layer}.${linear}.weight`, architecture)!;
       const { rank, scaling } = adapter.shape.layers[layer]!.get(linear)!;
       const [out, width] = linearShape(config, linear);
       tensors.push({ name: `${name}.lora_a`, shape: [rank, width], encoding, data: () => a });
       const data = (): Float32Array => {
         // llama.cpp scales by alpha / rank; what differs goes into B.
         const scaled = b.map((value) => (value * scaling * rank) / alpha);
-        const heads = permutedHeads(name, architecture, config.heads, config.kvHeads);
-        if (heads) permute(scaled, heads, rank);
+        const order = rowOrder(name, architecture, config, out);
+        if (order) storeRows(scaled, out, order);
         return scaled;
       };
       tensors.push({ name: `${name}.lora_b`, shape: [out, rank], encoding, data });
