@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { UsageError } from "../errors.js";
 import { replaceFolder } from "../export/folder.js";
 import { type ModelFormat, quantizationFor } from "../export/formats.js";
+import { appliesWindows } from "../export/gguf/config.js";
 import { writeGgufModel } from "../export/gguf/model.js";
 import { writeModelFolder } from "../export/model-folder.js";
 import { modelfile } from "../export/ollama/modelfile.js";
@@ -101,12 +102,11 @@ function writeGguf(source: ExportSource, path: string, quantization: string, nam
   });
 }
 
-/** llama.cpp computes Mistral as Llama, without its window. */
+/** llama.cpp has windows for some families only. */
 function windowNote({ checkpoint }: ExportSource): string[] {
   const { slidingWindow } = decoderConfig(checkpoint.config, checkpoint.source);
-  const window =
-    checkpoint.config.model_type === "mistral" ? slidingWindow.find((size) => size !== undefined) : undefined;
-  return window === undefined
+  const window = slidingWindow.find((size) => size !== undefined);
+  return window === undefined || appliesWindows(checkpoint.config, checkpoint.source)
     ? []
     : [`llama.cpp does not apply the sliding window of ${window} tokens: longer texts are read otherwise there`];
 }

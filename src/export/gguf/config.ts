@@ -55,6 +55,10 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
 /** Whether the file must hold the head, though it is the embedding. */
 export const needsHead = (architecture: string): boolean => EXPECTED[architecture]?.ownHead === true;
 
+/** Whether llama.cpp looks back on a window where a model of this family does. */
+export const appliesWindows = (fields: Record<string, unknown>, source: string): boolean =>
+  EXPECTED[ggufArchitectureOf(fields, source)]?.windowPeriod !== undefined;
+
 /** @throws UsageError for families that are not written. */
 export function ggufArchitectureOf(fields: Record<string, unknown>, source: string): string {
   const type = String(fields.model_type);
