@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { ggufGenerationConfig } from "../checkpoint/gguf/config.js";
 import { openGguf } from "../checkpoint/gguf/parts.js";
 import { findGguf } from "../checkpoint/open.js";
@@ -140,7 +139,7 @@ class ModelTokenizer implements Tokenizer {
         return part.value;
       });
       if (ids) return ids;
-      await setImmediate();
+      await new Promise((resolve) => setTimeout(resolve)); // not setImmediate: a browser has none
     }
   }
 
