@@ -183,7 +183,7 @@ function newRecord(given: HandOver, steps: readonly StepMetrics[]): RunRecord {
     method: recipe.method,
     mode: recipe.mode,
     template: recipe.template,
-    templateTime,
+    ...(templateTime === undefined ? {} : { templateTime }),
     seed: recipe.seed,
     status: "done",
     // No run of this machine continues it.

@@ -19,7 +19,7 @@ export const handOverSchema = z.object({
   }),
   modelPath: z.string(),
   modelSource: z.string().optional(),
-  templateTime: z.string(),
+  templateTime: z.string().optional(),
   steps: z.int(),
   stepsPerEpoch: z.int(),
   data: z.object({
@@ -45,7 +45,7 @@ export function handOver(plan: TrainingPlan, trainer: HandOver["trainer"]): Hand
     recipe: own,
     modelPath,
     ...(source === undefined ? {} : { modelSource: source }),
-    templateTime: plan.templateTime,
+    ...(plan.templateTime === undefined ? {} : { templateTime: plan.templateTime }),
     steps,
     stepsPerEpoch,
     data: {

@@ -38,8 +38,8 @@ export interface TrainingPlan {
   dropped: number;
   /** Where the base model is on this machine. */
   modelPath: string;
-  /** The date that the chat template was told. */
-  templateTime: string;
+  /** The date that the chat template was told, where it asks for one: else exports of another hour have equal bytes. */
+  templateTime?: string;
 }
 
 export interface PlanOptions {
@@ -87,7 +87,7 @@ export async function planTraining(recipe: TrainingRecipe, options: PlanOptions)
     truncated,
     dropped,
     modelPath: path,
-    templateTime,
+    ...(recipe.template === "model" && /strftime_now/.test(tokenizer.chatTemplate ?? "") ? { templateTime } : {}),
   };
 }
 
