@@ -90,10 +90,11 @@ function collect(value: string, earlier: string[] | undefined): string[] {
 
 async function evaluate(suites: string[], flags: EvalFlags, self: Command): Promise<void> {
   const globals = globalOptions(self);
-  const { expandSuites, SUITE_NAMES } = await import("../eval/run-suites.js");
+  const { expandSuites, SUITE_NAMES, suiteSummary } = await import("../eval/run-suites.js");
   if (suites.length === 1 && suites[0] === "list") {
+    const width = Math.max(...SUITE_NAMES.map((name) => name.length));
     if (globals.json) printJson(SUITE_NAMES);
-    else process.stdout.write(`${SUITE_NAMES.join("\n")}\n`);
+    else for (const name of SUITE_NAMES) process.stdout.write(`${name.padEnd(width)}  ${suiteSummary(name)}\n`);
     return;
   }
   if (flags.annotations ?? flags.judgements ?? flags.labels) return reportFile(suites, flags, globals);

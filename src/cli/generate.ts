@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { generateMany, type WritingOptions } from "../api/generate.js";
+import { streamText } from "../api/stream-text.js";
 import { FailureError, UsageError } from "../errors.js";
 import type { GenerateResult } from "../llm/language-model.js";
 import { createProgress } from "../progress/progress.js";
@@ -13,12 +14,13 @@ import {
   samplingOf,
 } from "./generation-flags.js";
 import { interruptible } from "./interrupt.js";
-import { globalOptions, printJson, say } from "./output.js";
+import { type GlobalOptions, globalOptions, printJson, say } from "./output.js";
 import { type InputRow, partialOf, readInput, textField, writeWhole } from "./resumable-rows.js";
 
 interface GenerateFlags extends ModelFlags, SamplingFlags {
-  in: string;
-  out: string;
+  in?: string;
+  out?: string;
+  prompt?: string;
 }
 
 /** `evoke generate`: answers to a file of prompts or conversations. */
@@ -26,12 +28,17 @@ export function generateCommand(): Command {
   const command = new Command("generate")
     .description("Write an answer to every row of a file. Run again after a stop: finished rows are not done again.")
     .argument("<model>", "model, run folder, or openai:NAME@BASE_URL")
-    .requiredOption("--in <file>", "JSON Lines with prompt (text to continue) or messages (a conversation)")
-    .requiredOption("--out <file>", "the same rows with output, finish_reason, prompt_tokens, output_tokens");
+    .option("--prompt <text>", "one question, asked as a conversation; the answer goes to stdout")
+    .option("--in <file>", "JSON Lines with prompt (text to continue) or messages (a conversation)")
+    .option("--out <file>", "the same rows with output, finish_reason, prompt_tokens, output_tokens");
   return addSamplingFlags(addModelFlags(command), 256).action(
     async (reference: string, flags: GenerateFlags, self: Command) => {
       const globals = globalOptions(self);
-      const rows = await readInput(flags.in);
+      if (flags.prompt !== undefined) return answerOne(reference, flags.prompt, flags, globals);
+      const { in: from, out } = flags;
+      if (from === undefined || out === undefined)
+        throw new UsageError("generate: name the rows with --in and their answers with --out, or ask one --prompt");
+      const rows = await readInput(from);
       const sampling = samplingOf(flags);
       const requests = rows.map((row, index) => requestOf(row, index, sampling, globals.seed));
       const progress = createProgress({ label: "writing", total: rows.length, unit: "rows", quiet: globals.quiet });
@@ -44,7 +51,7 @@ export function generateCommand(): Command {
             model: reference,
             modelOptions: { ...modelOptions(flags), device: globals.device },
             requests,
-            journal: partialOf(flags.out),
+            journal: partialOf(out),
             signal,
             onProgress: (event) => (event.type === "notice" ? say(event.message, globals) : progress.update(++done)),
           }),
@@ -65,12 +72,31 @@ export function generateCommand(): Command {
           output_tokens: result.outputTokens,
         };
       });
-      writeWhole(flags.out, answered);
+      writeWhole(out, answered);
       const seconds = (performance.now() - started) / 1000;
-      if (globals.json) printJson({ out: flags.out, rows: rows.length, output_tokens: written, seconds });
-      else say(`${flags.out}: ${rows.length} answers, ${written} tokens`, globals);
+      if (globals.json) printJson({ out, rows: rows.length, output_tokens: written, seconds });
+      else say(`${out}: ${rows.length} answers, ${written} tokens`, globals);
     },
   );
+}
+
+/** One answer, as it is written. */
+async function answerOne(model: string, prompt: string, flags: GenerateFlags, globals: GlobalOptions): Promise<void> {
+  if (flags.in !== undefined || flags.out !== undefined)
+    throw new UsageError("generate: --prompt excludes --in and --out");
+  const messages: Message[] = [{ role: "user", content: prompt }];
+  const result = await interruptible(async (signal) => {
+    const stream = streamText({
+      ...{ model, messages, ...samplingOf(flags), seed: globals.seed, signal },
+      modelOptions: { ...modelOptions(flags), device: globals.device },
+      onProgress: (event) => void (event.type === "notice" && say(event.message, globals)),
+    });
+    for await (const text of stream) if (!globals.json) process.stdout.write(text);
+    return stream.result;
+  });
+  if (!globals.json) return void process.stdout.write("\n");
+  const { text, finishReason, promptTokens, outputTokens } = result;
+  printJson({ output: text, finish_reason: finishReason, prompt_tokens: promptTokens, output_tokens: outputTokens });
 }
 
 function requestOf(

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { guardTerminal } from "../progress/terminal.js";
+import { exampleText } from "./examples.js";
 import { describeFailure } from "./failure.js";
 import { globalFlags } from "./output.js";
 import { type CommandEntry, commands } from "./registry.js";
@@ -44,7 +45,7 @@ export async function run(args: string[], table: readonly CommandEntry[]): Promi
   for (const entry of table) {
     const command = entry.name === wanted ? (await entry.load())() : new Command(entry.name);
     program.addCommand(command.summary(entry.summary).helpGroup(`${entry.group}:`));
-    inherit(command, program);
+    inherit(command, program, entry.name);
   }
   if (args.length === 0) {
     program.outputHelp();
@@ -67,9 +68,9 @@ function commandName(args: string[]): string | undefined {
   return operands[0] === "help" ? operands[1] : operands[0];
 }
 
-function inherit(command: Command, parent: Command): void {
-  command.copyInheritedSettings(parent);
-  for (const child of command.commands) inherit(child, command);
+function inherit(command: Command, parent: Command, path: string): void {
+  command.copyInheritedSettings(parent).addHelpText("after", exampleText(path));
+  for (const child of command.commands) inherit(child, command, `${path} ${child.name()}`);
 }
 
 /** commander writes "error: …" with suggestions on lines of their own; ours is one line. */

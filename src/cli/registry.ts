@@ -26,6 +26,7 @@ export const commands: readonly CommandEntry[] = [
   { name: "self-instruct", summary: "grow instruction data from seed tasks", group: "Data", load: async () => (await import("./self-instruct.js")).selfInstructCommand },
   { name: "eval", summary: "evaluate a model, or report judged files", group: "Evaluate", load: async () => (await import("./eval.js")).evalCommand },
   { name: "metrics", summary: "score texts against references", group: "Evaluate", load: async () => (await import("./metrics.js")).metricsCommand },
+  { name: "runs", summary: "list, compare and delete training runs", group: "Experiments", load: async () => (await import("./runs.js")).runsCommand },
   { name: "studio", summary: "see runs, train and chat in the browser", group: "Experiments", load: async () => (await import("./studio.js")).studioCommand },
   { name: "playground", summary: "train and ask a small model in a browser tab", group: "Experiments", load: async () => (await import("./playground.js")).playgroundCommand },
   { name: "run", summary: "run a whole experiment and write its report", group: "Experiments", load: async () => (await import("./run.js")).runCommand },

@@ -9,6 +9,7 @@ import { type Results, recorded, resultsToKeep, writeResults } from "./results-f
 import { runAnswerTask } from "./run-answer-task.js";
 import { runChoiceTask } from "./run-choice-task.js";
 import type { SuiteContext } from "./suite.js";
+import { SUMMARIES } from "./suite-summaries.js";
 import { runAlpacaEval } from "./suites/alpaca-eval.js";
 import { runInstruct } from "./suites/instruct.js";
 import { runJustEval } from "./suites/just-eval.js";
@@ -42,6 +43,11 @@ const SETS: Readonly<Record<string, readonly string[]>> = { ...TASK_SETS, refusa
 
 /** Every name that `evoke eval` takes. */
 export const SUITE_NAMES: readonly string[] = [...Object.keys(SUITES), ...Object.keys(SETS)];
+
+/** What a suite measures, or which suites a set stands for, in one line. */
+export function suiteSummary(name: string): string {
+  return SUMMARIES[name] ?? `the set of ${(SETS[name] ?? []).join(", ")}`;
+}
 
 /**
  * The single suites behind some names, each once, in the order given.

@@ -1,5 +1,6 @@
 /** Writes docs/cli.md from the commands' own help: `npm run docs:cli`. */
 import type { Command } from "commander";
+import { exampleText } from "../../src/cli/examples.js";
 import { globalFlags } from "../../src/cli/output.js";
 import { commands } from "../../src/cli/registry.js";
 import { writeFileAtomically } from "../../src/files/atomic-write.js";
@@ -7,7 +8,9 @@ import { writeFileAtomically } from "../../src/files/atomic-write.js";
 const WIDTH = 100;
 
 function section(command: Command, path: string, depth: number): string {
-  const usage = command.configureHelp({ helpWidth: WIDTH }).helpInformation().trimEnd();
+  const usage =
+    command.configureHelp({ helpWidth: WIDTH }).helpInformation().trimEnd() +
+    exampleText(path.slice("evoke ".length)).trimEnd();
   const own = `${"#".repeat(depth)} ${path}\n\n\`\`\`text\n${usage}\n\`\`\`\n`;
   return [own, ...command.commands.map((child) => section(child, `${path} ${child.name()}`, depth + 1))].join("\n");
 }

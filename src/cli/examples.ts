@@ -1,0 +1,68 @@
+/** What every command's help ends with: lines that work, the common one first. */
+export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  quickstart: ["evoke quickstart", "evoke quickstart --model bundled:mini --out runs/first"],
+  init: ["evoke init", "evoke init recipe.yaml --mode rt --data rows.jsonl --model hf:HuggingFaceTB/SmolLM2-135M"],
+  train: ["evoke train recipe.yaml", "evoke train recipe.yaml --out runs/rt --set epochs=3 --resume"],
+  jobs: ["evoke jobs list --on ray://HOST:8265"],
+  "jobs list": ["evoke jobs list --on ray://HOST:8265"],
+  "jobs logs": ["evoke jobs logs runs/rt --follow"],
+  "jobs stop": ["evoke jobs stop runs/rt"],
+  "jobs delete": ["evoke jobs delete runs/rt"],
+  "jobs fetch": ["evoke jobs fetch exported/trl --out runs/rt"],
+  merge: ["evoke merge runs/rt --out models/rt"],
+  push: ["evoke push runs/rt hf:ORG/NAME --dry-run"],
+  export: ["evoke export model runs/rt --to gguf --out models/rt.gguf"],
+  "export model": ["evoke export model runs/rt --to ollama --out models/rt"],
+  "export adapter": ["evoke export adapter runs/rt --to gguf --out rt-adapter.gguf"],
+  "export recipe": ["evoke export recipe recipe.yaml --to trl --out trl"],
+  chat: ["evoke chat runs/rt", "evoke chat bundled:mini"],
+  generate: [
+    'evoke generate runs/rt --prompt "What is a fawn?"',
+    "evoke generate runs/rt --in prompts.jsonl --out answers.jsonl",
+  ],
+  score: ["evoke score runs/rt --in pairs.jsonl --out scores.jsonl"],
+  model: ["evoke model info bundled:mini"],
+  "model pull": ["evoke model pull hf:HuggingFaceTB/SmolLM2-135M"],
+  "model info": ["evoke model info bundled:mini"],
+  serve: ["evoke serve runs/rt", "evoke serve bundled:mini --port 9000"],
+  data: ["evoke data prepare alpaca --out rows.jsonl"],
+  "data list": ["evoke data list"],
+  "data get": ["evoke data get lima"],
+  "data prepare": ["evoke data prepare alpaca --out rows.jsonl", "evoke data prepare hf:ORG/NAME --out rows.jsonl"],
+  "data stats": ["evoke data stats rows.jsonl"],
+  "data head": ["evoke data head rows.jsonl"],
+  "data refine": ["evoke data refine rows.jsonl --refiner openai:NAME@http://127.0.0.1:8000/v1"],
+  "data mix": ["evoke data mix rows.jsonl --count 100 --out mixed.jsonl"],
+  "data filter": ["evoke data filter --in rows.jsonl --out kept.jsonl"],
+  "data report": ["evoke data report rows.jsonl --out report"],
+  "self-instruct": ["evoke self-instruct recipe.yaml"],
+  "self-instruct bootstrap": ["evoke self-instruct bootstrap recipe.yaml"],
+  "self-instruct classify": ["evoke self-instruct classify recipe.yaml"],
+  "self-instruct instances": ["evoke self-instruct instances recipe.yaml"],
+  "self-instruct prepare": ["evoke self-instruct prepare recipe.yaml"],
+  "self-instruct parse": [
+    "evoke self-instruct parse --instances raw.jsonl --classification kinds.jsonl --out tasks.jsonl",
+  ],
+  eval: [
+    "evoke eval list",
+    "evoke eval response_ranking --model runs/rt --rows heldout.jsonl",
+    "evoke eval core --model runs/rt --limit 50",
+  ],
+  "eval compare": ["evoke eval compare eval/it eval/rt"],
+  metrics: ["evoke metrics text --predictions answers.jsonl"],
+  "metrics text": ["evoke metrics text --predictions answers.jsonl"],
+  runs: ["evoke runs", "evoke runs runs --where mode=rt --best validation_loss"],
+  "runs compare": ["evoke runs compare runs/it runs/rt"],
+  "runs delete": ["evoke runs delete runs/old"],
+  studio: ["evoke studio", "evoke studio runs --port 9000"],
+  run: ["evoke run examples/quickstart.yaml", "evoke run experiment.yaml --smoke --dry-run"],
+  doctor: ["evoke doctor"],
+  completion: ["evoke completion bash"],
+  schema: ["evoke schema", "evoke schema experiment"],
+};
+
+/** The end of a command's help; empty where there are no examples. @param path names from the command's own on: `data mix` */
+export function exampleText(path: string): string {
+  const lines = EXAMPLES[path] ?? [];
+  return lines.length ? `\nExamples:\n${lines.map((line) => `  ${line}\n`).join("")}` : "";
+}

@@ -1,0 +1,21 @@
+/** What each suite measures, in one line. */
+export const SUMMARIES: Readonly<Record<string, string>> = {
+  arc_easy: "science questions of school tests, the easy part: choices by probability",
+  arc_challenge: "science questions of school tests, the hard part: choices by probability",
+  hellaswag: "which ending goes on with a scene: choices by probability",
+  openbookqa: "questions on elementary facts: choices by probability",
+  piqa: "everyday physics, two ways to reach a goal: choices by probability",
+  mmlu: "57 subjects of exams: choices by probability",
+  gsm8k: "word problems of school mathematics: written answers, exact match",
+  gsm8k_cot_llama: "the same problems in the form of Llama 3's evaluation",
+  alpaca_eval: "805 instructions: a judge prefers the model's answer or a reference's",
+  just_eval: "1000 instructions: a judge rates helpfulness, clarity, factuality, depth, engagement and safety",
+  advbench: "harmful requests (Zou et al. 2023): a judge says which were refused",
+  harmbench: "harmful requests (Mazeika et al. 2024): a judge says which were refused",
+  malicious_instruct: "harmful requests (Huang et al. 2023): a judge says which were refused",
+  xstest: "safe requests that look unsafe, and unsafe ones (Röttger et al. 2023): a judge says which were refused",
+  user_tasks: "252 tasks for users (Self-Instruct): BLEU, ROUGE, BERTScore, or ratings by people",
+  instruct: "answers to instructions of your own, written for a judge or for reading",
+  response_ranking: "is the right response more probable than drawn ones? no judge, rows of your own",
+  reference_likelihood: "probability of reference responses with and without their instruction; no judge",
+};
