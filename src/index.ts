@@ -3,7 +3,7 @@
  * prints, ends the process or listens for its signals.
  *
  * Versions follow semver over what this file exports: names, types and meanings change only with the major version (before 1.0
- * with the minor one). What a declaration marks `@internal` is not among them.
+ * with the minor one). What is marked as internal is not among them. (The mark itself, written here, would take the first export away.)
  */
 
 export {

@@ -55,6 +55,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "runs compare": ["evoke runs compare runs/it runs/rt"],
   "runs delete": ["evoke runs delete runs/old"],
   studio: ["evoke studio", "evoke studio runs --port 9000"],
+  playground: ["evoke playground", "evoke playground --out pages"],
   run: ["evoke run examples/quickstart.yaml", "evoke run experiment.yaml --smoke --dry-run"],
   doctor: ["evoke doctor"],
   completion: ["evoke completion bash"],

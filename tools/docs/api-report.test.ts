@@ -10,6 +10,14 @@ it("has a doc comment everywhere, no any, no type that is not exported, and says
   expect(report.faults).toEqual([]);
 });
 
+it.each(["index", "metrics/index", "graph/index", "engine"])(
+  "shows every value that src/%s.ts exports",
+  async (entry) => {
+    const values = Object.keys(await import(`../../src/${entry}.ts`)).filter((name) => name !== "ops");
+    expect(values.filter((name) => !report.markdown.includes(`\n### ${name}\n`))).toEqual([]);
+  },
+);
+
 it("is what docs/api.md shows; where the change is meant: npm run docs:api, and a line in CHANGELOG.md", () => {
   const page = fileURLToPath(new URL("../../docs/api.md", import.meta.url));
   expect(report.markdown).toBe(readFileSync(page, "utf8"));
