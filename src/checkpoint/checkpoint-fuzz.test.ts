@@ -131,6 +131,9 @@ describe("2,000 random mutations", () => {
   it.each([
     ["bnb", 1200],
     ["llama", 800],
+    ["fp8-block", 700],
+    ["fp8-row", 700],
+    ["fp8-tensor", 600],
   ] as const)("of %s/model.safetensors: no crash, no hang, one line (%i)", async (name, runs) => {
     const original = readFileSync(join(fixtures, name, "model.safetensors"));
     const mutant = join(folder, name);

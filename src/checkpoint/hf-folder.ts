@@ -7,20 +7,24 @@ import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
 import type { Checkpoint, WeightInfo } from "./checkpoint.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
+import { decodeFp8Rows, isFp8, isFp8Sidecar } from "./fp8-weight.js";
+import { type Quantization, readQuantization } from "./quantization.js";
 import { SafetensorsFile } from "./safetensors.js";
 
-/** A Hugging Face model folder: config.json and one or many safetensors files, plain or in bitsandbytes' 4 or 8 bits. */
+/** A Hugging Face model folder: config.json and one or many safetensors files, plain, in bitsandbytes' 4 or 8 bits, or in 8-bit floats. */
 export class HfFolder implements Checkpoint {
   readonly config: Record<string, unknown>;
   readonly generationConfig: Record<string, unknown>;
   readonly #files: SafetensorsFile[] = [];
   readonly #owner = new Map<string, SafetensorsFile>();
+  readonly #quantization: Quantization;
   readonly #states = new Map<string, BnbState>();
   readonly #find = (name: string): SafetensorsFile | undefined => this.#owner.get(name);
 
   /** @throws UsageError when files are missing, FailureError when they are damaged; one line each. */
   constructor(readonly source: string) {
     this.config = readJsonObject(join(source, "config.json"));
+    this.#quantization = readQuantization(this.config, source);
     const generation = join(source, "generation_config.json");
     this.generationConfig = existsSync(generation) ? readJsonObject(generation) : {};
     try {
@@ -36,7 +40,7 @@ export class HfFolder implements Checkpoint {
   }
 
   names(): string[] {
-    return [...this.#owner.keys()].filter((name) => !isBnbSidecar(name));
+    return [...this.#owner.keys()].filter((name) => !isBnbSidecar(name) && !isFp8Sidecar(name, this.#find));
   }
 
   has(name: string): boolean {
@@ -60,13 +64,9 @@ export class HfFolder implements Checkpoint {
     }
     const { values, shape } = file.entry(name);
     const result = outputOf(name, values, out);
-    if (this.#rowScales(name))
-      this.#decodeInt8(
-        name,
-        result,
-        shape,
-        Array.from({ length: shape[0]! }, (_, i) => i),
-      );
+    const rows = (): number[] => Array.from({ length: shape[0] ?? 1 }, (_, i) => i);
+    if (this.#rowScales(name)) this.#decodeInt8(name, result, shape, rows());
+    else if (isFp8(name, this.#find)) decodeFp8Rows(name, this.#find, this.#quantization, rows(), result);
     else file.decode(name, 0, values, result);
     return result;
   }
@@ -83,6 +83,8 @@ export class HfFolder implements Checkpoint {
         result.set(whole.subarray(rows[i]! * width, (rows[i]! + 1) * width), i * width);
     } else if (this.#rowScales(name)) {
       this.#decodeInt8(name, result, shape, rows);
+    } else if (isFp8(name, this.#find)) {
+      decodeFp8Rows(name, this.#find, this.#quantization, rows, result);
     } else {
       for (let i = 0; i < rows.length; i++) file.decode(name, rows[i]! * width, width, result, i * width);
     }

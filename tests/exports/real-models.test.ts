@@ -1,6 +1,7 @@
 /**
  * Real models (GGUF files in EVOKE_TEST_MODELS) here and in llama.cpp: the file itself, whose products llama.cpp computes with
- * activations of 8 bits, and the same weights written as float32, where nothing is rounded.
+ * activations of 8 bits, the same with activations rounded here as well, and the same weights written as float32, where nothing is
+ * rounded.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +15,7 @@ import { type DecoderWeights, loadDecoderWeights } from "../../src/model/weights
 import { Device } from "../../src/runtime/device.js";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { askPeer, peers, realModels } from "./peers.js";
+import { RoundedModel } from "./rounded-products.js";
 
 const COUNT = 48;
 const TOP = 20;
@@ -36,42 +38,95 @@ afterAll(() => rmSync(root, { recursive: true }));
 /** By step of an answer: its token or, where log-probabilities are told, the likeliest tokens, best first. */
 type Steps = [id: number, logprob: number | null][][];
 
-/** Along another program's greedy answers: how far log-probabilities and the choice of the best token are apart. */
-async function compared(weights: DecoderWeights, prompts: number[][], answers: Steps[]) {
+/** Where the likeliest token is another one than that of an answer. */
+type Tie = { answer: number; step: number; gap: number };
+
+interface Compared {
+  tokens: number;
+  ties: Tie[];
+  widest: number;
+  /** Most that log-probabilities are apart, of the likeliest token and of the TOP likeliest; and on average. */
+  ofBest: number;
+  ofTop: number;
+  mean: number;
+}
+
+/** Collects what is apart, step by step. */
+class Comparison {
+  private readonly apart: number[] = [];
+  private readonly apartOfBest: number[] = [];
+  private readonly gaps: Tie[] = [];
+
+  constructor(private readonly answers: Steps[]) {}
+
+  add(answer: number, step: number, logits: Float32Array): void {
+    const theirs = this.answers[answer]![step]!;
+    const best = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+    const all = best + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - best), 0));
+    const differences = theirs.flatMap(([id, logprob]) =>
+      logprob === null ? [] : [Math.abs(logits[id]! - all - logprob)],
+    );
+    this.apart.push(...differences);
+    this.apartOfBest.push(...differences.slice(0, 1));
+    this.gaps.push({ answer, step, gap: best - logits[theirs[0]![0]]! });
+  }
+
+  result(): Compared {
+    const ties = this.gaps.filter(({ gap }) => gap > 0);
+    const most = (x: number[]): number => x.reduce((a, b) => Math.max(a, b), 0);
+    return {
+      tokens: this.gaps.length,
+      ties,
+      widest: most(ties.map(({ gap }) => gap)),
+      ofBest: most(this.apartOfBest),
+      ofTop: most(this.apart),
+      mean: this.apart.reduce((a, b) => a + b, 0) / this.apart.length,
+    };
+  }
+}
+
+/** This engine along another program's greedy answers. */
+async function compared(weights: DecoderWeights, prompts: number[][], answers: Steps[]): Promise<Compared> {
   const decoder = new Decoder(weights, await Device.open(), "float32");
-  const apart: number[] = [];
-  const apartOfBest: number[] = [];
-  const gaps: number[] = [];
+  const comparison = new Comparison(answers);
   for (const [i, prompt] of prompts.entries()) {
     const cache = new KvCache(weights.config);
     cache.reserve(1, prompt.length + COUNT);
     cache.add(0);
     let logits = new Float32Array() as Float32Array;
     for (const id of prompt) logits = (await decoder.step(cache, [id])).slice();
-    for (const step of answers[i]!) {
-      const best = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-      const all = best + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - best), 0));
-      const differences = step.flatMap(([id, logprob]) =>
-        logprob === null ? [] : [Math.abs(logits[id]! - all - logprob)],
-      );
-      apart.push(...differences);
-      apartOfBest.push(...differences.slice(0, 1));
-      gaps.push(best - logits[step[0]![0]]!);
-      logits = (await decoder.step(cache, [step[0]![0]])).slice();
+    for (const [step, [best]] of answers[i]!.entries()) {
+      comparison.add(i, step, logits);
+      logits = (await decoder.step(cache, [best![0]])).slice();
     }
   }
   await decoder.dispose();
-  const ties = gaps.filter((gap) => gap > 0);
-  const most = (x: number[]): number => x.reduce((a, b) => Math.max(a, b), 0);
-  return {
-    tokens: gaps.length,
-    ties: ties.length,
-    widest: most(ties),
-    ofBest: most(apartOfBest),
-    ofTop: most(apart),
-    mean: apart.reduce((a, b) => a + b, 0) / apart.length,
-  };
+  return comparison.result();
 }
+
+/** The same with activations rounded as llama.cpp rounds them: at the steps with log-probabilities, and at `more`. */
+function comparedRounded(path: string, prompts: number[][], answers: Steps[], more: readonly Tie[]): Compared {
+  const checkpoint = openCheckpoint(path);
+  const model = new RoundedModel(checkpoint);
+  const texts = prompts.map((prompt, i) => [...prompt, ...answers[i]!.slice(0, -1).map(([best]) => best![0])]);
+  const hidden = model.hidden(texts);
+  const size = hidden.length / texts.flat().length;
+  const comparison = new Comparison(answers);
+  let first = 0;
+  for (const [i, prompt] of prompts.entries()) {
+    for (const [step, [best]] of answers[i]!.entries()) {
+      if (best![1] === null && !more.some((tie) => tie.answer === i && tie.step === step)) continue;
+      const row = first + prompt.length - 1 + step;
+      comparison.add(i, step, model.logits(hidden.subarray(row * size, (row + 1) * size)));
+    }
+    first += texts[i]!.length;
+  }
+  checkpoint.close();
+  return comparison.result();
+}
+
+const tell = (path: string, form: string, { ties, ...rest }: Compared): void =>
+  console.log(`${basename(path)} ${form}: ${JSON.stringify({ ...rest, ties: ties.length })}`);
 
 describe.skipIf(peers === "" || realModels.length === 0)("llama.cpp on the same file", () => {
   it.each(realModels)(
@@ -81,20 +136,26 @@ describe.skipIf(peers === "" || realModels.length === 0)("llama.cpp on the same 
       const weights = loadDecoderWeights(checkpoint);
       const tokenizer = await loadTokenizer(path);
       const prompts = TEXTS.map((text) => [...tokenizer.encode(text)]);
-      const request = { prompts, count: COUNT, top: TOP, every: EVERY };
+      const request = { prompts, count: COUNT, top: TOP, every: EVERY, float32Cache: true };
       const plain = join(root, `${basename(path)}-f32.gguf`);
       const chat = { template: tokenizer.chatTemplate, stops: [] };
       writeGgufModel(checkpoint, path, tokenizer, plain, { encoding: "f32", chat, name: "test" });
       checkpoint.close();
 
       const exact = await compared(weights, prompts, askPeer("llama-cpp-logits", plain, request) as Steps[]);
-      console.log(`${basename(path)} as float32: ${JSON.stringify(exact)}`);
+      tell(path, "as float32", exact);
       expect(exact.widest).toBeLessThan(0.01);
       expect(exact.ofTop).toBeLessThan(2e-2);
 
-      const stored = await compared(weights, prompts, askPeer("llama-cpp-logits", path, request) as Steps[]);
-      console.log(`${basename(path)} as stored: ${JSON.stringify(stored)}`);
+      const answers = askPeer("llama-cpp-logits", path, request) as Steps[];
+      const stored = await compared(weights, prompts, answers);
+      tell(path, "as stored", stored);
       expect(stored.widest).toBeLessThan(0.5);
+
+      const rounded = comparedRounded(path, prompts, answers, stored.ties);
+      tell(path, "as stored, activations rounded", rounded);
+      expect(rounded.widest).toBeLessThan(0.05);
+      expect(rounded.ofTop).toBeLessThan(0.1);
     },
     3_600_000,
   );

@@ -13,7 +13,7 @@ const NAMES: BlockNames = {
 /** GPT-2: learned positions, layer norms and linear layers with biases, the latter transposed in checkpoints. */
 export const gpt2: Architecture = {
   modelTypes: ["gpt2"],
-  withoutEffect: ["n_ctx", "reorder_and_upcast_attn"],
+  withoutEffect: ["n_ctx", "n_special", "predict_special_tokens", "output_past", "reorder_and_upcast_attn"],
   configure: (file) => {
     const c = file.renamed({
       hidden_size: "n_embd",
