@@ -12,7 +12,6 @@ const NODE = {
   "node:path": "path",
   "node:crypto": "crypto",
   "node:os": "os",
-  "node:timers/promises": "timers-promises",
 };
 const HOUSE = {
   "src/runtime/onnxruntime": "onnxruntime",
