@@ -135,6 +135,8 @@ export class Session {
 function load(): Binding {
   if (binding) return binding;
   const path = bindingPath();
+  // The library (1.30) reports its use to its maker unless this is set before it is loaded.
+  process.env.ORT_DISABLE_TELEMETRY ??= "1";
   try {
     binding = require(path) as Binding;
   } catch (error) {
