@@ -34,7 +34,7 @@ describe("evoke export recipe", () => {
     const { code, stdout } = await run("trl", "trl", "--json");
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      files: ["data/train.jsonl", "data/validation.jsonl", "sft.yaml"],
+      files: ["data/train.jsonl", "data/validation.jsonl", "evoke.json", "sft.yaml"],
       command: "trl sft --config sft.yaml",
       examples: 3,
       validation: 1,
@@ -117,7 +117,7 @@ describe("evoke export recipe", () => {
     expect((await run("trl", "again", "--quiet")).code).toBe(0);
     expect(await run("axolotl", "again")).toEqual(line(`${again}: exists already; --force replaces it`));
     expect((await run("axolotl", "again", "--force", "--quiet")).code).toBe(0);
-    expect(readdirSync(again).sort()).toEqual(["axolotl.yaml", "data"]);
+    expect(readdirSync(again).sort()).toEqual(["axolotl.yaml", "data", "evoke.json"]);
     const mine = join(folder, "mine");
     mkdirSync(mine);
     writeFileSync(join(mine, "thesis.txt"), "");
