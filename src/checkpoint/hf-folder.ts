@@ -5,6 +5,7 @@ import { readJsonObject } from "../files/json-object.js";
 import { regularFiles } from "../files/regular-file.js";
 import { dequantizeNf4, type Nf4Weight } from "../quant/nf4.js";
 import { type BnbState, isBnbSidecar, readBnbState, readBnbWeight } from "./bnb-weight.js";
+import { isShowable } from "./byte-file.js";
 import type { Checkpoint, WeightInfo } from "./checkpoint.js";
 import { checkRow, outputOf } from "./checkpoint-output.js";
 import { decodeFp8Rows, isFp8, isFp8Sidecar } from "./fp8-weight.js";
@@ -149,6 +150,8 @@ export class HfFolder implements Checkpoint {
     if (typeof map !== "object" || map === null) throw new FailureError(`${index}: has no weight_map`);
     const shards = new Map<string, SafetensorsFile>();
     for (const [name, shard] of Object.entries(map)) {
+      if (!isShowable(name))
+        throw new FailureError(`${index}: a weight's name is too long or holds control characters`);
       if (typeof shard !== "string" || basename(shard) !== shard) {
         throw new FailureError(`${index}: ${name} is mapped to ${JSON.stringify(shard)}, a file name was expected`);
       }

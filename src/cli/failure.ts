@@ -40,6 +40,10 @@ export function describeFailure(error: unknown): Failure {
   return { exitCode: 1, line: `internal error: ${oneLine(message)} (set EVOKE_DEBUG=1 for details)` };
 }
 
+/** Longest line; what damaged files hold may be longer. */
+const MAX_LINE = 2000;
+
 function oneLine(text: string): string {
-  return text.trim().replace(/\s*[\r\n]+\s*/g, " ");
+  const line = text.trim().replace(/\s*[\r\n]+\s*/g, " ");
+  return line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line;
 }

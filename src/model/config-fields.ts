@@ -1,5 +1,15 @@
 import { UsageError } from "../errors.js";
 
+/** A value from a file for a message: short, and in one line. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "undefined";
+  const plain = text.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return plain.length > 60 ? `${plain.slice(0, 57)}...` : plain;
+}
+
 /** Typed access to config.json with errors that name the field. It remembers what was asked for. */
 export class ConfigFields {
   private readonly asked: Set<string>;
@@ -26,7 +36,7 @@ export class ConfigFields {
     const value = this.has(name) ? this.raw(name) : fallback;
     if (typeof value !== "number" || !Number.isFinite(value))
       throw new UsageError(
-        `${this.source}: config field "${this.names[name] ?? name}" must be a number, found ${JSON.stringify(value)}`,
+        `${this.source}: config field "${this.names[name] ?? name}" must be a number, found ${shown(value)}`,
       );
     return value;
   }
@@ -45,7 +55,7 @@ export class ConfigFields {
     const value = this.has(name) ? this.raw(name) : fallback;
     if (typeof value !== "boolean")
       throw new UsageError(
-        `${this.source}: config field "${this.names[name] ?? name}" must be true or false, found ${JSON.stringify(value)}`,
+        `${this.source}: config field "${this.names[name] ?? name}" must be true or false, found ${shown(value)}`,
       );
     return value;
   }

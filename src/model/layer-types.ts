@@ -1,5 +1,5 @@
 /** Which layers of a model look back on a window only. */
-import type { ConfigFields } from "./config-fields.js";
+import { type ConfigFields, shown } from "./config-fields.js";
 
 export type LayerType = "full_attention" | "sliding_attention";
 
@@ -14,6 +14,6 @@ export function layerTypes(c: ConfigFields, layers: number, fallback: (layer: nu
     return c.fail(`config field "layer_types" must list ${layers} layers`);
   const strange = types.find((type) => type !== "full_attention" && type !== "sliding_attention");
   if (strange !== undefined)
-    c.fail(`layers of type ${JSON.stringify(strange)} are not supported (full_attention and sliding_attention are)`);
+    c.fail(`layers of type ${shown(strange)} are not supported (full_attention and sliding_attention are)`);
   return types as LayerType[];
 }

@@ -6,6 +6,7 @@ import { findGguf } from "../checkpoint/open.js";
 import { FailureError } from "../errors.js";
 import { readJsonObject } from "../files/json-object.js";
 import { addedTokens, furtherTokens, NAMED_TOKENS, tokenText } from "./added-tokens.js";
+import { isTokenId } from "./engine/component.js";
 import { readModel, TokenizerEngine } from "./engine/engine.js";
 import { type LocalTime, PROGRAM_START } from "./template-date.js";
 import { withinTime } from "./time-limit.js";
@@ -78,6 +79,17 @@ type Json = Record<string, unknown>;
 /** Milliseconds of tokenising between two turns of the event loop. */
 const TURN_MS = 10;
 
+/** Ids from `eos_token_id` fields. @throws FailureError for what is none; null and −1 say that there is none. */
+function stopIds(source: string, fields: unknown[]): number[] {
+  const given = fields.flat().filter((id) => id !== undefined && id !== null && id !== -1);
+  const strange = given.find((id) => !isTokenId(id));
+  if (strange !== undefined)
+    throw new FailureError(
+      `${source}: eos_token_id must be a token's id or a list of them, found ${JSON.stringify(strange)?.slice(0, 60)}`,
+    );
+  return given as number[];
+}
+
 class ModelTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bosId?: number;
@@ -118,8 +130,7 @@ class ModelTokenizer implements Tokenizer {
     this.bosId = this.#idOf(this.bosToken);
     this.eosId = this.#idOf(this.eosToken);
     this.padId = this.#idOf(tokenText(config.pad_token));
-    const all = [this.eosId, ...ends.flat()].filter((id): id is number => Number.isInteger(id));
-    this.eosIds = [...new Set(all)];
+    this.eosIds = [...new Set([...(this.eosId === undefined ? [] : [this.eosId]), ...stopIds(source, ends)])];
     this.chatTemplate = chatTemplateOf(config.chat_template);
     this.specialTokens = namedTokens(config);
   }

@@ -3,11 +3,11 @@
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [path, request] = process.argv.slice(2);
-const { prompts, count, top, every, float32Cache } = JSON.parse(request);
+const { prompts, count, top, every, float32Cache, batchSize = 512 } = JSON.parse(request);
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: 1 });
 const model = await llama.loadModel({ modelPath: path });
 const cache = float32Cache ? { experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32" } : {};
-const context = await model.createContext({ contextSize: 512, flashAttention: false, ...cache });
+const context = await model.createContext({ contextSize: 512, batchSize, flashAttention: false, ...cache });
 const sequence = context.getSequence();
 const options = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 const answers = [];

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs llama.cpp's and transformers.js' packages in a folder beside the repository's own and runs what was written for them.
+# Installs llama.cpp's and transformers.js' packages in a folder beside the repository's own and runs what was written for them
+# (and, where `go` is there, for Go's templates).
 #   tests/exports/run.sh FOLDER [MODEL.gguf,…]
 set -e
 mkdir -p "$1"

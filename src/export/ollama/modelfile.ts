@@ -41,8 +41,8 @@ export function goTemplate(turns: TurnTexts): string {
   return text;
 }
 
-/** Braces begin an action; they are written by one. */
-const literal = (text: string): string => text.replaceAll(/\{\{|\}\}/g, (braces) => `{{ "${braces}" }}`);
+/** Two braces begin an action, also where the second is that of the action behind the text; they are written by one. */
+const literal = (text: string): string => text.replaceAll(/\{(?=\{|$)/g, (braces) => `{{ "${braces}" }}`);
 
 /** Ollama reads the quotes away and no escapes but these. */
 function quoted(stop: string): string {

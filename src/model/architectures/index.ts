@@ -1,6 +1,6 @@
 /** The table of supported families. A new one is a file beside this and a line here. */
 import { UsageError } from "../../errors.js";
-import { ConfigFields } from "../config-fields.js";
+import { ConfigFields, shown } from "../config-fields.js";
 import type { Architecture, DecoderConfig } from "../decoder-config.js";
 import { gemma2 } from "./gemma2.js";
 import { gemma3 } from "./gemma3.js";
@@ -46,10 +46,10 @@ export function decoderConfig(fields: Readonly<Record<string, unknown>>, source:
     const part = (fields.text_config as Record<string, unknown> | null | undefined)?.model_type;
     if (typeof part === "string")
       throw new UsageError(
-        `${source}: model_type "${type}" is a model of several parts, with a text part of type "${part}" (text_config); save the text part as a model of its own, models of several parts are not read`,
+        `${source}: model_type ${shown(type)} is a model of several parts, with a text part of type ${shown(part)} (text_config); save the text part as a model of its own, models of several parts are not read`,
       );
     const known = architectures.flatMap((architecture) => architecture.modelTypes).join(", ");
-    throw new UsageError(`${source}: unknown architecture "${type}"; supported: ${known}`);
+    throw new UsageError(`${source}: unknown architecture ${shown(type)}; supported: ${known}`);
   }
   const read = new ConfigFields(fields, source);
   const config = found.configure(read);
@@ -57,7 +57,7 @@ export function decoderConfig(fields: Readonly<Record<string, unknown>>, source:
   const strange = unknown.find(([name]) => !found.withoutEffect?.includes(name));
   if (strange)
     read.fail(
-      `config field "${strange[0]}" (${JSON.stringify(strange[1]).slice(0, 60)}) is not known for ${type} models and may change what they compute`,
+      `config field ${shown(strange[0])} (${shown(strange[1])}) is not known for ${type} models and may change what they compute`,
     );
   return config;
 }

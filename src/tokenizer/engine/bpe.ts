@@ -1,5 +1,5 @@
 import { FailureError } from "../../errors.js";
-import { byteToken, type Component, refuse, utf8 } from "./component.js";
+import { byteToken, type Component, refuse, utf8, vocabularyOf } from "./component.js";
 import type { Model } from "./model.js";
 
 /** Words whose tokens are remembered, and their greatest length. */
@@ -26,7 +26,7 @@ export class Bpe implements Model {
 
   constructor(part: Component) {
     if (part.dropout) refuse("BPE dropout of", part.dropout);
-    this.vocabulary = new Map(Object.entries((part.vocab ?? {}) as Record<string, number>));
+    this.vocabulary = vocabularyOf(part);
     this.#width = 1 + Math.max(0, ...maxima(this.vocabulary.values()));
     this.#prefix = (part.continuing_subword_prefix as string | null) ?? "";
     this.#suffix = (part.end_of_word_suffix as string | null) ?? "";

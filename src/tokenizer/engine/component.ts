@@ -20,6 +20,22 @@ export function text(component: Component, field: string, otherwise?: string): s
   return value;
 }
 
+/** Token → id. @throws FailureError for an entry without an id. */
+export function vocabularyOf(part: Component): Map<string, number> {
+  const vocab = part.vocab ?? {};
+  if (typeof vocab !== "object") throw new FailureError("its vocabulary is not an object of tokens and ids");
+  const entries = Object.entries(vocab as Record<string, unknown>);
+  const strange = entries.find(([, id]) => !isTokenId(id));
+  if (strange)
+    throw new FailureError(
+      `its vocabulary gives ${JSON.stringify(strange[0]).slice(0, 60)} the id ${JSON.stringify(strange[1])?.slice(0, 40)}`,
+    );
+  return new Map(entries as [string, number][]);
+}
+
+/** Whether a value from a file can be a token's id. */
+export const isTokenId = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+
 /** Rust's `char::is_whitespace`. */
 export const WHITE_SPACE = /\p{White_Space}/u;
 /** Rust's `\w`, inside a class. */

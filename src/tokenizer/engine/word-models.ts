@@ -1,10 +1,6 @@
 import { FailureError } from "../../errors.js";
-import { type Component, text } from "./component.js";
+import { type Component, text, vocabularyOf } from "./component.js";
 import type { Model } from "./model.js";
-
-function vocabularyOf(part: Component): Map<string, number> {
-  return new Map(Object.entries((part.vocab ?? {}) as Record<string, number>));
-}
 
 /** Whole words only. */
 export class WordLevel implements Model {
