@@ -54,7 +54,7 @@ export function addedTokens(
     const id = known ?? nextId();
     if (wanted !== undefined && Number(wanted) !== id)
       throw new FailureError(
-        `${source}: its files give the token ${JSON.stringify(content).slice(0, 80)} the id ${JSON.stringify(wanted)?.slice(0, 40)}, by its vocabulary it has ${id}; save the tokenizer anew (transformers: save_pretrained)`,
+        `${source}: its files give the token ${JSON.stringify(content).slice(0, 80)} the id ${(typeof wanted === "string" ? wanted : JSON.stringify(wanted)).slice(0, 40)}, by its vocabulary it has ${id}; save the tokenizer anew (transformers: save_pretrained)`,
       );
     const token = readToken(typeof entry === "string" ? { content } : entry, id)!;
     const earlier = tokens.get(content);
