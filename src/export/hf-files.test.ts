@@ -52,3 +52,20 @@ it("the stops of a template are the model's, its own end first", async () => {
   ]);
   expect((await loadTokenizer(folder)).eosIds).toEqual([base.eosId, 3]);
 });
+
+it("whole numbers of fields that Python takes as floats keep their point", () => {
+  const checkpoint = openCheckpoint(mini);
+  const fields = { final_logit_softcapping: 30, attn_logit_softcapping: 50, clip_qkv: 8, num_hidden_layers: 2 };
+  writeModelFiles(folder, checkpoint, mini, { ...fields, rms_norm_eps: 1e-6 });
+  checkpoint.close();
+  const text = readFileSync(join(folder, "config.json"), "utf8");
+  for (const line of [
+    '"final_logit_softcapping": 30.0,',
+    '"attn_logit_softcapping": 50.0,',
+    '"clip_qkv": 8.0',
+    '"num_hidden_layers": 2,',
+    '"rms_norm_eps": 0.000001,',
+  ])
+    expect(text).toContain(line);
+  expect(JSON.parse(text)).toMatchObject(fields);
+});

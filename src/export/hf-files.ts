@@ -56,11 +56,23 @@ export function writeModelFiles(
   // The weights are written unquantised, whatever the base held.
   const { quantization_config: _, dtype, torch_dtype = dtype, ...config } = checkpoint.config;
   // One name for the precision: files that hold two can contradict themselves.
-  json("config.json", { ...config, ...(torch_dtype === undefined ? {} : { torch_dtype }), ...changes });
+  const written = { ...config, ...(torch_dtype === undefined ? {} : { torch_dtype }), ...changes };
+  writeFileAtomically(join(folder, "config.json"), configText(written));
   const stops = chat?.stops.length ? { eos_token_id: chat.stops.length > 1 ? chat.stops : chat.stops[0] } : {};
   const generation = { ...checkpoint.generationConfig, ...stops };
   if (Object.keys(generation).length) json("generation_config.json", generation);
   writeTokenizerFiles(folder, basePath, chat);
+}
+
+/** Fields that transformers takes as Python's `float` alone: a whole number without a point is refused. */
+const FLOATS = [
+  ...["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "initializer_range"],
+  ...["attn_logit_softcapping", "final_logit_softcapping", "clip_qkv"],
+];
+
+function configText(config: Record<string, unknown>): string {
+  const whole = new RegExp(`^(  "(?:${FLOATS.join("|")})": -?\\d+)(,?)$`, "gm");
+  return `${JSON.stringify(config, null, 2).replace(whole, "$1.0$2")}\n`;
 }
 
 /** The tokenizer of a folder or GGUF file, with the template that a model was trained with. */

@@ -23,3 +23,15 @@ export function askPeer(
   expect(child.status, child.stderr).toBe(0);
   return JSON.parse(child.stdout);
 }
+
+/** A Python with transformers and PyTorch. */
+export const python = process.env.EVOKE_TEST_PYTHON ?? "";
+
+/** What transformers makes of a folder, as JSON. */
+export function askPython(path: string, request: object): unknown {
+  const script = fileURLToPath(new URL("./transformers_answers.py", import.meta.url));
+  const options = { encoding: "utf8", maxBuffer: 1 << 28 } as const;
+  const child = spawnSync(python, [script, path, JSON.stringify(request)], options);
+  expect(child.status, child.stderr).toBe(0);
+  return JSON.parse(child.stdout);
+}
