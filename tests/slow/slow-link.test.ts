@@ -15,7 +15,7 @@ import { SlowLink } from "../support/slow-link.js";
 import { writeTinyModel, writeTinyRows } from "../support/tiny-model.js";
 
 const STEPS = 200;
-const BYTES_PER_SECOND = Number(process.env.EVOKE_TEST_LINK_BYTES || 3e6);
+const BYTES_PER_SECOND = Number(process.env.EVOKE_TEST_LINK_BYTES || 20e6);
 const folder = mkdtempSync(join(tmpdir(), "evoke-slow-link-"));
 const at = (...parts: string[]): string => join(folder, ...parts);
 let head: RayHead;
