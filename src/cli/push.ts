@@ -6,6 +6,8 @@ import { openCheckpoint } from "../checkpoint/open.js";
 import { UsageError } from "../errors.js";
 import { chatFiles, writeTokenizerFiles } from "../export/hf-files.js";
 import { modelCard } from "../export/model-card.js";
+import { writeFileAtomically } from "../files/atomic-write.js";
+import { readJsonObject } from "../files/json-object.js";
 import { type PushFile, pushToHub } from "../hub/push.js";
 import { loadTokenizer } from "../tokenizer/tokenizer.js";
 import { versions } from "../train/identity.js";
@@ -69,6 +71,7 @@ async function runFiles(path: string, name: string, temporary: string): Promise<
     } finally {
       checkpoint.close();
     }
+    writePublicConfig(folder, temporary);
     for (const file of readdirSync(temporary)) files.push({ path: file, file: join(temporary, file) });
   }
   const recipe = readFileSync(join(path, "recipe.yaml"), "utf8");
@@ -83,15 +86,27 @@ async function runFiles(path: string, name: string, temporary: string): Promise<
     template: record.template,
     version: versions().evoke!,
   });
-  return [...files.filter((file) => file.path !== "README.md"), { path: "README.md", text: card }];
+  const own = new Map(files.filter((file) => file.path !== "README.md").map((file) => [file.path, file]));
+  return [...own.values(), { path: "README.md", text: card }];
 }
+
+/** An adapter's settings without the folder of this machine that its base lies in. */
+function writePublicConfig(folder: string, temporary: string): void {
+  const name = "adapter_config.json";
+  const config = readJsonObject(join(folder, name));
+  if (isOnHub(config.base_model_name_or_path)) return;
+  const text = `${JSON.stringify({ ...config, base_model_name_or_path: null }, null, 2)}\n`;
+  writeFileAtomically(join(temporary, name), text);
+}
+
+const isOnHub = (name: unknown): name is string => typeof name === "string" && /^[\w.-]+\/[\w.-]+$/.test(name);
 
 function baseOnHub(folder: string, { model }: RunRecord): string | undefined {
   const config = join(folder, "adapter_config.json");
   const named = existsSync(config)
     ? (JSON.parse(readFileSync(config, "utf8")) as { base_model_name_or_path?: string }).base_model_name_or_path
     : /^hf:([^@,]+)/.exec(model)?.[1];
-  return named && /^[\w.-]+\/[\w.-]+$/.test(named) ? named : undefined;
+  return isOnHub(named) ? named : undefined;
 }
 
 function figuresOf({ progress, data, loss, validationLoss, method, seed }: RunRecord): [string, string][] {

@@ -28,5 +28,4 @@ for (const prompt of prompts) {
   }
   answers.push(steps);
 }
-console.log(JSON.stringify(answers));
-process.exit(0);
+process.stdout.write(JSON.stringify(answers), () => process.exit(0));

@@ -104,14 +104,14 @@ async function compared(weights: DecoderWeights, prompts: number[][], answers: S
 /** How far llama.cpp's own log-probabilities are apart when it reads the same prompts one token at a time. */
 function apartFromItself(path: string, prompts: number[][]): number {
   const request = { prompts, count: 1, top: TOP, every: 1, float32Cache: true };
-  const all = { ...request, top: Number.MAX_SAFE_INTEGER };
+  const all = { ...request, top: 10_000 };
   const [whole, single] = [
     askPeer("llama-cpp-logits", path, request),
     askPeer("llama-cpp-logits", path, { ...all, batchSize: 1 }),
   ];
   const differences = (whole as Steps[]).flatMap((steps, i) => {
     const other = new Map((single as Steps[])[i]![0]!);
-    return steps[0]!.map(([id, logprob]) => Math.abs(logprob! - other.get(id)!));
+    return steps[0]!.flatMap(([id, logprob]) => (other.has(id) ? [Math.abs(logprob! - other.get(id)!)] : []));
   });
   return differences.reduce((a, b) => a + b, 0) / differences.length;
 }
