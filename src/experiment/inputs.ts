@@ -41,14 +41,18 @@ export class Inputs {
     return remember(this.models, reference, async () => {
       if (existsSync(reference) || reference.startsWith("bundled:"))
         return (await identifyModel(await locateModel(reference), undefined, this.options)).id;
-      if (!reference.startsWith("hf:")) return reference;
-      const commit = await hubCommit(reference.slice(3), this.options);
-      return commit === undefined ? reference : `${reference.replace(/@.*$/, "")}@${commit}`;
+      return reference.startsWith("hf:") ? this.atCommit(reference) : reference;
     });
   }
 
-  /** A folder of an adapter by its content. */
+  private async atCommit(reference: string): Promise<string> {
+    const commit = await hubCommit(reference.slice(3), this.options);
+    return commit === undefined ? reference : `${reference.replace(/@.*$/, "")}@${commit}`;
+  }
+
+  /** A folder of an adapter by its content, one on the Hub by its commit. */
   async folderId(path: string): Promise<string> {
+    if (path.startsWith("hf:")) return this.atCommit(path);
     return (await identifyContent({ adapter: path }, this.options)).id;
   }
 
