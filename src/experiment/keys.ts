@@ -5,6 +5,7 @@ import type { ClusterSettings } from "../recipe/cluster.js";
 import type { LlmSettings } from "../recipe/experiment-schema.js";
 import type { TrainingRecipe } from "../recipe/schema.js";
 import { promptFiles } from "../self-instruct/prompts.js";
+import { hasDropout } from "../train/identity.js";
 import type { Inputs } from "./inputs.js";
 import type { StepKind } from "./record.js";
 import type { Job, ModelRef, SelfInstructJob } from "./step.js";
@@ -23,15 +24,19 @@ const VERSIONS: Readonly<Record<StepKind, number>> = {
   eval: 3,
 };
 
-/**
- * Evaluations in a model's own template had a BOS too many with some tokenizers, and those of runs scored choices without the run's
- * template; all others stay as they were.
- */
-function versionOf(job: Job): number {
-  const isOther =
-    job.kind === "eval" && (job.template === "model" || (isRun(job.model) && !job.template && !job.prompt));
-  return isOther ? VERSIONS.eval + 1 : VERSIONS[job.kind];
-}
+/** Changes that gave some jobs of a kind another result; those that they do not reach stay as they were. */
+const CHANGES: readonly ((job: Job) => boolean)[] = [
+  // A model's own template had a BOS too many with some tokenizers.
+  (job) => job.kind === "eval" && job.template === "model",
+  // Choices of runs were scored without the run's template.
+  (job) => job.kind === "eval" && isRun(job.model) && !job.template && !job.prompt,
+  // Judges' replies of more shapes are read, and the length-controlled figure holds out AlpacaEval's rows.
+  (job) => job.kind === "eval" && job.judge !== undefined,
+  // Dropout masks of our own trainer are drawn by another function.
+  (job) => job.kind === "train" && hasDropout(job.recipe) && job.recipe.cluster?.address === undefined,
+];
+
+const versionOf = (job: Job): number => VERSIONS[job.kind] + CHANGES.filter((reaches) => reaches(job)).length;
 
 const isRun = (model: ModelRef | undefined): boolean => model !== undefined && "run" in model;
 

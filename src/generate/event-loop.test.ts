@@ -1,6 +1,7 @@
 /** While answers are written, timers and aborts get their turn between tokens, whatever takes the steps. */
 import { describe, expect, it } from "vitest";
 import { fixtureModel, golden, letterTokenizer } from "../../tests/support/fixture-model.js";
+import { countTurns } from "../../tests/support/turns.js";
 import { Device } from "../runtime/device.js";
 import { Generator, type GeneratorOptions } from "./generator.js";
 
@@ -46,19 +47,13 @@ describe.each(decoders)("%s", (_, options) => {
 
   it("take a turn of the event loop for each token", async () => {
     const generator = await Generator.of(model, device, options);
-    let turns = 0;
-    let counting = true;
-    const turn = (): void => {
-      turns++;
-      if (counting) setImmediate(turn);
-    };
-    setImmediate(turn);
+    const loop = countTurns();
     const seen = new Set<number>();
     const { tokens: written } = await generator.generate(
       { tokens, maxTokens: 40 },
-      { onToken: () => void seen.add(turns) },
+      { onToken: () => void seen.add(loop.turns) },
     );
-    counting = false;
+    loop.stop();
     expect(seen.size).toBeGreaterThan(written.length / ((options.draftTokens ?? 0) + 2));
     await generator.dispose();
   });

@@ -1,6 +1,7 @@
 /** Tokenising a long text lets others go on, and gives the ids of tokenising it at once. */
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { countTurns } from "../../tests/support/turns.js";
 import { loadTokenizer } from "./tokenizer.js";
 
 const tokenizer = await loadTokenizer(fileURLToPath(new URL("../../models/mini", import.meta.url)));
@@ -8,16 +9,10 @@ const words = ["the", " river", " ran", "\n\n", "<s>", "Ünïcode", "中文", " 
 const long = Array.from({ length: 200_000 }, (_, i) => words[(i * 7919) % words.length]).join("");
 
 it.each([true, false])("special tokens: %s", async (addSpecialTokens) => {
-  let turns = 0;
-  let counting = true;
-  const turn = (): void => {
-    turns++;
-    if (counting) setImmediate(turn);
-  };
-  setImmediate(turn);
+  const loop = countTurns();
   const ids = await tokenizer.encodeInTurns!(long, { addSpecialTokens });
-  counting = false;
-  expect(turns).toBeGreaterThan(0);
+  loop.stop();
+  expect(loop.turns).toBeGreaterThan(0);
   expect(ids).toEqual(tokenizer.encode(long, { addSpecialTokens }));
 });
 

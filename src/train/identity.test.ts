@@ -85,6 +85,14 @@ describe("what must be the same to continue a run", () => {
     await expect(check()).rejects.toThrow("adapter: adapter_model.safetensors has changed");
   });
 
+  it("knows runs with other dropout masks, where there are masks", async () => {
+    const without = await runIdentity(source({ lora: { dropout: 0 } }));
+    expect(without.fields).not.toHaveProperty("dropout masks");
+    const now = await runIdentity(source({ lora: { dropout: 0.1 } }));
+    const { "dropout masks": _, ...before } = now.fields;
+    expect(() => checkSameRun({ identity: "0", identityFields: before }, now, "runs/x")).toThrow("dropout masks");
+  });
+
   it("says so when an earlier version began the run", async () => {
     const now = await runIdentity(source());
     expect(() => checkSameRun({ identity: "0" }, now, "runs/x")).toThrow("begun by an earlier version of evoke");

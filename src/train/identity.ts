@@ -37,6 +37,9 @@ const LEFT_OUT = new Set(
   ["out", "cluster", "checkpoint", "memory", "device", "threads", "epochs", "max_steps", "model", "adapter", "preset", "report_to"], // biome-ignore format: a list
 );
 
+/** Whether masks are drawn in training; an adapter that is continued may bring a dropout of its own. */
+export const hasDropout = ({ method, lora }: TrainingRecipe): boolean => method !== "full" && lora.dropout !== 0;
+
 /** Reads all of the base model, and of the adapter to start from; large files once (hub/content-identity.ts). */
 export async function runIdentity(source: IdentitySource, options: IdentityOptions = {}): Promise<RunIdentity> {
   const { recipe, model, train, validation } = source;
@@ -46,6 +49,8 @@ export async function runIdentity(source: IdentitySource, options: IdentityOptio
     if (!LEFT_OUT.has(name)) flatten(name, value, fields);
   // Rows that are held out by number are those of `data.validation`; a file of them is known by what is in it.
   if (typeof heldOut === "number") fields["data.validation"] = String(heldOut);
+  // They were drawn otherwise once; a run must not have both kinds.
+  if (hasDropout(recipe)) fields["dropout masks"] = "by counter";
   // What a template wrote of the day and hour is among the tokens; a clock that it never asked for changes nothing.
   fields["training rows"] = digest(train);
   fields["validation rows"] = digest(validation);

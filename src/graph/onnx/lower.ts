@@ -2,21 +2,11 @@
 import type { Attribute, DType, Graph, Node, Value } from "../graph.js";
 import { bytesPerElement } from "../graph.js";
 import { elementCount, type Shape } from "../shape.js";
+import { ELEMENT_TYPE } from "./element-type.js";
 import { ProtobufWriter } from "./protobuf.js";
 
 const IR_VERSION = 8;
 const OPSET = 18;
-
-const ELEMENT_TYPE: Record<DType, number> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  uint32: 12,
-};
 
 /** TensorProto.DataLocation.EXTERNAL */
 const EXTERNAL = 1;

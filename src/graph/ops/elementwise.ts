@@ -1,5 +1,7 @@
 /** Element by element: arithmetic with broadcasting, and functions of one argument. */
+
 import type { DType, Value } from "../graph.js";
+import { ELEMENT_TYPE } from "../onnx/element-type.js";
 import { broadcastShapes } from "../shape.js";
 
 function binary(op: string, a: Value, b: Value, dtype: DType = a.dtype): Value {
@@ -62,20 +64,9 @@ export function where(condition: Value, a: Value, b: Value): Value {
   return a.graph.node("Where", [condition, a, b], [{ dtype: a.dtype, shape }])[0]!;
 }
 
-const ONNX_TYPE: Record<DType, number> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  uint32: 12,
-};
-
 /** Type conversion. Has no derivative: masks and indices are what is converted. */
 export function cast(x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;
-  const attributes = { to: { int: ONNX_TYPE[dtype] } };
+  const attributes = { to: { int: ELEMENT_TYPE[dtype] } };
   return x.graph.node("Cast", [x], [{ dtype, shape: x.shape }], { attributes })[0]!;
 }
